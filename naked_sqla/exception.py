@@ -1,0 +1,110 @@
+"""Every error that naked_sqla raises itself.
+
+::
+
+    BaseNakedSQLAException
+    ├── InvalidSessionState        a session or begin() block is used outside of its life
+    ├── ConcurrentSessionUse       a second task is inside the session
+    ├── TransactionRolledBack      a commit was asked for, the database had given the transaction up
+    ├── InvalidStatement           not an executable statement              (also a TypeError)
+    ├── UnsupportedOption          a loader or execution option that can't be honoured here
+    ├── UnknownAttribute           a key that the model, or the statement, does not have
+    ├── NotLoadedError             reading an attribute that the statement did not load
+    └── ConversionError            a stored value its column type can't read  (also a ValueError)
+
+What the driver or SQLAlchemy says (``IntegrityError``, ``CompileError``, ``NoResultFound``...) is
+not wrapped: it passes through as it is.  A message gives the fact, what it is about, and the next
+step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = (
+    "BaseNakedSQLAException",
+    "ConcurrentSessionUse",
+    "ConversionError",
+    "InvalidSessionState",
+    "InvalidStatement",
+    "NotLoadedError",
+    "TransactionRolledBack",
+    "UnknownAttribute",
+    "UnsupportedOption",
+)
+
+
+class BaseNakedSQLAException(Exception):
+    """The root of all errors of this library."""
+
+
+class InvalidSessionState(BaseNakedSQLAException):
+    """A session was used after it was closed, a ``begin()`` object was entered twice, or a
+    session was asked for that could not keep its promise (an AUTOCOMMIT engine, a second session
+    on the one connection of an in-memory database that the same task already holds).
+    """
+
+
+class ConcurrentSessionUse(BaseNakedSQLAException):
+    """A second task called a session while a first one was inside it.
+
+    Raised before anything of the second call reaches the database.  The message names both tasks.
+    """
+
+
+class TransactionRolledBack(BaseNakedSQLAException):
+    """A commit was asked for, but the database had already given the transaction up.
+
+    PostgreSQL aborts a transaction at its first failing statement; a COMMIT of an aborted
+    transaction "succeeds" and stores nothing.  ``__cause__`` is the error that was swallowed.
+    """
+
+
+class InvalidStatement(BaseNakedSQLAException, TypeError):
+    """What was passed as a statement is not one: a string, a class, an instance, ``None``, an
+    empty ``select()``.
+    """
+
+
+class UnsupportedOption(BaseNakedSQLAException):
+    """A loader option or an execution option that can't be honoured.  None is ever ignored."""
+
+
+class UnknownAttribute(BaseNakedSQLAException):
+    """A parameter names an attribute that the model, or a bind that the statement, does not have."""
+
+
+class NotLoadedError(BaseNakedSQLAException):
+    """An attribute was read that the statement did not load.
+
+    Not an ``AttributeError``, so that ``getattr(obj, name, default)``, ``hasattr()`` and pydantic
+    do not turn it into "there is nothing".
+    """
+
+
+class ConversionError(BaseNakedSQLAException, ValueError):
+    """A value of a row could not be converted by the type of its column.
+
+    :param target: the entity or row item the value was for, e.g. ``"User"``.
+    :param attribute: the attribute or column name, e.g. ``"status"``.
+    :param value: the value as the driver gave it.
+
+    All three are attributes of the error; ``__cause__`` is what the type raised.
+    """
+
+    def __init__(self, target: str, attribute: str, value: Any, reason: str) -> None:
+        self.target = target
+        self.attribute = attribute
+        self.value = value
+        self.reason = reason
+        super().__init__(target, attribute, value, reason)
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 200:
+            shown = f"{shown[:200]}... ({len(shown)} characters)"
+        return (
+            f"{self.target}.{self.attribute}: the stored value {shown} can't be converted by the "
+            f"type of its column ({self.reason}). Mend the stored value, or map the attribute with "
+            f"a type that can read it."
+        )

@@ -1,0 +1,1 @@
+"""The object mapper: statement -> compiled -> plan -> hydrator -> Result."""
