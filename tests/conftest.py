@@ -1,0 +1,92 @@
+"""Fixtures of all tests: one database of its own for each test, on every backend and driver.
+
+``engine``        an ``AsyncEngine`` on SQLite (a file), asyncpg and psycopg, in turn
+``sync_engine``   an ``Engine`` on SQLite (a file) and psycopg, in turn
+``backend``       which of them it is: ``"sqlite"``, ``"asyncpg"`` or ``"psycopg"``
+``database_url``  the URL of the test's database, for a test that makes its own engines
+``postgres_url``  ``postgres_url(driver)``: the URL of the test's PostgreSQL schema
+
+To run a test on some of the backends only::
+
+    @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ._postgres import own_schema, running_server, url_in_schema
+
+ASYNC_BACKENDS = ("sqlite", "asyncpg", "psycopg")
+SYNC_BACKENDS = ("sqlite", "psycopg")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whatever uses a database on each backend, unless the test names its own."""
+    if "backend" not in metafunc.fixturenames:
+        return
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs["argnames"]
+        if "backend" in (names.replace(" ", "").split(",") if isinstance(names, str) else names):
+            return
+    ids = SYNC_BACKENDS if "sync_engine" in metafunc.fixturenames else ASYNC_BACKENDS
+    metafunc.parametrize("backend", ids, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """SQLAlchemy's asyncio extension runs on asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """The URL of the run's server; a server that does not start is an error of the run."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL) -> Iterator[Callable[[str], URL]]:
+    """A function from the name of a driver to the URL of this test's own, empty schema."""
+    with own_schema(postgres_server) as schema:
+        yield lambda driver: url_in_schema(postgres_server, driver, schema)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which backend the test runs on."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """The URL of this test's own, empty database; of an async driver."""
+    if backend == "sqlite":
+        return URL.create("sqlite+aiosqlite", database=str(tmp_path / "test.sqlite"))
+    url: URL = request.getfixturevalue("postgres_url")(backend)
+    return url
+
+
+@pytest.fixture
+async def engine(database_url: URL, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+    """An async engine on this test's own, empty database; disposed of afterwards."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def sync_engine(database_url: URL) -> Iterator[Engine]:
+    """A synchronous engine on this test's own, empty database; disposed of afterwards."""
+    if database_url.get_backend_name() == "sqlite":
+        database_url = database_url.set(drivername="sqlite+pysqlite")
+    engine = create_engine(database_url)
+    yield engine
+    engine.dispose()
