@@ -1,0 +1,93 @@
+# Everything runs on a machine that has python3 (3.11 to 3.13) and a package index, nothing more.
+# Each target makes the virtual environment it needs in a folder .venv-* of this checkout, once.
+# To choose another interpreter:  make test PYTHON=python3.12
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+# A virtual environment belongs to an interpreter: another PYTHON gets another folder.
+TAG := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+SUPPORTED := $(shell $(PYTHON) -c 'import sys; print(int((3, 11) <= sys.version_info[:2]))')
+ifneq ($(SUPPORTED),1)
+$(error naked_sqla needs Python 3.11 or later, and "$(PYTHON)" is $(if $(TAG),$(TAG),not there). Name another one: make PYTHON=python3.12)
+endif
+
+comma := ,
+
+# $(1): the environment's name; it is ready when its stamp is newer than pyproject.toml.
+stamp = .venv-$(1)-$(TAG)/.ready
+bin = .venv-$(1)-$(TAG)/bin
+
+# pip before 25.1 can't read dependency groups, and a new environment may bring an older one.
+# $(1): what pip is told to install.  A venv that was left half-made is made again.
+define make_venv
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(1)
+	touch $@
+endef
+
+.PHONY: help demo test test-matrix test-floor test-2.0 test-2.1 check bench docs clean
+
+help:
+	@echo "make demo         the main job on real rows: examples/demo.py"
+	@echo "make test         the tests on SQLite and PostgreSQL"
+	@echo "make test-matrix  the tests on SQLAlchemy 2.0.40, the latest 2.0 and the latest 2.1"
+	@echo "make check        lint, format, types"
+	@echo "make docs         the documentation, built strictly, in site/"
+	@echo "make bench        the benchmarks, in benchmarks/results/"
+	@echo "make clean        remove what the other targets made"
+
+demo: $(call stamp,demo)
+	$(call bin,demo)/python -m examples.demo
+
+test: $(call stamp,test)
+	$(call bin,test)/python -m pytest $(PYTEST_ARGS)
+
+test-matrix: test-floor test-2.0 test-2.1
+
+test-floor: $(call stamp,floor)
+	$(call bin,floor)/python -m pytest $(PYTEST_ARGS)
+
+test-2.0: $(call stamp,2.0)
+	$(call bin,2.0)/python -m pytest $(PYTEST_ARGS)
+
+test-2.1: $(call stamp,2.1)
+	$(call bin,2.1)/python -m pytest $(PYTEST_ARGS)
+
+check: $(call stamp,check)
+	$(call bin,check)/ruff check .
+	$(call bin,check)/ruff format --check .
+	$(call bin,check)/mypy
+	$(call bin,check)/pyright --pythonpath $(call bin,check)/python
+
+docs: $(call stamp,docs)
+	$(call bin,docs)/python -m mkdocs build --strict --quiet
+
+bench:
+	$(MAKE) -C benchmarks PYTHON="$(PYTHON)"
+
+clean:
+	rm -rf .venv-* site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(call stamp,demo): pyproject.toml
+	$(call make_venv,--editable ".[sqlite]")
+
+$(call stamp,test): pyproject.toml
+	$(call make_venv,--editable . --group test)
+
+$(call stamp,floor): pyproject.toml
+	$(call make_venv,--editable . --group test "sqlalchemy==2.0.40")
+
+$(call stamp,2.0): pyproject.toml
+	$(call make_venv,--editable . --group test "sqlalchemy>=2.0.40$(comma)<2.1")
+
+$(call stamp,2.1): pyproject.toml
+	$(call make_venv,--editable . --group test "sqlalchemy>=2.1$(comma)<2.2")
+
+$(call stamp,check): pyproject.toml
+	$(call make_venv,--editable . --group check)
+
+$(call stamp,docs): pyproject.toml
+	$(call make_venv,--editable . --group docs)
