@@ -1,0 +1,470 @@
+"""The only door to private or version-dependent SQLAlchemy names, each with its reason.
+
+Nothing else in the package may import an underscored SQLAlchemy name, or read an underscored
+attribute of an SQLAlchemy object.  When a SQLAlchemy release moves one of these, this module is
+the one to mend, and ``tests/test_public.py`` says which name is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import result as _result
+from sqlalchemy.orm import base as _orm_base
+from sqlalchemy.orm import bulk_persistence as _bulk
+from sqlalchemy.orm import context as _context
+
+# The row item kinds of an ORM statement: what a result column or group of columns means.
+from sqlalchemy.orm.context import FromStatement as FromStatement
+from sqlalchemy.orm.context import _BundleEntity as BundleEntity
+from sqlalchemy.orm.context import _IdentityTokenEntity as IdentityTokenEntity
+from sqlalchemy.orm.context import _MapperEntity as MapperEntity
+
+# Loader options are Load objects whose elements say which strategy was asked for.
+from sqlalchemy.orm.strategy_options import _AbstractLoad as AbstractLoad
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import CursorResult, Result
+    from sqlalchemy.orm import Mapper, QueryableAttribute
+    from sqlalchemy.orm.interfaces import MapperProperty
+
+# 2.1 put an underscore before the ORM compile states; the classes are the same.
+ORMCompileState: Any = getattr(_context, "_ORMCompileState", None) or _context.ORMCompileState
+ORMDMLState: Any = getattr(_bulk, "_ORMDMLState", None) or _bulk.ORMDMLState
+
+# What the ORM notes for a column attribute that a statement leaves out (deferred, raising).
+_NOT_IN_ROW = (
+    _orm_base._DEFER_FOR_STATE,
+    _orm_base._RAISE_FOR_STATE,
+    _orm_base._SET_DEFERRED_EXPIRED,
+)
+
+# The metadata and result classes the ORM itself builds its results from.
+SimpleResultMetaData: Any = _result.SimpleResultMetaData
+IteratorResult: Any = _result.IteratorResult
+
+# 2.1 takes a factory for the uniqueness filters, 2.0 the filters.
+_FILTERS_BY_FACTORY = "_create_unique_filters" in _result.SimpleResultMetaData.__slots__
+
+# Stops a result from remapping its columns to the invoked statement: our plan belongs to the
+# cached one (the ORM session sets the same option).
+ORM_EXECUTION_OPTIONS: Mapping[str, Any] = _context._orm_load_exec_options
+
+# The annotation by which Session.execute() tells the compiler how an ORM INSERT is meant.
+_ORM_INSERT = {"dml_strategy": "orm"}
+
+
+# ---------------------------------------------------------------- statements
+
+
+def is_executable(statement: Any) -> bool:
+    """True for what ``Connection.execute`` takes: everything with this hook."""
+    return not isinstance(statement, type) and hasattr(statement, "_execute_on_connection")
+
+
+def raw_columns(statement: Any) -> Sequence[Any]:
+    """What the caller put into ``select()``, unexpanded; empty for other statements."""
+    columns: Sequence[Any] = getattr(statement, "_raw_columns", ())
+    return columns
+
+
+def is_orm_statement(statement: Any) -> bool:
+    """True when a mapped entity in the statement makes the ORM compile it."""
+    return bool(
+        getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") == "orm"
+    )
+
+
+def subject_mapper(statement: Any) -> Mapper[Any] | None:
+    """The mapper of the table that an ORM INSERT, UPDATE or DELETE is about."""
+    entity = statement.table._annotations.get("parententity")
+    mapper: Mapper[Any] | None = None if entity is None else entity.mapper
+    return mapper
+
+
+def entity_mappers(statement: Any) -> Iterator[Mapper[Any]]:
+    """The mappers of the entities (not of the columns) that a statement selects."""
+    for column in raw_columns(statement):
+        entity = getattr(column, "_annotations", {}).get("parententity")
+        if entity is not None and getattr(column, "is_selectable", False):
+            yield entity.mapper
+
+
+def statement_options(statement: Any) -> Iterator[Any]:
+    """The options of a statement, those of entities replaced by ``with_only_columns`` too."""
+    yield from getattr(statement, "_with_options", ())
+    for replaced in getattr(statement, "_memoized_select_entities", ()):
+        yield from replaced._with_options
+
+
+def loader_strategies(option: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each strategy a loader option asks for, with the path it is for as text."""
+    for element in getattr(option, "context", ()):
+        # _AttributeStrategyLoad, _TokenStrategyLoad or _ClassStrategyLoad
+        strategy = dict(element.strategy or ())
+        if element.local_opts.get("eager_from_alias") is not None:
+            strategy["contains_eager"] = True
+        yield strategy, _path_text(element.path)
+
+
+def _path_text(path: Any) -> str:
+    names: list[str] = []
+    for step in path.path:
+        if isinstance(step, str):
+            names.append(step.rpartition(":")[2] or "*")
+        elif hasattr(step, "key") and hasattr(step, "parent"):
+            names.append(step.key)
+        elif not names:
+            names.append(step.mapper.class_.__name__)
+    return ".".join(names)
+
+
+def without_eager_joins(statement: Any) -> Any:
+    """The statement with ``lazy="joined"`` relationships of its mappers left out of its SQL.
+
+    ``Query.enable_eagerloads(False)`` sets the same compile option.
+    """
+    options = ORMCompileState.default_compile_options.safe_merge(statement._compile_options)
+    return statement._set_compile_options(options + {"_enable_eagerloads": False})
+
+
+def as_orm_insert(statement: Any) -> Any:
+    """The INSERT annotated the way ``Session.execute()`` does, so that its RETURNING has entities."""
+    return statement._annotate(_ORM_INSERT)
+
+
+def values_of(statement: Any) -> Iterator[Mapping[Any, Any]]:
+    """The dictionaries given to ``values()``, as SQLAlchemy keeps them."""
+    if statement._values:
+        yield statement._values
+    for block in getattr(statement, "_multi_values", ()):
+        for item in block:
+            if isinstance(item, Mapping):
+                yield item
+
+
+def has_where(statement: Any) -> bool:
+    """True when ``where()`` was called on an UPDATE or DELETE."""
+    return bool(statement._where_criteria)
+
+
+def has_values(statement: Any) -> bool:
+    """True when an INSERT or UPDATE has its values in the statement itself."""
+    return bool(
+        statement._values
+        or getattr(statement, "_multi_values", ())
+        or getattr(statement, "_ordered_values", None)
+        or getattr(statement, "select", None) is not None
+    )
+
+
+def returning_columns(statement: Any) -> Sequence[Any]:
+    """What the caller put into ``returning()``."""
+    columns: Sequence[Any] = statement._returning
+    return columns
+
+
+def bind_names(statement: Any) -> set[str]:
+    """The names of the bound parameters that stand in a statement, as far as a walk finds them."""
+    from sqlalchemy.sql import visitors
+
+    return {
+        element.key
+        for element in visitors.iterate(getattr(statement, "_resolved", statement))
+        if element.__visit_name__ == "bindparam"
+    } | set(getattr(statement, "_bindparams", ()))
+
+
+# ---------------------------------------------------------------- compile state
+
+
+def entity_state(result: CursorResult[Any]) -> tuple[Any, bool] | None:
+    """The ORM compile state that knows the entities of a result, and whether it came from DML.
+
+    :return: ``None`` when the rows are plain rows (Core, text, compounds, ``*``).
+    """
+    state = getattr(result.context.compiled, "compile_state", None)
+    if isinstance(state, ORMCompileState):
+        found, is_dml = state, False
+    else:
+        found, is_dml = getattr(state, "from_statement_ctx", None), True
+    if found is None or found.compile_options._is_star:
+        return None
+    return found, is_dml
+
+
+def compiled_entity_state(compiled: Any) -> Any:
+    """The compile state with the entities of a compiled ORM INSERT with RETURNING, or None."""
+    return getattr(compiled.compile_state, "from_statement_ctx", None)
+
+
+def entities_of(state: Any) -> Sequence[Any]:
+    """The row items of an ORM statement, in order."""
+    entities: Sequence[Any] = state._entities
+    return entities
+
+
+def state_cache(state: Any) -> dict[Any, Any]:
+    """Where the ORM keeps what it derived from a compiled statement; it lives as long as that."""
+    attributes: dict[Any, Any] = state.attributes
+    return attributes
+
+
+def memoized_setups(state: Any, entity: Any) -> Mapping[Any, Any]:
+    """Column attribute -> the column it is fetched from, or None when the statement leaves it out."""
+    setups = entity.path.get(state.attributes, "memoized_setups", {})
+    return {
+        prop: None if any(column is symbol for symbol in _NOT_IN_ROW) else column
+        for prop, column in setups.items()
+    }
+
+
+def entity_adapter(state: Any, entity: Any) -> Any:
+    """What translates the mapper's columns to those of the statement (aliases), or None."""
+    return entity._get_entity_clauses(state)
+
+
+def polymorphic_column(entity: Any) -> Any:
+    """The discriminator of an entity: of its ``with_polymorphic`` or of its mapper, or None."""
+    column = entity._polymorphic_discriminator
+    return entity.mapper.polymorphic_on if column is None else column
+
+
+class _Probe:
+    """Answers the ORM's row processors with positions instead of getters."""
+
+    def __init__(self, metadata: Any) -> None:
+        self._metadata = metadata
+
+    def _getter(self, column: Any, raiseerr: bool = True) -> Any:
+        index = self._metadata._index_for_key(column, raiseerr)
+        return None if index is None else _Position(index)
+
+
+class _Position:
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class _ProbeContext:
+    """As much of a QueryContext as a column's loader strategy looks at."""
+
+    refresh_state = None
+
+    def __init__(self, state: Any) -> None:
+        self.compile_state = state
+        self.attributes = state.attributes
+        self.query = state.select_statement
+
+
+def probe_position(
+    prop: MapperProperty[Any], state: Any, entity: Any, mapper: Any, metadata: Any, adapter: Any
+) -> int | None:
+    """Where the ORM's own loader strategy finds a column attribute in a row; None: nowhere."""
+    populators: dict[str, list[tuple[str, Any]]] = {
+        name: [] for name in ("new", "quick", "deferred", "expire", "existing", "eager")
+    }
+    prop.create_row_processor(
+        _ProbeContext(state),  # type: ignore[arg-type]
+        entity,
+        entity.path,
+        mapper,
+        _Probe(metadata),  # type: ignore[arg-type]
+        adapter,
+        populators,  # type: ignore[arg-type]
+    )
+    for _, getter in populators["quick"]:
+        if isinstance(getter, _Position):
+            return getter.index
+    return None
+
+
+def column_of(state: Any, entity: Any) -> Any:
+    """The column that a column item of a row is fetched from (as ``_ColumnEntity`` decides)."""
+    column = entity._fetch_column
+    if column is None:
+        column = entity.column
+        if state._from_obj_alias:
+            column = state._from_obj_alias.columns[column]
+        if column._annotations:
+            column = column._deannotate()
+    if state.compound_eager_adapter:
+        column = state.compound_eager_adapter.columns[column]
+    return column
+
+
+def label_of(entity: Any) -> str:
+    """The key of a row item."""
+    label: str = entity._label_name
+    return label
+
+
+def sub_entities(entity: Any) -> Sequence[Any]:
+    """The items of a bundle."""
+    entities: Sequence[Any] = entity._entities
+    return entities
+
+
+def extra_keys(entity: Any) -> tuple[Any, ...]:
+    """What a row item can be looked up by in ``row._mapping``, besides its key."""
+    extra: tuple[Any, ...] = entity._extra_entities
+    return extra
+
+
+def invoked_key_index(entity: Any) -> int | None:
+    """The position in the *invoked* statement's columns of an ad-hoc expression.
+
+    The expression object differs between two executions of one cached statement, and
+    ``row._mapping[expression]`` has to find the one in hand.
+    """
+    if not getattr(entity, "translate_raw_column", False):
+        return None
+    index: int = entity.raw_column_index
+    return index
+
+
+def translation_columns(state: Any, statement: Any, is_dml: bool) -> Sequence[Any]:
+    """The columns that :func:`invoked_key_index` counts in."""
+    return raw_columns(state.select_statement if is_dml else statement)
+
+
+# ---------------------------------------------------------------- results
+
+
+def metadata_of(result: Any) -> Any:
+    """The metadata of a cursor result; SQLAlchemy caches it on the compiled statement."""
+    return result._metadata
+
+
+def position_of(metadata: Any, column: Any, required: bool = False) -> int | None:
+    """Where a column stands in a row; None when it does not, or an error when it is required."""
+    index: int | None = metadata._index_for_key(column, required)
+    return index
+
+
+def processors_of(metadata: Any) -> tuple[Callable[[Any], Any] | None, ...]:
+    """The result processor of each column of a driver row."""
+    return tuple(metadata._processors)
+
+
+def is_raw_readable(result: Any) -> bool:
+    """False when SQLAlchemy wants to see the rows itself: echo="debug", rearranged columns."""
+    return not result._echo and not result._metadata._translated_indexes
+
+
+def raw_rows(result: Any) -> Iterable[Any]:
+    """All rows as the driver gave them, unprocessed; closes the cursor."""
+    rows: Iterable[Any] = result._fetchall_impl()
+    return rows
+
+
+def buffer_rows(result: CursorResult[Any]) -> None:
+    """Fetch the rows of a cursor result now, so that it outlives the transaction."""
+    from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+
+    strategy: Any = result.cursor_strategy
+    if not isinstance(strategy, FullyBufferedCursorFetchStrategy):
+        rows = strategy.fetchall(result, result.cursor)
+        result.cursor_strategy = FullyBufferedCursorFetchStrategy(
+            None, alternate_description=result.cursor.description, initial_buffer=rows
+        )
+
+
+def row_metadata(
+    keys: Sequence[str],
+    extra: Sequence[tuple[Any, ...]],
+    filters: Sequence[Callable[[Any], Any] | None],
+) -> Any:
+    """Result metadata with one uniqueness filter for each item."""
+    if _FILTERS_BY_FACTORY:
+        return SimpleResultMetaData(keys, extra, _create_unique_filters=lambda result: filters)
+    return SimpleResultMetaData(keys, extra, _unique_filters=filters)
+
+
+# ---------------------------------------------------------------- mappings
+
+
+def class_manager_item(mapper: Mapper[Any]) -> tuple[str, Any]:
+    """The class attribute by which SQLAlchemy finds the mapping of a class."""
+    return "_sa_class_manager", mapper.class_manager
+
+
+def mutable_coercions(mapper: Mapper[Any]) -> Iterator[tuple[str, Callable[[str, Any], Any]]]:
+    """Attribute key and ``coerce`` of each ``Mutable.as_mutable()`` type of a mapping.
+
+    ``sqlalchemy.ext.mutable`` keeps them in the closure of a "load" listener only.
+    """
+    for listener in mapper.class_manager.dispatch.load:
+        function = getattr(listener, "__wrapped__", listener)
+        if getattr(function, "__module__", None) != "sqlalchemy.ext.mutable":
+            continue
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        if {"cls", "key", "coerce"} <= cells.keys() and cells["coerce"].cell_contents:
+            yield cells["key"].cell_contents, cells["cls"].cell_contents.coerce
+
+
+def reconstructor(mapper: Mapper[Any]) -> Callable[[Any], Any] | None:
+    """The ``@reconstructor`` method of a mapped class, or None."""
+    method: Callable[[Any], Any] | None = getattr(mapper, "_reconstructor", None)
+    return method
+
+
+def composite_factory(prop: Any) -> Callable[..., Any]:
+    """What builds the value of a composite (2.1: None where ``return_none_on`` says so)."""
+    factory: Callable[..., Any] = (
+        getattr(prop, "_construct_composite", None) or prop.composite_class
+    )
+    return factory
+
+
+def composite_keys(prop: Any) -> tuple[str, ...]:
+    """The column attributes of a composite, in the order of its constructor."""
+    return tuple(prop._attribute_keys)
+
+
+def composite_values(prop: Any, value: Any) -> tuple[Any, ...]:
+    """The column values of a composite value."""
+    return tuple(prop._composite_values_from_instance(value))
+
+
+def discriminator(mapper: Mapper[Any]) -> tuple[str, Any] | None:
+    """Attribute key and value that an INSERT of this class sets, as the ORM's bulk insert does."""
+    if mapper._set_polymorphic_identity is None:
+        return None
+    key: str = mapper._polymorphic_attr_key
+    return key, mapper.polymorphic_identity
+
+
+def has_several_tables(mapper: Mapper[Any]) -> bool:
+    """True for a class whose rows live in several tables (joined inheritance, mapped joins)."""
+    return len(mapper.tables) > 1
+
+
+def attribute_of(column: Any) -> QueryableAttribute[Any] | None:
+    """The mapped attribute behind a key of ``values()``, or None for a plain column."""
+    annotations = getattr(column, "_annotations", {})
+    attribute: QueryableAttribute[Any] | None = annotations.get("proxy_key")
+    return attribute
+
+
+def null_result() -> Result[Any]:
+    """A result without rows, such as an INSERT of nothing has."""
+    from sqlalchemy.engine.cursor import null_dml_result
+
+    return null_dml_result()
+
+
+# ---------------------------------------------------------------- sessions
+
+
+def engine_isolation_level(dialect: Any) -> Any:
+    """What ``create_engine(isolation_level=...)`` was given; SQLAlchemy has no public reader."""
+    return getattr(dialect, "_on_connect_isolation_level", None)
+
+
+def pool_is_exhausted(pool: Any) -> bool:
+    """True when a checkout would wait for a connection to come back rather than make one."""
+    limit: int = getattr(pool, "_max_overflow", -1)
+    return limit > -1 and pool.checkedin() == 0 and pool.overflow() >= limit
