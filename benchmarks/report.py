@@ -1,0 +1,155 @@
+"""The results as Markdown, which is also what the terminal shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.database import DRIVERS
+from benchmarks.goals import goals
+
+Cells = list[str]
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the whole report."""
+    env = results["environment"]
+    parts = [
+        "# Benchmark results",
+        (
+            f"{env['implementation']} {env['python']} on {env['machine']},"
+            f" SQLAlchemy {env['sqlalchemy']}"
+            f" ({'with' if env['compiled_extensions'] else 'without'} compiled extensions), "
+            + ", ".join(f"{name} {number}" for name, number in env["drivers"].items())
+            + ". Written by `python -m benchmarks run`; what each contender does is told in"
+            " `benchmarks/__init__.py`."
+        ),
+        (
+            "A ratio is a ratio of medians to Core by position, with its 95% bootstrap interval;"
+            " the quartiles are those of the single rounds' ratios. *Core, by position, again* is"
+            " the baseline measured a second time: as far as it is from 1.00, so far the others"
+            " may be off as well."
+        ),
+        "## Goals",
+        _goals(results),
+    ]
+    for driver, title in DRIVERS.items():
+        measured = results["drivers"].get(driver)
+        if measured:
+            parts += [f"## {title}", f"{measured['rounds']} rounds.", *_shapes(measured)]
+    parts += _legacy(results) + _alone(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def _goals(results: dict[str, Any]) -> str:
+    rows = [
+        [
+            goal.text,
+            goal.aim,
+            f"{goal.value:.2f}{goal.unit}",
+            "" if goal.low is None else f"{goal.low:.2f} to {goal.high:.2f}",
+            "met" if goal.met else "**missed**",
+        ]
+        for goal in goals(results)
+    ]
+    return table(["goal", "asked", "measured", "interval", ""], rows)
+
+
+def _shapes(measured: dict[str, Any]) -> list[str]:
+    parts = []
+    for shape in measured["shapes"].values():
+        rows = [_row(run) for run in shape["contenders"].values()]
+        head = ["", "median", "ratio to Core", "95% interval", "quartiles of rounds"]
+        parts += [f"### {shape['title']}", table(head, rows)]
+    return parts
+
+
+def _row(run: dict[str, Any]) -> Cells:
+    figure = run["to_core"]
+    return [
+        run["title"],
+        duration(run["median"]),
+        f"{figure['value']:.2f}",
+        f"{figure['low']:.2f} to {figure['high']:.2f}",
+        f"{figure['q1']:.2f} to {figure['q3']:.2f}",
+    ]
+
+
+def _legacy(results: dict[str, Any]) -> list[str]:
+    if not results.get("legacy"):
+        return []
+    env = next(iter(results["legacy"].values()))["environment"]
+    rows = []
+    for driver, measured in results["legacy"].items():
+        for name, shape in measured["shapes"].items():
+            here = results["drivers"].get(driver, {}).get("shapes", {}).get(name)
+            old = shape["contenders"]["legacy"]["to_core"]["value"]
+            ours = here["contenders"]["naked"]["to_core"]["value"] if here else None
+            rows.append(
+                [
+                    DRIVERS[driver],
+                    shape["title"],
+                    f"{old:.2f}",
+                    f"{ours:.2f}" if ours else "",
+                    f"{old / ours:.2f}" if ours else "",
+                ]
+            )
+    return [
+        "## naked-sqla 0.1.0",
+        (
+            "The package from PyPI, which has the same import name and needs SQLAlchemy 2.0:"
+            f" measured in another process and environment, on SQLAlchemy {env['sqlalchemy']}."
+            " Both ratios are to Core by position, each measured in its own process; the last"
+            " column divides them."
+        ),
+        table(["driver", "shape", "naked-sqla 0.1.0", "naked_sqla", "old to new"], rows),
+    ]
+
+
+def _alone(results: dict[str, Any]) -> list[str]:
+    parts: list[str] = []
+    layer = results.get("rowlayer")
+    if layer:
+        rows = [
+            [run["title"], duration(run["median"]), f"{run['to_ours']['value']:.2f}"]
+            for run in layer["runs"].values()
+        ]
+        parts += [
+            "## The row layer alone",
+            "1000 rows of 4 columns that are already in memory: build the objects, read them all.",
+            table(["", "median", "ratio to naked_sqla"], rows),
+        ]
+    memory = results.get("memory")
+    if memory:
+        rows = [[title, f"{size:.0f} bytes"] for title, size in memory["sizes"].items()]
+        parts += [
+            "## Memory",
+            f"Per object of four columns, values not counted, {memory['objects']} objects.",
+            table(["", "size"], rows),
+        ]
+    imports = results.get("imports")
+    if imports:
+        parts += [
+            "## Import",
+            (
+                f"`import naked_sqla` after `{imports['after']}`: {imports['added']:.1f} ms"
+                f" ({imports['low']:.1f} to {imports['high']:.1f}, quartiles of"
+                f" {imports['runs']} fresh processes); the import before it takes"
+                f" {imports['before']:.0f} ms."
+            ),
+        ]
+    return parts
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+
+
+def table(head: Cells, rows: list[Cells]) -> str:
+    """Return a Markdown table whose columns are aligned in plain text too."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [head, rule, *rows]
+    )
