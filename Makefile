@@ -63,7 +63,7 @@ check: $(call stamp,check)
 	$(call bin,check)/pyright --pythonpath $(call bin,check)/python
 
 docs: $(call stamp,docs)
-	$(call bin,docs)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs build --strict --quiet
 
 bench:
 	$(MAKE) -C benchmarks PYTHON="$(PYTHON)"
