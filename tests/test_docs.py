@@ -1,0 +1,129 @@
+"""Every Python block of the README and of the docs runs, and prints what the page says it prints."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import re
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+QUICKSTART = DOCS / "quickstart.md"
+
+# The least number of Python blocks of each page; pages in words only are not here.
+PAGES = {
+    "README.md": 1,
+    "docs/index.md": 1,
+    "docs/quickstart.md": 6,
+    "docs/sessions.md": 6,
+    "docs/statements.md": 6,
+    "docs/objects.md": 6,
+    "docs/errors.md": 1,
+}
+# These stand alone; all others go on from where the quickstart ends.
+ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}
+
+FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A Python block, where it stands, and what the ``text`` block right after it says it prints."""
+
+    path: Path
+    line: int
+    code: str
+    prints: str | None
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """Give the Python blocks of a page.  ``ValueError`` for a fence that is never closed."""
+    text = path.read_text(encoding="utf-8")
+    if len(re.findall(r"^```", text, re.MULTILINE)) % 2:
+        raise ValueError(f"{path}: a fence is not closed")
+    fences = list(FENCE.finditer(text))
+    blocks = []
+    for this, following in zip(fences, [*fences[1:], None], strict=True):
+        if this["kind"].strip() != "python":
+            continue
+        prints = None
+        if following is not None and following["kind"].strip() == "text":
+            between = text[this.end() : following.start()]
+            prints = following["body"] if between.strip() == "" else None
+        line = text.count("\n", 0, this.start("body"))
+        blocks.append(Block(path, line, this["body"], prints))
+    return blocks
+
+
+def run(block: Block, runner: asyncio.Runner, namespace: dict[str, Any]) -> str:
+    """Run a block, which may ``await`` at its top level, in ``namespace``; give what it prints."""
+    tree = ast.parse("\n" * block.line + block.code, str(block.path))
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code = compile(tree, str(block.path), "exec", flags=flags, dont_inherit=True)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        if code.co_flags & inspect.CO_COROUTINE:
+            runner.run(eval(code, namespace))
+        else:
+            exec(code, namespace)
+    return printed.getvalue()
+
+
+@contextlib.contextmanager
+def disposing_of_engines(runner: asyncio.Runner, namespace: dict[str, Any]) -> Iterator[None]:
+    """Close, at the end, the connections of the engines that the blocks made."""
+
+    async def dispose() -> None:
+        for value in namespace.values():
+            if isinstance(value, AsyncEngine):
+                await value.dispose()
+            elif isinstance(value, Engine):
+                value.dispose()
+
+    try:
+        yield
+    finally:
+        runner.run(dispose())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = blocks_of(ROOT / page)
+    assert len(blocks) >= PAGES[page]
+    before = [] if page in ALONE else blocks_of(QUICKSTART)
+    # A page is a script: what its classes are pickled by is the module __main__.
+    script = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    namespace = vars(script)
+    with asyncio.Runner() as runner, disposing_of_engines(runner, namespace):
+        for block in [*before, *blocks]:
+            printed = run(block, runner, namespace)
+            if block.prints is not None:
+                assert printed == block.prints, f"{block.path}, line {block.line}"
+
+
+def test_no_page_is_left_out() -> None:
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    with_code = {str(path.relative_to(ROOT)) for path in pages if blocks_of(path)}
+    assert with_code == set(PAGES)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"

@@ -1,0 +1,303 @@
+"""What users may import, and what this package takes from SQLAlchemy and from its drivers."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "naked_sqla"
+COMPAT = PACKAGE / "_compat.py"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != COMPAT)
+
+# Underscored, and yet documented as public: the methods of rows and named tuples.
+DOCUMENTED = frozenset({"_asdict", "_fields", "_mapping", "_replace", "_t", "_tuple"})
+
+
+# ---------------------------------------------------------------- what users import
+
+
+def test_exported_names() -> None:
+    import naked_sqla
+
+    assert sorted(naked_sqla.__all__) == [
+        "AsyncSession",
+        "AsyncSessionFactory",
+        "BaseNakedSQLAException",
+        "ConcurrentSessionUse",
+        "ConversionError",
+        "InvalidSessionState",
+        "InvalidStatement",
+        "NotLoadedError",
+        "Session",
+        "SessionFactory",
+        "TransactionRolledBack",
+        "UnknownAttribute",
+        "UnsupportedOption",
+    ]
+    assert [name for name in naked_sqla.__all__ if not hasattr(naked_sqla, name)] == []
+
+
+def test_every_error_is_exported() -> None:
+    import naked_sqla
+    from naked_sqla import exception
+
+    assert set(exception.__all__) <= set(naked_sqla.__all__)
+    for name in exception.__all__:
+        assert issubclass(getattr(naked_sqla, name), naked_sqla.BaseNakedSQLAException)
+
+
+def test_version_is_that_of_the_project() -> None:
+    import naked_sqla
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert naked_sqla.__version__ == project["version"]
+
+
+def test_the_import_path_that_is_documented_elsewhere() -> None:
+    import naked_sqla
+    from naked_sqla.om.asession import AsyncSession, AsyncSessionFactory, InvalidSessionState
+
+    assert AsyncSession is naked_sqla.AsyncSession
+    assert AsyncSessionFactory is naked_sqla.AsyncSessionFactory
+    assert InvalidSessionState is naked_sqla.InvalidSessionState
+
+
+def test_import_takes_no_driver_and_no_framework() -> None:
+    code = "import sys, naked_sqla; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    optional = {"aiosqlite", "asyncpg", "fastapi", "psycopg", "pydantic", "sqlmodel", "sqlite3"}
+    assert optional & set(done.stdout.split()) == set()
+
+
+# ---------------------------------------------------------------- private names of SQLAlchemy
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def is_of_sqlalchemy(module: str | None) -> bool:
+    return module is not None and module.partition(".")[0] == "sqlalchemy"
+
+
+def private_imports(tree: ast.AST) -> Iterator[str]:
+    """Give each import that takes a private module or name of SQLAlchemy."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if is_of_sqlalchemy(name) and any(map(is_private, name.split("."))):
+                yield f"line {node.lineno}: imports {name}"
+
+
+def own_names(tree: ast.AST) -> Iterator[str]:
+    """Give the private names that a module defines: functions, variables, attributes, slots."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                yield name
+            case ast.Assign(targets=[ast.Name(id="__slots__")], value=value):
+                yield from (n.value for n in ast.walk(value) if isinstance(n, ast.Constant))
+
+
+def private_reads(tree: ast.AST, own: frozenset[str]) -> Iterator[str]:
+    """Give each private attribute read that is none of the package's ``own`` names."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name):
+                pass
+            case ast.Call(
+                func=ast.Name(id="getattr" | "hasattr" | "setattr" | "delattr"),
+                args=[_, ast.Constant(value=str(name)), *_],
+            ):
+                pass
+            case _:
+                continue
+        if is_private(name) and name not in own | DOCUMENTED:
+            yield f"line {node.lineno}: reads .{name}"
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def names_of_the_package() -> frozenset[str]:
+    return frozenset(name for path in MODULES for name in own_names(parsed(path)))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_names_enter_through_compat_only(path: Path) -> None:
+    found = [*private_imports(parsed(path)), *private_reads(parsed(path), names_of_the_package())]
+    assert found == [], f"{path.name} passes by naked_sqla/_compat.py"
+
+
+def test_the_check_sees_what_it_is_for() -> None:
+    bad = """
+from sqlalchemy.orm.context import _MapperEntity
+from sqlalchemy.engine._util import tuplegetter
+import sqlalchemy.engine._processors
+statement._annotate({})
+getattr(compiled, "_result_columns")
+"""
+    tree = ast.parse(bad)
+    assert len([*private_imports(tree), *private_reads(tree, frozenset())]) == 5
+    good = """
+from sqlalchemy import select
+class A:
+    __slots__ = ("_x",)
+    def get(self, row):
+        return self._x, row._mapping, row.__class__
+"""
+    tree = ast.parse(good)
+    assert [*private_imports(tree), *private_reads(tree, frozenset(own_names(tree)))] == []
+
+
+# ---------------------------------------------------------------- what _compat.py needs
+
+
+@dataclass(frozen=True)
+class Need:
+    """A name that ``_compat.py`` takes: at least one of the alternatives has to exist."""
+
+    alternatives: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return " or ".join(f"{module}.{name}" for module, name in self.alternatives)
+
+    def is_met(self) -> bool:
+        return any(has(module, name) for module, name in self.alternatives)
+
+
+def has(module: str, name: str) -> bool:
+    """Whether ``from module import name`` works."""
+    try:
+        found = importlib.import_module(module)
+    except ImportError:
+        return False
+    if hasattr(found, name):
+        return True
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ImportError:
+        return False
+    return True
+
+
+def imported_names(tree: ast.Module) -> Iterator[Need]:
+    """Give what is imported; imports to the same name (try, if) are each other's alternatives."""
+    bound: dict[str, list[tuple[str, str]]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and is_of_sqlalchemy(node.module):
+            for alias in node.names:
+                bound.setdefault(alias.asname or alias.name, []).append((node.module, alias.name))
+    for alternatives in bound.values():
+        yield Need(tuple(dict.fromkeys(alternatives)))
+
+
+def names_read_from_modules(tree: ast.Module) -> Iterator[Need]:
+    """Give what is read as ``module.name``; the parts of an ``or`` are alternatives."""
+    modules = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and is_of_sqlalchemy(node.module)
+        for alias in node.names
+        if has_module(f"{node.module}.{alias.name}")
+    }
+
+    def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
+        for part in ast.walk(node):
+            match part:
+                case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
+                    yield modules[module], name
+                case ast.Call(
+                    func=ast.Name(id="getattr"),
+                    args=[ast.Name(id=module), ast.Constant(value=str(name)), *_],
+                ) if module in modules:
+                    yield modules[module], name
+
+    def needs(node: ast.AST) -> Iterator[Need]:
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            if found := tuple(reads(node)):
+                yield Need(found)
+            return
+        match node:
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
+                yield Need(((modules[module], name),))
+        for child in ast.iter_child_nodes(node):
+            yield from needs(child)
+
+    yield from needs(tree)
+
+
+def has_module(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def test_nothing_that_compat_needs_is_gone() -> None:
+    tree = parsed(COMPAT)
+    needs = {*imported_names(tree), *names_read_from_modules(tree)}
+    assert len(needs) > 5
+    gone = sorted(str(need) for need in needs if not need.is_met())
+    assert gone == [], f"gone from SQLAlchemy {sqlalchemy.__version__}"
+
+
+def test_no_private_attribute_that_compat_reads_is_gone() -> None:
+    """An attribute of an object can't be looked up, but its name has to be in the sources."""
+    tree = parsed(COMPAT)
+    own = frozenset(own_names(tree))
+    modules = {str(need).rpartition(".")[2] for need in names_read_from_modules(tree)}
+    plain = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and is_private(node.attr)
+    }
+    folder = Path(sqlalchemy.__file__).parent
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    known = set(re.findall(r"\b_\w+", sources))
+    assert sorted(plain - own - modules - known) == [], f"gone from {sqlalchemy.__version__}"
+
+
+def test_a_name_that_is_gone_is_named() -> None:
+    bad = """
+from sqlalchemy.orm import context as _context
+try:
+    from sqlalchemy.orm.context import _NoSuchThing as Thing
+except ImportError:
+    from sqlalchemy.orm.context import NoSuchThing as Thing
+State = getattr(_context, "_ORMCompileState", None) or _context.ORMCompileState
+Other = _context._no_such_function
+"""
+    tree = ast.parse(bad)
+    needs = {*imported_names(tree), *names_read_from_modules(tree)}
+    assert sorted(str(need) for need in needs if not need.is_met()) == [
+        "sqlalchemy.orm.context._NoSuchThing or sqlalchemy.orm.context.NoSuchThing",
+        "sqlalchemy.orm.context._no_such_function",
+    ]
