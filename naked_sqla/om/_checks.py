@@ -1,0 +1,178 @@
+"""What the session layer says about a wrong argument, engine or connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from .. import _compat
+from ..exception import InvalidSessionState, UnsupportedOption
+
+# Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
+_INSTEAD = {
+    "add": "session.execute(insert(Model), {...})",
+    "add_all": "session.execute(insert(Model), [{...}, {...}])",
+    "autoflush": "nothing: no statement is kept back, there is no flush",
+    "begin": "one session per transaction: `async with db.begin() as session`",
+    "begin_nested": "session.conn.begin_nested()",
+    "bulk_insert_mappings": "session.execute(insert(Model), [{...}, {...}])",
+    "bulk_save_objects": "session.execute(insert(Model), [{...}, {...}])",
+    "bulk_update_mappings": "session.execute(update(Model), [{...}, {...}])",
+    "close": "nothing: the end of the block closes the session",
+    "delete": "session.execute(delete(Model).where(...))",
+    "deleted": "nothing: objects are not tracked",
+    "dirty": "nothing: objects are not tracked",
+    "expire": "nothing: objects do not expire; select again for fresh values",
+    "expire_all": "nothing: objects do not expire; select again for fresh values",
+    "expunge": "nothing: objects belong to no session",
+    "expunge_all": "nothing: objects belong to no session",
+    "flush": "nothing: execute() sends its statement at once",
+    "get": "(await session.scalars(select(Model).where(Model.id == key))).one_or_none()",
+    "get_one": "(await session.scalars(select(Model).where(Model.id == key))).one()",
+    "merge": "session.execute(update(Model).where(...).values(...)), or insert(Model)",
+    "new": "nothing: objects are not tracked",
+    "query": "session.scalars(select(Model).where(...))",
+    "refresh": "(await session.scalars(select(Model).where(Model.id == obj.id))).one()",
+    "run_sync": "session.conn.run_sync(...)",
+    "scalar": "(await session.execute(statement)).scalar()",
+}
+
+
+def no_such_attribute(session: object, name: str) -> NoReturn:
+    """Raise the ``AttributeError`` for a name that a session does not have."""
+    kind = type(session).__name__
+    instead = _INSTEAD.get(name)
+    if instead is None:
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=session)
+    if not kind.startswith("Async"):
+        instead = instead.replace("(await ", "(").replace("async with", "with")
+    raise AttributeError(
+        f"{kind} has no {name!r}: it sends the statements you write and tracks no objects. "
+        f"Write instead: {instead}.",
+        name=name,
+        obj=session,
+    )
+
+
+def factory_arguments(kind: type, engine: object, wanted: type, auto_commit: object) -> None:
+    """Raise ``TypeError`` for what a session factory can't be made of."""
+    name, needed = kind.__name__, wanted.__name__
+    if not isinstance(engine, wanted):
+        how = "create_async_engine(url)" if needed == "AsyncEngine" else "create_engine(url)"
+        raise TypeError(
+            f"{name}() takes {_article(needed)} {needed}, not {_shown(engine)}. "
+            f"Pass what sqlalchemy's {how} returns."
+        )
+    if not isinstance(auto_commit, bool):
+        raise TypeError(f"{name}(auto_commit=...) takes True or False, not {_shown(auto_commit)}.")
+
+
+def session_connection(kind: type, conn: object, wanted: type) -> None:
+    """Raise ``TypeError`` when a session is built on something else than a connection."""
+    name, needed = kind.__name__, wanted.__name__
+    if not isinstance(conn, wanted):
+        begin = "async with db.begin()" if needed == "AsyncConnection" else "with db.begin()"
+        raise TypeError(
+            f"{name}() takes {_article(needed)} {needed}, not {_shown(conn)}. "
+            f"Pass what `engine.connect()` gives, or let a factory open one: `{begin} as session`."
+        )
+
+
+def execution_options(options: object) -> None:
+    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for streaming ones."""
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"execution_options takes a dictionary, not {_shown(options)}. "
+            f'Write execution_options={{"name": value}}.'
+        )
+    for name in ("yield_per", "stream_results"):
+        if options.get(name):
+            raise UnsupportedOption(
+                f"the execution option {name!r} asks for a stream, and execute() reads the whole "
+                f"result before it returns. Leave it out, or use session.conn.stream()."
+            )
+
+
+def refuse_autocommit(dialect: Any, options: Mapping[str, Any]) -> None:
+    """Raise ``InvalidSessionState`` where each statement would be committed as it runs.
+
+    :param dialect: of the engine, which may have been created with an isolation level.
+    :param options: the execution options that will hold on the connection.
+    """
+    level = options.get("isolation_level") or _compat.engine_isolation_level(dialect)
+    if isinstance(level, str) and level.replace("_", " ").upper() in ("AUTOCOMMIT", "AUTO COMMIT"):
+        raise InvalidSessionState(
+            "a session is one transaction, and isolation_level='AUTOCOMMIT' stores every statement "
+            "as it runs: neither an exception nor rollback() would undo it. Begin with another "
+            "level, e.g. db.begin(isolation_level='READ COMMITTED'), or use engine.connect() for "
+            "statements that need AUTOCOMMIT."
+        )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "AEIOU" else "a"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, (str, int, float)):
+        shown = repr(value)
+        return (
+            shown
+            if len(shown) <= 60
+            else f"{_article(type(value).__name__)} {type(value).__name__}"
+        )
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{_article(name)} {name}"
+
+
+def open_connection(conn: Any) -> None:
+    """Raise ``InvalidSessionState`` for a connection that a session can't be built on."""
+    if conn is None:
+        raise InvalidSessionState(
+            "the connection has not been started. Write `async with engine.connect() as conn`, or "
+            "`conn = await engine.connect()`, and build the session then."
+        )
+    if conn.closed:
+        raise InvalidSessionState(
+            "the connection is closed. Build the session on an open one, or let a factory open it."
+        )
+    refuse_autocommit(conn.dialect, conn.get_execution_options())
+
+
+def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
+    """Raise for options that ``begin()`` can't be given on this engine."""
+    if options:
+        execution_options(options)
+        options = {**engine.get_execution_options(), **options}
+    else:
+        options = engine.get_execution_options()
+    refuse_autocommit(engine.dialect, options)
+
+
+def entered_twice() -> NoReturn:
+    """Raise ``InvalidSessionState`` for a block that is entered again."""
+    raise InvalidSessionState(
+        "what begin() returned was entered a second time: it is one transaction. Call begin() "
+        "again for another one."
+    )
+
+
+def not_async_with(written: str) -> NoReturn:
+    """Raise ``TypeError`` for a block that is not entered with ``async with``."""
+    raise TypeError(f"`{written}` can't open a session. Write `async with db.begin() as session:`.")
+
+
+def left_while_inside(kind: str, inside: str) -> str:
+    """What a block says that ended while somebody else was inside its session."""
+    me: Any = asyncio.current_task() if kind == "task" else threading.current_thread()
+    name = "(no task)" if me is None else repr(me.get_name() if kind == "task" else me.name)
+    return (
+        f"{kind} {name} left the block of a session while {kind} {inside} was inside it. The "
+        f"transaction was rolled back. Await all that uses the session before the block ends."
+    )

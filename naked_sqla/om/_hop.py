@@ -1,0 +1,183 @@
+"""Synchronous work run for a task, in a greenlet, and what a cancellation does to it.
+
+A statement runs in the caller's own task (:func:`hop`): nothing is spawned.  When that task is
+cancelled meanwhile, the rest of the work, which is clean-up by then, moves to a task of its own and
+sees one cancellation and no more, however often the caller is cancelled (anyio's scopes cancel at
+every await).  What must not be torn at all, a COMMIT or the opening of a connection, runs in a task
+of its own from the start (:func:`shielded`).  In both cases the caller waits until the work has
+ended, for a grace of about a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger("naked_sqla")
+
+# How long a cancelled task waits for its clean-up, and then for each push that is to end it.
+GRACE = 1.0
+_PUSH = 0.25
+_PUSHES = 3
+
+# Tasks that outlived the grace; the event loop itself holds tasks weakly.
+_leftover: set[asyncio.Task[Any]] = set()
+
+# Given the error that a cancellation puts into the work, or another one to put there instead.
+Stop = Callable[[], Awaitable[BaseException | None]]
+
+
+class _Worker(greenlet):
+    """A greenlet in which SQLAlchemy's drivers may await."""
+
+    # The mark by which SQLAlchemy knows a greenlet that answers its await_only().
+    __sqlalchemy_greenlet_provider__ = True
+
+
+async def hop(
+    done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
+) -> _T:
+    """Run ``fn(*args)`` in a greenlet of the calling task, and return what it returns.
+
+    :param done: called once, when the work has really ended; this may be after the caller was
+        cancelled and went on.
+    :param stop: called when the caller is cancelled; gives the error to end the work with, where
+        a ``CancelledError`` would cost more than the statement.
+    """
+    worker = _Worker(fn)
+    worker.gr_context = getcurrent().gr_context
+    moved = False
+    try:
+        waits = worker.switch(*args)
+        while not worker.dead:
+            try:
+                value = await waits
+            except asyncio.CancelledError as cancelled:
+                rest = asyncio.get_running_loop().create_task(_rest(worker, stop, cancelled))
+                rest.add_done_callback(lambda _: done())
+                moved = True
+                await settle(rest)
+                raise
+            except BaseException as error:
+                waits = worker.throw(error)
+            else:
+                waits = worker.switch(value)
+        return waits  # type: ignore[no-any-return]
+    finally:
+        if not moved:
+            done()
+
+
+def start(
+    coro: Coroutine[Any, Any, _T], done: Callable[[], object] | None = None
+) -> asyncio.Task[_T]:
+    """Run a coroutine in a task of its own, that goes by the caller's name.
+
+    :param done: called once, when the work has really ended.
+    """
+    caller = asyncio.current_task()
+    # The name that a ConcurrentSessionUse tells, and a debugger shows.
+    name = None if caller is None else caller.get_name()
+    task = asyncio.get_running_loop().create_task(coro, name=name)
+    if done is not None:
+        task.add_done_callback(lambda _: done())
+    return task
+
+
+async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool = True) -> _T:
+    """Wait for a task that goes on to its end whatever happens to the caller.
+
+    A cancelled caller waits on, see :func:`settle`, and is cancelled then.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await settle(task, patient=patient, push=push)
+        raise
+
+
+def spawn(fn: Callable[..., _T], *args: Any) -> Coroutine[Any, Any, _T]:
+    """The coroutine that runs ``fn(*args)`` in a greenlet of whatever task awaits it."""
+    return _drive(_Worker(fn), None, *args)
+
+
+async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool = True) -> None:
+    """Wait until a task has ended, however often the caller is cancelled meanwhile.
+
+    After a grace the task is pushed: cancelled, up to three times.  One that ignores even this is
+    left to itself.  Its error, which nobody else would see, is logged.
+
+    :param patient: wait for the end without a limit, and never push.
+    :param push: when False, leave the task to itself after the grace.
+    """
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + GRACE
+    pushes = 0
+    with _no_anyio_cancellation():
+        while not task.done():
+            timeout = None if patient else max(limit - loop.time(), 0)
+            try:
+                await asyncio.wait((task,), timeout=timeout)
+            except asyncio.CancelledError:
+                # Asked once more for what is under way.
+                continue
+            if task.done() or patient or loop.time() < limit:
+                continue
+            if not push or pushes == _PUSHES:
+                break
+            task.cancel()
+            pushes += 1
+            limit = loop.time() + _PUSH
+    _leftover.add(task)
+    task.add_done_callback(_settled)
+
+
+def _settled(task: asyncio.Task[Any]) -> None:
+    _leftover.discard(task)
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        logger.info("the clean-up of a cancelled task ended with %r", error, exc_info=error)
+
+
+def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
+    """A shield from anyio's scopes, where anyio is in use: they cancel at every await."""
+    anyio = sys.modules.get("anyio")
+    if anyio is None or asyncio.current_task() is None:
+        return contextlib.nullcontext()
+    shield: contextlib.AbstractContextManager[Any] = anyio.CancelScope(shield=True)
+    return shield
+
+
+async def _rest(worker: _Worker, stop: Stop | None, cancelled: BaseException) -> object:
+    """Put the error of a cancellation into the work, and run what is left of it."""
+    error: BaseException = cancelled
+    if stop is not None:
+        error = await stop() or cancelled
+    return await _drive(worker, error)
+
+
+async def _drive(worker: _Worker, error: BaseException | None, *args: Any) -> Any:
+    """Run a worker, from its start or on from an error, to its end."""
+    if error is None:
+        worker.gr_context = getcurrent().gr_context
+        waits = worker.switch(*args)
+    else:
+        waits = worker.throw(error)
+    while not worker.dead:
+        try:
+            value = await waits
+        except BaseException as raised:
+            waits = worker.throw(raised)
+        else:
+            waits = worker.switch(value)
+    return waits
