@@ -27,7 +27,7 @@ from sqlalchemy.orm.strategy_options import _AbstractLoad as AbstractLoad
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import CursorResult, Result
-    from sqlalchemy.orm import Mapper, QueryableAttribute
+    from sqlalchemy.orm import Mapper
     from sqlalchemy.orm.interfaces import MapperProperty
 
 # 2.1 put an underscore before the ORM compile states; the classes are the same.
@@ -50,7 +50,7 @@ _FILTERS_BY_FACTORY = "_create_unique_filters" in _result.SimpleResultMetaData._
 
 # Stops a result from remapping its columns to the invoked statement: our plan belongs to the
 # cached one (the ORM session sets the same option).
-ORM_EXECUTION_OPTIONS: Mapping[str, Any] = _context._orm_load_exec_options
+_ORM_EXECUTION_OPTIONS: Any = _context._orm_load_exec_options
 
 # The annotation by which Session.execute() tells the compiler how an ORM INSERT is meant.
 _ORM_INSERT = {"dml_strategy": "orm"}
@@ -59,9 +59,18 @@ _ORM_INSERT = {"dml_strategy": "orm"}
 # ---------------------------------------------------------------- statements
 
 
+def orm_options(options: Mapping[str, Any] | None) -> Any:
+    """Execution options for a statement whose entities are loaded from its cached compiled form."""
+    return _ORM_EXECUTION_OPTIONS.union(options) if options else _ORM_EXECUTION_OPTIONS
+
+
 def is_executable(statement: Any) -> bool:
-    """True for what ``Connection.execute`` takes: everything with this hook."""
-    return not isinstance(statement, type) and hasattr(statement, "_execute_on_connection")
+    """True for what ``Connection.execute`` takes: statements, functions, DDL, sequences."""
+    return (
+        not isinstance(statement, type)
+        and hasattr(statement, "_execute_on_connection")
+        and bool(getattr(statement, "supports_execution", False))
+    )
 
 
 def raw_columns(statement: Any) -> Sequence[Any]:
@@ -72,9 +81,7 @@ def raw_columns(statement: Any) -> Sequence[Any]:
 
 def is_orm_statement(statement: Any) -> bool:
     """True when a mapped entity in the statement makes the ORM compile it."""
-    return bool(
-        getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") == "orm"
-    )
+    return bool(getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") == "orm")
 
 
 def subject_mapper(statement: Any) -> Mapper[Any] | None:
@@ -121,15 +128,6 @@ def _path_text(path: Any) -> str:
     return ".".join(names)
 
 
-def without_eager_joins(statement: Any) -> Any:
-    """The statement with ``lazy="joined"`` relationships of its mappers left out of its SQL.
-
-    ``Query.enable_eagerloads(False)`` sets the same compile option.
-    """
-    options = ORMCompileState.default_compile_options.safe_merge(statement._compile_options)
-    return statement._set_compile_options(options + {"_enable_eagerloads": False})
-
-
 def as_orm_insert(statement: Any) -> Any:
     """The INSERT annotated the way ``Session.execute()`` does, so that its RETURNING has entities."""
     return statement._annotate(_ORM_INSERT)
@@ -137,7 +135,7 @@ def as_orm_insert(statement: Any) -> Any:
 
 def values_of(statement: Any) -> Iterator[Mapping[Any, Any]]:
     """The dictionaries given to ``values()``, as SQLAlchemy keeps them."""
-    if statement._values:
+    if getattr(statement, "_values", None):
         yield statement._values
     for block in getattr(statement, "_multi_values", ()):
         for item in block:
@@ -153,7 +151,7 @@ def has_where(statement: Any) -> bool:
 def has_values(statement: Any) -> bool:
     """True when an INSERT or UPDATE has its values in the statement itself."""
     return bool(
-        statement._values
+        getattr(statement, "_values", None)
         or getattr(statement, "_multi_values", ())
         or getattr(statement, "_ordered_values", None)
         or getattr(statement, "select", None) is not None
@@ -166,6 +164,12 @@ def returning_columns(statement: Any) -> Sequence[Any]:
     return columns
 
 
+def selected_columns(statement: Any) -> Sequence[Any]:
+    """What a statement returns, expanded to columns."""
+    columns: Sequence[Any] = tuple(statement._all_selected_columns)
+    return columns
+
+
 def bind_names(statement: Any) -> set[str]:
     """The names of the bound parameters that stand in a statement, as far as a walk finds them."""
     from sqlalchemy.sql import visitors
@@ -173,7 +177,7 @@ def bind_names(statement: Any) -> set[str]:
     return {
         element.key
         for element in visitors.iterate(getattr(statement, "_resolved", statement))
-        if element.__visit_name__ == "bindparam"
+        if element.__visit_name__ == "bindparam" and not element.unique
     } | set(getattr(statement, "_bindparams", ()))
 
 
@@ -366,10 +370,9 @@ def buffer_rows(result: CursorResult[Any]) -> None:
 
     strategy: Any = result.cursor_strategy
     if not isinstance(strategy, FullyBufferedCursorFetchStrategy):
+        description = result.cursor.description
         rows = strategy.fetchall(result, result.cursor)
-        result.cursor_strategy = FullyBufferedCursorFetchStrategy(
-            None, alternate_description=result.cursor.description, initial_buffer=rows
-        )
+        result.cursor_strategy = FullyBufferedCursorFetchStrategy(None, description, rows)
 
 
 def row_metadata(
@@ -442,21 +445,43 @@ def has_several_tables(mapper: Mapper[Any]) -> bool:
     return len(mapper.tables) > 1
 
 
-def attribute_of(column: Any) -> QueryableAttribute[Any] | None:
-    """The mapped attribute behind a key of ``values()``, or None for a plain column."""
-    annotations = getattr(column, "_annotations", {})
-    attribute: QueryableAttribute[Any] | None = annotations.get("proxy_key")
-    return attribute
+def is_empty_select(statement: Any) -> bool:
+    """True for ``select()`` without columns."""
+    return hasattr(statement, "_raw_columns") and not statement._raw_columns
+
+
+def set_rowcount(result: Any, rows: int) -> None:
+    """Make ``result.rowcount`` say what several statements affected together."""
+    result.context._rowcount = rows
+
+
+def has_sane_rowcount(result: Any, sets: int) -> bool:
+    """True when the driver tells how many rows a statement with this many parameter sets matched."""
+    dialect = result.context.dialect
+    return bool(
+        dialect.supports_sane_rowcount if sets == 1 else dialect.supports_sane_multi_rowcount
+    )
 
 
 def null_result() -> Result[Any]:
-    """A result without rows, such as an INSERT of nothing has."""
+    """A result of a statement that did not have to run: no rows, none affected."""
     from sqlalchemy.engine.cursor import null_dml_result
 
-    return null_dml_result()
+    result: Any = null_dml_result()
+    result.rowcount = 0
+    result.inserted_primary_key_rows = []
+    return result  # type: ignore[no-any-return]
 
 
 # ---------------------------------------------------------------- sessions
+
+
+# The greenlet in which SQLAlchemy's drivers may await: 2.1 imports greenlet on first use only.
+_concurrency: Any = getattr(sqlalchemy.util.concurrency, "_concurrency_shim", None) or getattr(
+    sqlalchemy.util, "_concurrency_py3k", None
+)
+AsyncIoGreenlet: Any = _concurrency._AsyncIoGreenlet
+current_greenlet: Any = _concurrency.getcurrent
 
 
 def engine_isolation_level(dialect: Any) -> Any:

@@ -1,0 +1,213 @@
+"""The attributes of a naked class that are more than a slot."""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import ColumnProperty, CompositeProperty
+
+from naked_sqla import _compat
+from naked_sqla.exception import NotLoadedError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm.interfaces import MapperProperty
+
+    from naked_sqla.om.naked import NakedClass
+
+_MISSING = object()
+
+
+class NotLoaded:
+    """A mapped attribute that the statement did not load: reading it raises.
+
+    Not a data descriptor: a value that the caller sets afterwards is read as usual.
+    """
+
+    __slots__ = ("_hint", "_key", "_model")
+
+    def __init__(self, model: type, key: str, prop: MapperProperty[Any]) -> None:
+        self._model = model
+        self._key = key
+        self._hint = prop
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        if obj is None:
+            return getattr(self._model, self._key)
+        raise NotLoadedError(not_loaded_message(self._model, self._key, self._hint))
+
+
+def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
+    """The fact, the attribute, and what to write instead."""
+    name = f"{model.__name__}.{key}"
+    fact = f"{name} is not loaded: the statement did not load it, and reading an attribute never runs SQL."
+    if isinstance(prop, CompositeProperty):
+        columns = ", ".join(f"{model.__name__}.{part}" for part in _compat.composite_keys(prop))
+        return f"{fact} Load all of its columns ({columns})."
+    if isinstance(prop, ColumnProperty):
+        if prop.deferred:
+            return f"{fact} Write .options(undefer({name})), or select the column itself."
+        return (
+            f"{fact} Load it with the statement: keep it in load_only(), leave it out of defer(), "
+            f"or write .options(undefer({name})); for a column of a subclass select that class."
+        )
+    target = prop.mapper.class_.__name__ if hasattr(prop, "mapper") else "the related class"
+    return (
+        f"{fact} Select the related rows yourself: select({model.__name__}, {target})"
+        f".join({name}), or a statement of its own."
+    )
+
+
+class BoundToModel:
+    """A class method of the model: called on an instance, its ``cls`` is the model."""
+
+    __slots__ = ("_model", "_name")
+
+    def __init__(self, model: type, name: str) -> None:
+        self._model = model
+        self._name = name
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        return getattr(self._model, self._name)
+
+
+class CompositeAttribute:
+    """A loaded composite: a plain value, whose setting sets its columns too, as SQLAlchemy's does."""
+
+    __slots__ = ("_keys", "_model", "_prop", "_slot", "_store", "_variables")
+
+    def __init__(
+        self,
+        prop: CompositeProperty[Any],
+        model: type,
+        store: Callable[[Any, Any], None],
+        naked: NakedClass,
+    ) -> None:
+        self._prop = prop
+        self._model = model
+        self._store = store
+        self._slot = naked.slots.get(prop.key)
+        self._variables = naked.variables
+        self._keys = _compat.composite_keys(prop)
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        if obj is None:
+            return getattr(self._model, self._prop.key)
+        if self._slot is not None:
+            return self._slot.__get__(obj)
+        return self._variables(obj)[self._prop.key]
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        self._store(obj, value)
+        parts = [None] * len(self._keys)
+        if value is not None:
+            parts = list(_compat.composite_values(self._prop, value))
+        for key, part in zip(self._keys, parts, strict=True):
+            setattr(obj, key, part)
+
+
+class Variables(dict[str, Any]):
+    """What ``vars(obj)`` gives: the loaded attributes and whatever else was set.
+
+    A copy that writes through, so that ``vars(obj).update(...)`` and ``functools.cached_property``
+    work as on any object.
+    """
+
+    __slots__ = ("_naked", "_obj")
+
+    def __init__(self, obj: Any, naked: NakedClass) -> None:
+        self._obj = obj
+        self._naked = naked
+        values: dict[str, Any] = {}
+        for key, slot in naked.slots.items():
+            try:
+                values[key] = slot.__get__(obj)
+            except AttributeError:
+                continue
+        values.update(naked.variables(obj))
+        super().__init__(values)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        slot = self._naked.slots.get(key)
+        if slot is None:
+            self._naked.variables(self._obj)[key] = value
+        else:
+            slot.__set__(self._obj, value)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        slot = self._naked.slots.get(key)
+        if slot is None:
+            del self._naked.variables(self._obj)[key]
+        else:
+            slot.__delete__(self._obj)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Variables:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        if key not in self:
+            if default is _MISSING:
+                raise KeyError(key)
+            return default
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        key = next(reversed(self), None)
+        if key is None:
+            raise KeyError("vars() is empty")
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        for key in list(self):
+            del self[key]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+def repr_of_loaded(model: type, unloaded: Collection[str]) -> Callable[[Any], str] | None:
+    """A ``__repr__`` for a dataclass that shows what is not loaded instead of raising.
+
+    :return: None when the model's own ``__repr__`` is to be kept: it was written by hand, or
+        shows loaded attributes only.
+    """
+    if not dataclasses.is_dataclass(model) or not _repr_is_generated(model):
+        return None
+    shown = [field.name for field in dataclasses.fields(model) if field.repr]
+    if not any(name in unloaded for name in shown):
+        return None
+
+    @reprlib.recursive_repr()
+    def __repr__(self: Any) -> str:
+        parts = []
+        for name in shown:
+            try:
+                parts.append(f"{name}={getattr(self, name)!r}")
+            except NotLoadedError:
+                parts.append(f"{name}=<not loaded>")
+        return f"{self.__class__.__qualname__}({', '.join(parts)})"
+
+    return __repr__
+
+
+def _repr_is_generated(model: type) -> bool:
+    written = model.__repr__
+    code = getattr(getattr(written, "__wrapped__", written), "__code__", None)
+    # dataclasses compile their methods from a string
+    return code is not None and code.co_filename == "<string>"

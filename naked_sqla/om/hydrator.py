@@ -1,0 +1,300 @@
+"""Plan -> Python source -> function.  Nothing is decided here: the source says what the plan says.
+
+The function takes the driver's rows and gives the list of result rows: objects for a plan that is
+``scalar``, tuples otherwise.  Its source stands in :mod:`linecache`, so that a traceback and a
+debugger show the generated line.  Every name in it is one of those of :class:`_Names`; attribute
+names occur after a dot only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import keyword
+import linecache
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any
+
+from sqlalchemy.exc import InvalidRequestError
+
+from naked_sqla.exception import BaseNakedSQLAException, ConversionError
+from naked_sqla.om.plan import (
+    Attribute,
+    Cell,
+    Constant,
+    Entity,
+    Group,
+    Item,
+    Plan,
+    Polymorphic,
+    Value,
+)
+
+__all__ = ("Hydrate", "hydrator", "source_of")
+
+Hydrate = Callable[[Iterable[Any]], list[Any]]
+
+_numbers = itertools.count(1)
+
+
+def hydrator(plan: Plan) -> Hydrate:
+    """The function for a plan.
+
+    :return: takes driver rows of ``plan.width`` columns, gives a list of result rows.  It raises
+        :class:`~naked_sqla.exception.ConversionError` for a value its column type can't convert.
+    """
+    emitter = _Emitter(plan)
+    source = emitter.source()
+    filename = f"<naked_sqla hydrator {next(_numbers)}: {_title(plan)}>"
+    namespace = emitter.bound
+    exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - the source is our own
+    function: Hydrate = namespace["hydrate"]
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
+    return function
+
+
+def source_of(plan: Plan) -> str:
+    """The source that :func:`hydrator` compiles for a plan."""
+    return _Emitter(plan).source()
+
+
+def _title(plan: Plan) -> str:
+    return ", ".join(item.name for item in plan.items)
+
+
+class _Emitter:
+    """Prints the source of one plan, and collects the objects it refers to."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.bound: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+        self._temporaries = itertools.count()
+        self._entities: dict[Entity | Polymorphic, str] = {}
+        self._read: set[int] = set()
+
+    def source(self) -> str:
+        """The module source: one function ``hydrate(rows)``, and one for each polymorphic class."""
+        body: list[str] = []
+        results = [self._item(item, body) for item in self.plan.items]
+        row = results[0] if self.plan.scalar else f"({', '.join(results)},)"
+        body.append(f"append({row})")
+        explain = self._bind("explain", _explainer(self.plan))
+        columns = [f"c{i}" if i in self._read else "_" for i in range(self.plan.width)]
+        lines = [
+            "def hydrate(rows):",
+            "    result = []",
+            "    append = result.append",
+            "    try:",
+            f"        for {', '.join(columns)}, in rows:",
+            *(f"            {line}" for line in body),
+            "    except Exception as error:",
+            f"        {explain}(error, locals())",
+            "        raise",
+            "    return result",
+        ]
+        return "\n".join(lines) + "\n"
+
+    # -- names
+
+    def _bind(self, prefix: str, value: Any) -> str:
+        """A name in the generated module for an object, the same for the same object."""
+        name = self._names.get(id(value))
+        if name is None:
+            name = f"{prefix}_{len(self.bound)}"
+            self._names[id(value)] = name
+            self.bound[name] = value
+        return name
+
+    def _temporary(self, prefix: str) -> str:
+        return f"{prefix}{next(self._temporaries)}"
+
+    def _cell(self, cell: Cell) -> str:
+        self._read.add(cell.index)
+        if cell.convert is None:
+            return f"c{cell.index}"
+        return f"{self._bind('convert', cell.convert)}(c{cell.index})"
+
+    # -- items
+
+    def _item(self, item: Item, body: list[str]) -> str:
+        """Print what builds an item; the expression that stands for it afterwards."""
+        if isinstance(item, Value):
+            return self._cell(item.cell)
+        if isinstance(item, Constant):
+            return self._bind("constant", item.value) if item.value is not None else "None"
+        if isinstance(item, Group):
+            parts = [self._item(part, body) for part in item.items]
+            return f"{self._bind('bundle', item.build)}(({', '.join(parts)},))"
+        # the same entity twice in a row is one object, as in an ORM session
+        name = self._entities.get(item)
+        if name is None:
+            name = self._entities[item] = self._temporary("e")
+            print_it = self._entity if isinstance(item, Entity) else self._polymorphic
+            body.extend(print_it(item, name))  # type: ignore[arg-type]
+        return name
+
+    def _identity(self, cells: tuple[Cell, ...]) -> tuple[list[str], dict[Cell, str]]:
+        """Lines that convert the primary key once, and the name of each of its values."""
+        lines: list[str] = []
+        names: dict[Cell, str] = {}
+        for cell in cells:
+            names[cell] = self._cell(cell)
+            if cell.convert is not None:
+                name = self._temporary("k")
+                lines.append(f"{name} = {names[cell]}")
+                names[cell] = name
+        return lines, names
+
+    def _entity(self, entity: Entity, name: str) -> Iterator[str]:
+        lines, identity = self._identity(entity.identity)
+        yield from lines
+        missing = _missing(entity.partial, [identity[cell] for cell in entity.identity])
+        yield f"if {missing}:"
+        yield f"    {name} = None"
+        yield "else:"
+        for line in self._object(entity, name, identity):
+            yield f"    {line}"
+
+    def _object(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
+        naked = entity.naked
+        yield f"{name} = {self._bind('new', naked.new)}({self._bind(naked.cls.__name__, naked.cls)})"
+        parts = {part for composite in entity.composites for part in composite.parts}
+        values: dict[str, str] = {}
+        for attribute in entity.attributes:
+            value = known.get(attribute.cell) or self._cell(attribute.cell)
+            if attribute.coerce is not None:
+                value = yield from self._coerced(attribute, value)
+            elif attribute.key in parts and attribute.cell.convert is not None:
+                kept = self._temporary("v")
+                yield f"{kept} = {value}"
+                value = kept
+            values[attribute.key] = value
+            yield self._store(entity, name, attribute.key, value)
+        for composite in entity.composites:
+            arguments = ", ".join(values[part] for part in composite.parts)
+            built = f"{self._bind('composite', composite.build)}({arguments})"
+            # past the descriptor, which would set the columns again
+            yield f"{self._bind('set', naked.setter(composite.key))}({name}, {built})"
+        if entity.reconstructor is not None:
+            yield f"{self._bind('reconstruct', entity.reconstructor)}({name})"
+
+    def _coerced(self, attribute: Attribute, value: str) -> Generator[str, None, str]:
+        name = self._temporary("m")
+        coerce = self._bind("coerce", attribute.coerce)
+        yield f"{name} = {value}"
+        yield f"if {name} is not None:"
+        yield f"    {name} = {coerce}({attribute.key!r}, {name})"
+        return name
+
+    def _store(self, entity: Entity, name: str, key: str, value: str) -> str:
+        if entity.naked.plain and not keyword.iskeyword(key):
+            return f"{name}.{key} = {value}"
+        return f"{self._bind('set', entity.naked.setter(key))}({name}, {value})"
+
+    def _polymorphic(self, item: Polymorphic, name: str) -> Iterator[str]:
+        lines, identity = self._identity(item.identity)
+        yield from lines
+        missing = _missing(item.partial, [identity[cell] for cell in item.identity])
+        discriminator = self._temporary("d")
+        yield f"{discriminator} = {self._cell(item.discriminator)}"
+        known = self._bind("variants", _variant_numbers(item))
+        chosen = self._temporary("n")
+        yield f"{chosen} = {known}.get({discriminator}, -1)"
+        branch = "if"
+        for number, variant in enumerate(item.variants):
+            if variant.entity is None:
+                continue
+            yield f"{branch} {chosen} == {number}:"
+            own = {cell: identity[cell] for cell in variant.entity.identity if cell in identity}
+            more, rest = self._identity(
+                tuple(cell for cell in variant.entity.identity if cell not in own)
+            )
+            for line in more:
+                yield f"    {line}"
+            own |= rest
+            test = _missing(variant.entity.partial, [own[c] for c in variant.entity.identity])
+            yield f"    if {test}:"
+            yield f"        {name} = None"
+            yield "    else:"
+            for line in self._object(variant.entity, name, own):
+                yield f"        {line}"
+            branch = "elif"
+        yield f"{branch} {missing}:"
+        yield f"    {name} = None"
+        yield "else:"
+        refuse = self._bind("refuse", _refuser(item))
+        key = ", ".join(identity[cell] for cell in item.identity)
+        yield f"    {refuse}({discriminator}, ({key},))"
+
+
+def _missing(partial: bool, names: list[str]) -> str:
+    return (" and " if partial else " or ").join(f"{name} is None" for name in names)
+
+
+def _variant_numbers(item: Polymorphic) -> dict[Any, int]:
+    # NULL is no discriminator, even where None is a polymorphic identity
+    return {v.value: i for i, v in enumerate(item.variants) if v.value is not None}
+
+
+def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
+    """Raises for a row that is no object of the class asked for; texts as the ORM has them."""
+    names = {variant.value: variant.name for variant in item.variants}
+
+    def refuse(value: Any, identity: tuple[Any, ...]) -> None:
+        row = f"Row with identity key {item.name}{identity!r} can't be loaded into an object; "
+        column = f"the polymorphic discriminator column '{item.column}'"
+        if value is None:
+            raise InvalidRequestError(f"{row}{column} is NULL")
+        if value in names:
+            raise InvalidRequestError(
+                f"{row}{column} refers to {names[value]}, which is not a sub-mapper of the "
+                f"requested {item.name}"
+            )
+        raise ConversionError(
+            item.name, item.column, value, "no mapped class has this polymorphic identity"
+        )
+
+    return refuse
+
+
+def _explainer(plan: Plan) -> Callable[[Exception, dict[str, Any]], None]:
+    """Finds the value that made a row fail, after the fact: the happy path pays nothing."""
+
+    def explain(error: Exception, frame: dict[str, Any]) -> None:
+        if isinstance(error, BaseNakedSQLAException):
+            return
+        for target, attribute, cell, coerce in _conversions(plan.items):
+            if f"c{cell.index}" not in frame:
+                continue
+            value = frame[f"c{cell.index}"]
+            try:
+                converted = value if cell.convert is None else cell.convert(value)
+                if coerce is not None and converted is not None:
+                    coerce(attribute, converted)
+            except Exception as reason:
+                said = f"{type(reason).__name__}: {reason}"
+                raise ConversionError(target, attribute, value, said) from error
+
+    return explain
+
+
+_Conversion = tuple[str, str, Cell, Callable[[str, Any], Any] | None]
+
+
+def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[_Conversion]:
+    """Every conversion of a plan: what it is for, its name, its cell."""
+    for item in items:
+        if isinstance(item, Value):
+            yield target, item.name, item.cell, None
+        elif isinstance(item, Group):
+            yield from _conversions(item.items, item.name)
+        elif isinstance(item, Polymorphic):
+            yield item.name, item.column, item.discriminator, None
+            for variant in item.variants:
+                if variant.entity is not None:
+                    yield from _conversions((variant.entity,))
+        elif isinstance(item, Entity):
+            for attribute in item.attributes:
+                yield item.name, attribute.key, attribute.cell, attribute.coerce

@@ -1,0 +1,234 @@
+"""Naked classes: what the objects of a result really are.
+
+For a mapped class and a set of loaded attributes there is one *naked class*: a subclass that
+SQLAlchemy's instrumentation does not know, whose instances keep the loaded attributes in slots and
+whose other mapped attributes raise :class:`~naked_sqla.exception.NotLoadedError`.  ``__class__``
+answers with the mapped class, so that ``isinstance``, ``==``, ``repr`` and ``dataclasses`` see it.
+
+Building one runs no code of the application: ``type.__new__`` is called directly (no metaclass
+code), and :class:`Naked` stands first among the bases, so that its ``__init_subclass__`` is the one
+that is found.
+"""
+
+from __future__ import annotations
+
+import abc
+import threading
+import types
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import ColumnProperty, CompositeProperty, RelationshipProperty
+
+from naked_sqla import _compat
+from naked_sqla.om.descriptors import (
+    BoundToModel,
+    CompositeAttribute,
+    NotLoaded,
+    Variables,
+    repr_of_loaded,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+__all__ = ("Naked", "NakedClass", "naked_class")
+
+
+class Naked:
+    """The first base of every naked class; ``isinstance(obj, Naked)`` tells a loaded object."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Nothing: the mapped class's own hook must not see a naked class."""
+
+
+class NakedClass:
+    """A naked class and how its instances are made.
+
+    :ivar cls: the class itself.
+    :ivar model: the mapped class.
+    :ivar loaded: keys of the attributes that are loaded, in the order of their slots.
+    :ivar new: called with :attr:`cls`, gives an empty instance.
+    :ivar plain: True when ``obj.key = value`` is nothing but a slot store.
+    :ivar variables: the real ``__dict__`` of an instance.
+    """
+
+    __slots__ = ("__weakref__", "cls", "loaded", "model", "new", "plain", "slots", "variables")
+
+    def __init__(self, mapper: Mapper[Any], loaded: tuple[str, ...]) -> None:
+        model = mapper.class_
+        self.model = model
+        self.loaded = loaded
+        self.new: Callable[[type], Any] = (
+            object.__new__ if model.__new__ is object.__new__ else model.__new__
+        )
+        self.variables = _dict_getter(model)
+        in_slots = _can_have_slots(model, loaded)
+        self.plain = in_slots and model.__setattr__ is object.__setattr__
+        self.slots: dict[str, Any] = {}
+        namespace = _namespace(mapper, self, in_slots)
+        self.cls = _new_type(model, namespace)
+        if in_slots:
+            self.slots = {key: self.cls.__dict__[key] for key in loaded}
+        _add_composites(mapper, self)
+        # the class keeps its description: an instance alone keeps both alive
+        type.__setattr__(self.cls, "__naked__", self)
+
+    def make(self) -> Any:
+        """An empty instance: no attribute is set yet."""
+        return self.new(self.cls)
+
+    def setter(self, key: str) -> Callable[[Any, Any], None]:
+        """A function that stores a loaded attribute, past any ``__setattr__`` of the model."""
+        if key in self.slots:
+            store: Callable[[Any, Any], None] = self.slots[key].__set__
+            return store
+        variables = self.variables
+
+        def store_in_dict(obj: Any, value: Any) -> None:
+            variables(obj)[key] = value
+
+        return store_in_dict
+
+
+_lock = threading.Lock()
+_classes: weakref.WeakKeyDictionary[
+    Any, weakref.WeakValueDictionary[tuple[str, ...], NakedClass]
+] = weakref.WeakKeyDictionary()
+
+
+def naked_class(mapper: Mapper[Any], loaded: tuple[str, ...]) -> NakedClass:
+    """The naked class of a mapped class for a set of loaded attributes; made once.
+
+    :param mapper: the mapper of the class.
+    :param loaded: keys of the loaded attributes, composites included.
+    """
+    with _lock:
+        by_keys = _classes.get(mapper)
+        if by_keys is None:
+            by_keys = _classes[mapper] = weakref.WeakValueDictionary()
+        found = by_keys.get(loaded)
+        if found is None:
+            found = by_keys[loaded] = NakedClass(mapper, loaded)
+        return found
+
+
+def restore(model: type, loaded: tuple[str, ...]) -> Any:
+    """An empty loaded object; what ``pickle`` and ``copy`` start from."""
+    return naked_class(inspect(model), loaded).make()
+
+
+def _dict_getter(model: type) -> Callable[[Any], dict[str, Any]]:
+    for base in model.__mro__:
+        found = base.__dict__.get("__dict__")
+        if isinstance(found, types.GetSetDescriptorType):
+            return found.__get__
+    # SQLAlchemy does not map a class whose instances have no __dict__
+    raise TypeError(f"{model.__qualname__} has no instance __dict__: it can't be a mapped class")
+
+
+def _can_have_slots(model: type, loaded: tuple[str, ...]) -> bool:
+    """False for classes that keep their values in ``__dict__`` themselves (pydantic's, SQLModel's),
+    and for attribute names that a slot can't have."""
+    return not hasattr(model, "__pydantic_fields_set__") and all(
+        key.isidentifier() and not key.startswith("__") for key in loaded
+    )
+
+
+def _new_type(model: type, namespace: dict[str, Any]) -> type:
+    metaclass = type(model)
+    # an ABC keeps its isinstance() caches per class: sharing the model's would poison them
+    make = abc.ABCMeta.__new__ if issubclass(metaclass, abc.ABCMeta) else type.__new__
+    cls: type = make(metaclass, model.__name__, (Naked, model), namespace)
+    return cls
+
+
+def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[str, Any]:
+    model, loaded = naked.model, naked.loaded
+    key, manager = _compat.class_manager_item(mapper)
+    namespace: dict[str, Any] = {
+        "__module__": model.__module__,
+        "__qualname__": model.__qualname__,
+        "__doc__": model.__doc__,
+        "__slots__": loaded if in_slots else (),
+        "__class__": property(lambda self: model),
+        # select(type(obj)) and class-level SQLAlchemy helpers see the model's mapping
+        key: manager,
+    }
+    for attribute in mapper.attrs:
+        if attribute.key not in loaded and _is_loadable(attribute):
+            namespace[attribute.key] = NotLoaded(model, attribute.key, attribute)
+    for name in _classmethods(model) - namespace.keys() - set(loaded):
+        namespace[name] = BoundToModel(model, name)
+    if in_slots:
+        namespace["__dict__"] = property(lambda self: Variables(self, naked))
+        namespace["__new__"] = lambda cls, *args, **kwargs: model(*args, **kwargs)
+    else:
+        for attribute in mapper.attrs:
+            if attribute.key in loaded:
+                # not a data descriptor, so the value in __dict__ comes first
+                namespace[attribute.key] = NotLoaded(model, attribute.key, attribute)
+        namespace["__setattr__"] = _untracked_setattr(model, naked, set(mapper.attrs.keys()))
+    unloaded = {key for key, value in namespace.items() if isinstance(value, NotLoaded)}
+    shown = repr_of_loaded(model, unloaded)
+    if shown is not None:
+        namespace["__repr__"] = shown
+    if model.__reduce_ex__ is object.__reduce_ex__ and model.__reduce__ is object.__reduce__:
+        namespace["__reduce_ex__"] = lambda self, protocol: _reduce(self, naked)
+    return namespace
+
+
+def _is_loadable(attribute: Any) -> bool:
+    """True for what a statement can load: not for synonyms, which read what they stand for."""
+    if isinstance(attribute, ColumnProperty):
+        return attribute.instrument
+    return isinstance(attribute, RelationshipProperty | CompositeProperty)
+
+
+def _classmethods(model: type) -> set[str]:
+    return {
+        name
+        for base in model.__mro__[:-1]
+        for name, value in base.__dict__.items()
+        if isinstance(value, classmethod) and not (name.startswith("__") and name.endswith("__"))
+    }
+
+
+def _add_composites(mapper: Mapper[Any], naked: NakedClass) -> None:
+    for prop in mapper.composites:
+        if prop.key in naked.loaded:
+            attribute = CompositeAttribute(prop, naked.model, naked.setter(prop.key), naked)
+            type.__setattr__(naked.cls, prop.key, attribute)
+
+
+def _untracked_setattr(
+    model: type, naked: NakedClass, mapped: set[str]
+) -> Callable[[Any, str, Any], None]:
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        if name in mapped:
+            naked.variables(self)[name] = value
+        else:
+            model.__setattr__(self, name, value)
+
+    return __setattr__
+
+
+def _reduce(obj: Any, naked: NakedClass) -> tuple[Any, ...]:
+    if type(obj).__getstate__ is not object.__getstate__:
+        state: Any = obj.__getstate__()
+    else:
+        slots = {key: slot.__get__(obj) for key, slot in naked.slots.items() if _is_set(slot, obj)}
+        state = (dict(naked.variables(obj)) or None, slots)
+    return restore, (naked.model, naked.loaded), state
+
+
+def _is_set(slot: Any, obj: Any) -> bool:
+    try:
+        slot.__get__(obj)
+    except AttributeError:
+        return False
+    return True

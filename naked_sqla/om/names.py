@@ -1,0 +1,169 @@
+"""The names by which parameters and ``values()`` may call what a statement writes."""
+
+from __future__ import annotations
+
+import difflib
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla import _compat
+from naked_sqla.exception import UnknownAttribute
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+__all__ = ("Names", "names_of")
+
+
+class _Model:
+    """The names of one mapped class: the same for all of its statements."""
+
+    __slots__ = ("__weakref__", "columns", "composites", "described", "discriminator", "readable")
+
+    def __init__(self, mapper: Mapper[Any]) -> None:
+        self.described = mapper.class_.__name__
+        local = mapper.local_table
+        # attribute name or column key -> column key
+        self.columns = {column.key: column.key for column in local.columns}
+        for prop in mapper.column_attrs:
+            column = prop.columns[0]
+            for candidate in prop.columns:
+                if getattr(candidate, "table", None) is local:
+                    column = candidate
+            if getattr(column, "table", None) is local:
+                self.columns[prop.key] = column.key
+        for synonym in mapper.synonyms:
+            if synonym.name in self.columns:
+                self.columns.setdefault(synonym.key, self.columns[synonym.name])
+        self.composites: dict[str, Callable[[Any], dict[str, Any]]] = {
+            prop.key: _composite_columns(prop, self.columns) for prop in mapper.composites
+        }
+        self.readable = set(mapper.all_orm_descriptors.keys())
+        self.discriminator: tuple[str, Any] | None = None
+        found = _compat.discriminator(mapper)
+        if found is not None and found[0] in self.columns:
+            self.discriminator = self.columns[found[0]], found[1]
+
+
+def _composite_columns(prop: Any, columns: Mapping[str, str]) -> Callable[[Any], dict[str, Any]]:
+    keys = _compat.composite_keys(prop)
+
+    def expand(value: Any) -> dict[str, Any]:
+        parts = [None] * len(keys) if value is None else _compat.composite_values(prop, value)
+        return {columns.get(k, k): part for k, part in zip(keys, parts, strict=True)}
+
+    return expand
+
+
+_models: weakref.WeakKeyDictionary[Any, _Model] = weakref.WeakKeyDictionary()
+
+
+def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:
+    """The names that a statement's parameters may use.
+
+    :param mapper: of the entity that it writes, or None for a plain table.
+    """
+    model = None
+    if mapper is not None:
+        model = _models.get(mapper)
+        if model is None:
+            model = _models[mapper] = _Model(mapper)
+    return Names(statement, model)
+
+
+class Names:
+    """The names of one statement.
+
+    :raises UnknownAttribute: from each method, for a key that names nothing.
+    """
+
+    __slots__ = ("_binds", "_model", "_statement")
+
+    def __init__(self, statement: Any, model: _Model | None) -> None:
+        self._statement = statement
+        self._model = model
+        self._binds: set[str] | None = None
+
+    def check_values(self, values: Iterable[Any]) -> None:
+        """Refuse string keys of ``values()`` that the model does not have."""
+        for key in values:
+            if (
+                isinstance(key, str)
+                and key not in self._columns()
+                and (self._model is None or key not in self._model.readable)
+            ):
+                self._refuse(key)
+
+    def translate(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One dictionary of parameters, by column keys."""
+        return self.translate_all([row])[0]
+
+    def translate_all(self, rows: list[Any]) -> Sequence[Mapping[str, Any]]:
+        """Dictionaries of parameters with the same keys, by column keys; untouched when they are."""
+        columns = self._columns()
+        model = self._model
+        renamed: dict[str, str] = {}
+        composites: list[str] = []
+        for key in rows[0]:
+            column = columns.get(key) if self._takes_columns else None
+            if column is not None:
+                if column != key:
+                    renamed[key] = column
+            elif self._takes_columns and model is not None and key in model.composites:
+                composites.append(key)
+            elif key not in self._bound():
+                self._refuse(key)
+        added = self._added(rows[0], renamed)
+        if not (renamed or composites or added):
+            return rows
+        return [self._renamed(row, renamed, composites, added) for row in rows]
+
+    def _renamed(
+        self,
+        row: Mapping[str, Any],
+        renamed: Mapping[str, str],
+        composites: list[str],
+        added: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        new = {**added, **{renamed.get(key, key): value for key, value in row.items()}}
+        for key in composites:
+            if self._model is not None:
+                new.update(self._model.composites[key](new.pop(key)))
+        return new
+
+    def _added(self, row: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+        """The discriminator of a class of a hierarchy, as the ORM's bulk INSERT sets it."""
+        if self._model is None or self._model.discriminator is None:
+            return {}
+        if not self._statement.is_insert:
+            return {}
+        key, value = self._model.discriminator
+        return {} if key in row or key in renamed.values() else {key: value}
+
+    @property
+    def _takes_columns(self) -> bool:
+        return not self._statement.is_delete
+
+    def _columns(self) -> Mapping[str, str]:
+        if self._model is not None:
+            return self._model.columns
+        return {column.key: column.key for column in self._statement.table.columns}
+
+    def _bound(self) -> set[str]:
+        if self._binds is None:
+            self._binds = _compat.bind_names(self._statement)
+        return self._binds
+
+    def _refuse(self, key: str) -> None:
+        about = self._model.described if self._model else f"table {self._statement.table}"
+        if self._takes_columns:
+            fact = f"{about} has no attribute {key!r}, so the statement can't store it."
+            known = {*self._columns(), *self._bound()}
+        else:
+            fact = f"The DELETE from {about} has no parameter {key!r}."
+            known = self._bound()
+        close = difflib.get_close_matches(key, sorted(known), n=1)
+        if close:
+            raise UnknownAttribute(f"{fact} Did you mean {close[0]!r}?")
+        raise UnknownAttribute(f"{fact} It has: {', '.join(sorted(known)) or 'none'}.")

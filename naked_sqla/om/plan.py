@@ -1,0 +1,152 @@
+"""What a row means: frozen descriptions, decided from a statement, testable without a database.
+
+A :class:`Plan` says for each item of a result row what it is and from which columns of the driver's
+row it is built.  Positions count the columns of the driver's row from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from naked_sqla.om.naked import NakedClass
+
+__all__ = (
+    "Attribute",
+    "Cell",
+    "Composite",
+    "Constant",
+    "Entity",
+    "Group",
+    "Item",
+    "Plan",
+    "Polymorphic",
+    "Value",
+    "Variant",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column of the driver's row.
+
+    :ivar index: its position.
+    :ivar convert: the result processor of its type, or None when the driver's value is the value.
+    """
+
+    index: int
+    convert: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column attribute of an entity.
+
+    :ivar coerce: wraps the value, called with key and value when it is not None (``Mutable``).
+    """
+
+    key: str
+    cell: Cell
+    coerce: Callable[[str, Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A composite attribute, built from the values of column attributes, in their order."""
+
+    key: str
+    parts: tuple[str, ...]
+    build: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An object of one class.
+
+    :ivar naked: the class to make, and how.
+    :ivar identity: the primary key; the entity is None when all of it is NULL
+        (``partial=False``: when any of it is, the mapper's ``allow_partial_pks``).
+    :ivar reconstructor: the model's ``@reconstructor``, called on each object.
+    """
+
+    naked: NakedClass
+    identity: tuple[Cell, ...]
+    attributes: tuple[Attribute, ...]
+    composites: tuple[Composite, ...] = ()
+    partial: bool = True
+    reconstructor: Callable[[Any], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the mapped class."""
+        return self.naked.model.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What one discriminator value stands for; without an entity: a class that was not asked for."""
+
+    value: Any
+    entity: Entity | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polymorphic:
+    """An object whose class is told by a discriminator column.
+
+    :ivar name: the name of the mapped class that was asked for.
+    :ivar column: the name of the discriminator, for messages.
+    """
+
+    name: str
+    column: str
+    discriminator: Cell
+    identity: tuple[Cell, ...]
+    variants: tuple[Variant, ...]
+    partial: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A column of the result row."""
+
+    name: str
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A row item that no column stands for."""
+
+    name: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A ``Bundle``: its items as a tuple, passed to ``build``."""
+
+    name: str
+    items: tuple[Item, ...]
+    build: Callable[[tuple[Any, ...]], Any]
+
+
+Item = Entity | Polymorphic | Value | Constant | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the rows of a statement mean.
+
+    :ivar width: the number of columns of a driver row.
+    :ivar items: the items of a result row.
+    :ivar scalar: True when a row has one item that stands for the row (a single entity), so that
+        rows of one are only made where somebody asks for rows.
+    """
+
+    width: int
+    items: tuple[Item, ...]
+    scalar: bool

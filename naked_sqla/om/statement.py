@@ -1,0 +1,205 @@
+"""The way in: what the caller handed over is checked, run on the connection, and its rows loaded."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import lazyload
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
+from naked_sqla.om import bulk_persistent
+from naked_sqla.om.context import entity_result
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Result
+    from sqlalchemy.orm import Mapper
+
+__all__ = ("execute",)
+
+_STREAMING = ("yield_per", "stream_results", "max_row_buffer")
+
+# loader strategies that mean "not with this statement", which is what a naked object does anyway
+_PLAIN_LAZY = frozenset(
+    {"select", "raise", "raise_on_sql", "noload", "dynamic", "write_only", True}
+)
+
+_LOADER_NAMES = {
+    "joined": "joinedload",
+    "selectin": "selectinload",
+    "subquery": "subqueryload",
+    "immediate": "immediateload",
+}
+
+
+def execute(
+    conn: Connection,
+    statement: Any,
+    parameters: Any = None,
+    execution_options: Mapping[str, Any] | None = None,
+) -> Result[Any]:
+    """Run a statement on a connection; its entities become naked objects.
+
+    :param conn: a synchronous connection (in an async session: within its greenlet).
+    :param statement: whatever ``Connection.execute`` takes.
+    :param parameters: a dictionary, or for INSERT, UPDATE and DELETE also a list of dictionaries.
+    :param execution_options: as ``Connection.execute`` takes them.
+    :return: a buffered result.
+    :raises InvalidStatement: ``statement`` can't be executed.
+    :raises UnsupportedOption: it has an option that can't be honoured.
+    :raises UnknownAttribute: a parameter names nothing in the statement or the model.
+    :raises ConversionError: a stored value can't be converted by the type of its column.
+
+    All but the last are raised before anything reaches the database.
+    """
+    if not _compat.is_executable(statement):
+        raise InvalidStatement(_what_to_write(statement))
+    if execution_options is not None and not isinstance(execution_options, Mapping):
+        raise TypeError(
+            f"execution_options is a dictionary, got {execution_options!r}. Write "
+            f'execution_options={{"schema_translate_map": ...}}.'
+        )
+    _check_streaming(conn, statement, execution_options)
+    is_orm = _compat.is_orm_statement(statement)
+    if is_orm:
+        _check_loader_options(statement)
+    if getattr(statement, "is_dml", False) and not getattr(statement, "is_from_statement", False):
+        return bulk_persistent.execute(conn, statement, parameters, execution_options)
+    if getattr(statement, "is_select", False):
+        _check_select(conn, statement, parameters)
+    elif parameters and getattr(statement, "is_text", False):
+        _check_text(statement, parameters)
+    if is_orm:
+        if any(_joins_eagerly(mapper) for mapper in _compat.entity_mappers(statement)):
+            # the joins of the mapping would multiply rows for attributes that are not loaded here
+            statement = statement.options(lazyload("*"))
+        execution_options = _compat.orm_options(execution_options)
+    result = conn.execute(statement, parameters, execution_options=execution_options)
+    return entity_result(result, statement)
+
+
+def _what_to_write(statement: Any) -> str:
+    fact = f"{statement!r} is not a statement that can be executed."
+    if isinstance(statement, str):
+        return f"{fact} Wrap SQL text in text(): text({statement!r})."
+    if statement is None:
+        return f"{fact} Pass a select(), insert(), update(), delete() or text()."
+    mapper = inspect(statement, raiseerr=False) if isinstance(statement, type) else None
+    if mapper is not None:
+        return f"{fact} Write select({statement.__name__})."
+    found = inspect(type(statement), raiseerr=False)
+    if found is not None and hasattr(found, "class_"):
+        name = type(statement).__name__
+        return f"{fact} To store it, write insert({name}).values(...)."
+    if hasattr(statement, "__clause_element__") or hasattr(statement, "compare"):
+        return f"{fact} Put the expression into a statement: select(...)."
+    return f"{fact} Pass a select(), insert(), update(), delete() or text()."
+
+
+def _check_streaming(
+    conn: Connection, statement: Any, execution_options: Mapping[str, Any] | None
+) -> None:
+    given: list[Mapping[str, Any]] = [conn.get_execution_options()]
+    if hasattr(statement, "get_execution_options"):
+        given.append(statement.get_execution_options())
+    if execution_options:
+        given.append(execution_options)
+    for options in given:
+        if options:
+            for name in _STREAMING:
+                if options.get(name):
+                    raise UnsupportedOption(
+                        f"The execution option {name}={options[name]!r} asks for a server-side "
+                        f"cursor, and execute() reads all rows at once. Use stream(), or leave "
+                        f"the option out."
+                    )
+
+
+def _check_loader_options(statement: Any) -> None:
+    for option in _compat.statement_options(statement):
+        for strategy, path in _compat.loader_strategies(option):
+            name = _unsupported_loader(strategy)
+            if name is not None:
+                raise UnsupportedOption(
+                    f"{name}({path}) can't be honoured: it loads rows that the statement does not "
+                    f"select. Select the related rows themselves, with a join or a statement of "
+                    f"their own, and leave the option out."
+                )
+
+
+def _unsupported_loader(strategy: Mapping[str, Any]) -> str | None:
+    if strategy.get("contains_eager"):
+        return "contains_eager"
+    if strategy.get("query_expression"):
+        return "with_expression"
+    if strategy.get("selectinload_polymorphic"):
+        return "selectin_polymorphic"
+    lazy = strategy.get("lazy", "select")
+    if lazy in _PLAIN_LAZY:
+        return None
+    return _LOADER_NAMES.get(lazy, f"lazy={lazy!r}")
+
+
+_eager_mappers: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+
+
+def _joins_eagerly(mapper: Mapper[Any]) -> bool:
+    """True when a class of the hierarchy has ``lazy="joined"`` relationships in its mapping."""
+    found = _eager_mappers.get(mapper)
+    if found is None:
+        found = _eager_mappers[mapper] = any(
+            relationship.lazy in ("joined", False)
+            for sub in mapper.self_and_descendants
+            for relationship in sub.relationships
+        )
+    return found
+
+
+def _check_select(conn: Connection, statement: Any, parameters: Any) -> None:
+    if _compat.is_empty_select(statement):
+        raise InvalidStatement(
+            "select() has no columns: there is nothing to select. Name entities or columns: "
+            "select(User), select(User.id)."
+        )
+    if not parameters:
+        return
+    if isinstance(parameters, Sequence) and not isinstance(parameters, str | bytes):
+        if all(isinstance(item, Mapping) for item in parameters):
+            raise ArgumentError(
+                "A SELECT takes one dictionary of parameters, got a list: only INSERT, UPDATE and "
+                "DELETE run once for each set. Execute the SELECT for each dictionary, or use in_()."
+            )
+        return
+    if isinstance(parameters, Mapping):
+        _check_names(conn, statement, parameters)
+
+
+def _check_text(statement: Any, parameters: Any) -> None:
+    sets = [parameters] if isinstance(parameters, Mapping) else parameters
+    if not isinstance(sets, Sequence) or not all(isinstance(item, Mapping) for item in sets):
+        return
+    names = _compat.bind_names(statement)
+    for item in sets:
+        _refuse_unknown(set(item) - names, names)
+
+
+def _check_names(conn: Connection, statement: Any, parameters: Mapping[str, Any]) -> None:
+    names = _compat.bind_names(statement)
+    unknown = set(parameters) - names
+    if unknown:
+        # relationships, column_property() and with_loader_criteria() add binds when compiled
+        unknown -= set(statement.compile(dialect=conn.dialect).params)
+        _refuse_unknown(unknown, names)
+
+
+def _refuse_unknown(unknown: set[str], names: set[str]) -> None:
+    if unknown:
+        known = ", ".join(sorted(map(str, names))) or "none"
+        raise UnknownAttribute(
+            f"The statement has no parameter named {', '.join(sorted(map(repr, unknown)))}; it has: "
+            f"{known}. Mend the name, or use it in the statement with bindparam()."
+        )
