@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy.util
 from sqlalchemy.engine import result as _result
 from sqlalchemy.orm import base as _orm_base
 from sqlalchemy.orm import bulk_persistence as _bulk
@@ -23,6 +24,7 @@ from sqlalchemy.orm.context import _MapperEntity as MapperEntity
 
 # Loader options are Load objects whose elements say which strategy was asked for.
 from sqlalchemy.orm.strategy_options import _AbstractLoad as AbstractLoad
+from sqlalchemy.sql import visitors
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -171,14 +173,15 @@ def selected_columns(statement: Any) -> Sequence[Any]:
 
 
 def bind_names(statement: Any) -> set[str]:
-    """The names of the bound parameters that stand in a statement, as far as a walk finds them."""
-    from sqlalchemy.sql import visitors
-
-    return {
-        element.key
-        for element in visitors.iterate(getattr(statement, "_resolved", statement))
-        if element.__visit_name__ == "bindparam" and not element.unique
-    } | set(getattr(statement, "_bindparams", ()))
+    """The names that the caller gave to bound parameters of a statement."""
+    statement = getattr(statement, "_resolved", statement)
+    # Connection.execute() makes the same key a moment later, and it is memoized
+    cache_key = statement._generate_cache_key()
+    if cache_key is None:
+        binds = (e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam")
+    else:
+        binds = iter(cache_key.bindparams)
+    return {bind.key for bind in binds if not bind.unique}
 
 
 # ---------------------------------------------------------------- compile state
@@ -474,7 +477,6 @@ def null_result() -> Result[Any]:
 
 
 # ---------------------------------------------------------------- sessions
-
 
 # The greenlet in which SQLAlchemy's drivers may await: 2.1 imports greenlet on first use only.
 _concurrency: Any = getattr(sqlalchemy.util.concurrency, "_concurrency_shim", None) or getattr(

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from greenlet import getcurrent, greenlet
+from .._compat import AsyncIoGreenlet, current_greenlet
 
 _T = TypeVar("_T")
 
@@ -35,13 +35,6 @@ _leftover: set[asyncio.Task[Any]] = set()
 Stop = Callable[[], Awaitable[BaseException | None]]
 
 
-class _Worker(greenlet):
-    """A greenlet in which SQLAlchemy's drivers may await."""
-
-    # The mark by which SQLAlchemy knows a greenlet that answers its await_only().
-    __sqlalchemy_greenlet_provider__ = True
-
-
 async def hop(
     done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
 ) -> _T:
@@ -52,8 +45,7 @@ async def hop(
     :param stop: called when the caller is cancelled; gives the error to end the work with, where
         a ``CancelledError`` would cost more than the statement.
     """
-    worker = _Worker(fn)
-    worker.gr_context = getcurrent().gr_context
+    worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
     try:
         waits = worker.switch(*args)
@@ -66,7 +58,8 @@ async def hop(
                 moved = True
                 await settle(rest)
                 raise
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001
+                # All errors go on in the worker, from where they come out again.
                 waits = worker.throw(error)
             else:
                 waits = worker.switch(value)
@@ -104,9 +97,10 @@ async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool 
         raise
 
 
-def spawn(fn: Callable[..., _T], *args: Any) -> Coroutine[Any, Any, _T]:
-    """The coroutine that runs ``fn(*args)`` in a greenlet of whatever task awaits it."""
-    return _drive(_Worker(fn), None, *args)
+async def spawn(fn: Callable[..., _T], *args: Any) -> _T:
+    """Run ``fn(*args)`` in a greenlet of whatever task awaits it, and leave cancellations alone."""
+    worker = AsyncIoGreenlet(fn, current_greenlet())
+    return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
 
 
 async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool = True) -> None:
@@ -158,26 +152,22 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(worker: _Worker, stop: Stop | None, cancelled: BaseException) -> object:
+async def _rest(worker: Any, stop: Stop | None, cancelled: BaseException) -> Any:
     """Put the error of a cancellation into the work, and run what is left of it."""
     error: BaseException = cancelled
     if stop is not None:
         error = await stop() or cancelled
-    return await _drive(worker, error)
+    return await _run_on(worker, worker.throw(error))
 
 
-async def _drive(worker: _Worker, error: BaseException | None, *args: Any) -> Any:
-    """Run a worker, from its start or on from an error, to its end."""
-    if error is None:
-        worker.gr_context = getcurrent().gr_context
-        waits = worker.switch(*args)
-    else:
-        waits = worker.throw(error)
+async def _run_on(worker: Any, waits: Any) -> Any:
+    """Run a worker from what it waits for to its end."""
     while not worker.dead:
         try:
             value = await waits
-        except BaseException as raised:
-            waits = worker.throw(raised)
+        except BaseException as error:  # noqa: BLE001
+            # All errors go on in the worker, from where they come out again.
+            waits = worker.throw(error)
         else:
             waits = worker.switch(value)
     return waits

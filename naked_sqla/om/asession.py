@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import TupleResult
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.sql.selectable import TypedReturnsRows
-    from typing_extensions import TypeVar, TypeVarTuple, Unpack
+    from typing_extensions import TypeVar, TypeVarTuple
 
     from .session import _Parameters
 
@@ -88,11 +88,11 @@ class AsyncSession:
     @overload
     async def execute(
         self,
-        statement: TypedReturnsRows[Unpack[_Ts]],
+        statement: TypedReturnsRows[*_Ts],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[_Ts]]: ...
+    ) -> Result[*_Ts]: ...
 
     @overload
     async def execute(
@@ -101,7 +101,7 @@ class AsyncSession:
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[tuple[Any, ...]]]: ...
+    ) -> Result[*tuple[Any, ...]]: ...
 
     async def execute(
         self,
@@ -109,7 +109,7 @@ class AsyncSession:
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[tuple[Any, ...]]]:
+    ) -> Result[*tuple[Any, ...]]:
         """Run a statement of any kind and return its buffered result.
 
         :param parameters: a dictionary, or a list of them for INSERT, UPDATE and DELETE.
@@ -127,11 +127,11 @@ class AsyncSession:
     @overload
     async def tuples(
         self,
-        statement: TypedReturnsRows[Unpack[_Ts]],
+        statement: TypedReturnsRows[*_Ts],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[tuple[Unpack[_Ts]]]: ...
+    ) -> TupleResult[tuple[*_Ts]]: ...
 
     @overload
     async def tuples(
@@ -157,7 +157,7 @@ class AsyncSession:
     @overload
     async def scalars(
         self,
-        statement: TypedReturnsRows[_T, Unpack[tuple[Any, ...]]],
+        statement: TypedReturnsRows[_T, *tuple[Any, ...]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
@@ -336,7 +336,7 @@ class AsyncSessionBlock:
             # One cancellation is on its way out already.
             if not isinstance(exc, asyncio.CancelledError):
                 raise
-        if inside is not None and not failed:
+        if inside is not None and exc_type is None:
             raise ConcurrentSessionUse(_checks.left_while_inside("task", inside))
 
     async def _finish(self, pending: bool, commit: bool, failed: bool) -> None:

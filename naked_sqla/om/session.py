@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import TupleResult
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.sql.selectable import TypedReturnsRows
-    from typing_extensions import TypeVar, TypeVarTuple, Unpack
+    from typing_extensions import TypeVar, TypeVarTuple
 
     _T = TypeVar("_T")
     _Ts = TypeVarTuple("_Ts")
@@ -71,11 +71,11 @@ class Session:
     @overload
     def execute(
         self,
-        statement: TypedReturnsRows[Unpack[_Ts]],
+        statement: TypedReturnsRows[*_Ts],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[_Ts]]: ...
+    ) -> Result[*_Ts]: ...
 
     @overload
     def execute(
@@ -84,7 +84,7 @@ class Session:
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[tuple[Any, ...]]]: ...
+    ) -> Result[*tuple[Any, ...]]: ...
 
     def execute(
         self,
@@ -92,7 +92,7 @@ class Session:
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[Unpack[tuple[Any, ...]]]:
+    ) -> Result[*tuple[Any, ...]]:
         """Run a statement of any kind and return its buffered result.
 
         :param parameters: a dictionary, or a list of them for INSERT, UPDATE and DELETE.
@@ -110,11 +110,11 @@ class Session:
     @overload
     def tuples(
         self,
-        statement: TypedReturnsRows[Unpack[_Ts]],
+        statement: TypedReturnsRows[*_Ts],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[tuple[Unpack[_Ts]]]: ...
+    ) -> TupleResult[tuple[*_Ts]]: ...
 
     @overload
     def tuples(
@@ -140,7 +140,7 @@ class Session:
     @overload
     def scalars(
         self,
-        statement: TypedReturnsRows[_T, Unpack[tuple[Any, ...]]],
+        statement: TypedReturnsRows[_T, *tuple[Any, ...]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
@@ -293,7 +293,7 @@ class SessionBlock:
         finally:
             guard.leave()
             self._release_turn()
-        if inside is not None and not failed:
+        if inside is not None and exc_type is None:
             raise ConcurrentSessionUse(_checks.left_while_inside("thread", inside))
 
     def _release_turn(self) -> None:
