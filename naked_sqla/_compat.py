@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy.util
 from sqlalchemy.engine import result as _result
 from sqlalchemy.orm import base as _orm_base
-from sqlalchemy.orm import bulk_persistence as _bulk
 from sqlalchemy.orm import context as _context
 
 # The row item kinds of an ORM statement: what a result column or group of columns means.
@@ -33,8 +32,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import MapperProperty
 
 # 2.1 put an underscore before the ORM compile states; the classes are the same.
-ORMCompileState: Any = getattr(_context, "_ORMCompileState", None) or _context.ORMCompileState
-ORMDMLState: Any = getattr(_bulk, "_ORMDMLState", None) or _bulk.ORMDMLState
+ORMCompileState: Any = getattr(_context, "_ORMCompileState", None) or getattr(
+    _context,
+    "ORMCompileState",  # noqa: B009 - a type checker sees one of the two names only
+)
 
 # What the ORM notes for a column attribute that a statement leaves out (deferred, raising).
 _NOT_IN_ROW = (
@@ -131,7 +132,7 @@ def _path_text(path: Any) -> str:
 
 
 def as_orm_insert(statement: Any) -> Any:
-    """The INSERT annotated the way ``Session.execute()`` does, so that its RETURNING has entities."""
+    """The INSERT annotated as ``Session.execute()`` does it, so that its RETURNING has entities."""
     return statement._annotate(_ORM_INSERT)
 
 
@@ -175,12 +176,13 @@ def selected_columns(statement: Any) -> Sequence[Any]:
 def bind_names(statement: Any) -> set[str]:
     """The names that the caller gave to bound parameters of a statement."""
     statement = getattr(statement, "_resolved", statement)
+    binds: Iterable[Any]
     # Connection.execute() makes the same key a moment later, and it is memoized
     cache_key = statement._generate_cache_key()
     if cache_key is None:
-        binds = (e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam")
+        binds = [e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam"]
     else:
-        binds = iter(cache_key.bindparams)
+        binds = cache_key.bindparams
     return {bind.key for bind in binds if not bind.unique}
 
 
@@ -220,7 +222,7 @@ def state_cache(state: Any) -> dict[Any, Any]:
 
 
 def memoized_setups(state: Any, entity: Any) -> Mapping[Any, Any]:
-    """Column attribute -> the column it is fetched from, or None when the statement leaves it out."""
+    """Column attribute -> the column it is fetched from; None when the statement leaves it out."""
     setups = entity.path.get(state.attributes, "memoized_setups", {})
     return {
         prop: None if any(column is symbol for symbol in _NOT_IN_ROW) else column
@@ -280,7 +282,7 @@ def probe_position(
         mapper,
         _Probe(metadata),  # type: ignore[arg-type]
         adapter,
-        populators,  # type: ignore[arg-type]
+        populators,
     )
     for _, getter in populators["quick"]:
         if isinstance(getter, _Position):
@@ -439,8 +441,7 @@ def discriminator(mapper: Mapper[Any]) -> tuple[str, Any] | None:
     """Attribute key and value that an INSERT of this class sets, as the ORM's bulk insert does."""
     if mapper._set_polymorphic_identity is None:
         return None
-    key: str = mapper._polymorphic_attr_key
-    return key, mapper.polymorphic_identity
+    return str(mapper._polymorphic_attr_key), mapper.polymorphic_identity
 
 
 def has_several_tables(mapper: Mapper[Any]) -> bool:
@@ -459,7 +460,7 @@ def set_rowcount(result: Any, rows: int) -> None:
 
 
 def has_sane_rowcount(result: Any, sets: int) -> bool:
-    """True when the driver tells how many rows a statement with this many parameter sets matched."""
+    """True when the driver tells how many rows this many parameter sets matched together."""
     dialect = result.context.dialect
     return bool(
         dialect.supports_sane_rowcount if sets == 1 else dialect.supports_sane_multi_rowcount

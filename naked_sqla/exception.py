@@ -71,7 +71,7 @@ class UnsupportedOption(BaseNakedSQLAException):
 
 
 class UnknownAttribute(BaseNakedSQLAException):
-    """A parameter names an attribute that the model, or a bind that the statement, does not have."""
+    """A parameter names an attribute that the model, or a bind that the statement, has not."""
 
 
 class NotLoadedError(BaseNakedSQLAException):

@@ -138,9 +138,9 @@ def _update_by_primary_key(
             f"update({name}) with a list of dictionaries has no rows to return: databases run one "
             f"UPDATE for each. Leave returning() out, or write the UPDATE with where()."
         )
-    keys = {column.key: f"naked_pk_{i}" for i, column in enumerate(mapper.primary_key)}
+    keys = {str(column.key): f"naked_pk_{i}" for i, column in enumerate(mapper.primary_key)}
     for column in mapper.primary_key:
-        statement = statement.where(column == bindparam(keys[column.key], type_=column.type))
+        statement = statement.where(column == bindparam(keys[str(column.key)], type_=column.type))
     names = names_of(statement, mapper)
     matched = 0
     result: Any = None

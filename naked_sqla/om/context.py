@@ -112,7 +112,7 @@ def empty_result(conn: Connection, statement: Any) -> Result[Any]:
     state = _compat.compiled_entity_state(compiled)
     if state is None:
         columns = _compat.selected_columns(statement)
-        labels = tuple(column.key for column in columns)
+        labels = tuple(str(column.key) for column in columns)
         keys = Keys(
             labels, tuple((c,) for c in columns), (None,) * len(labels), (None,) * len(labels)
         )
@@ -236,7 +236,7 @@ class _Reader:
             for prop in mapper.composites
             if loaded.issuperset(_compat.composite_keys(prop))
         )
-        keys = tuple(item.key for item in (*attributes, *composites))
+        keys = (*(item.key for item in attributes), *(item.key for item in composites))
         return Entity(
             naked=naked_class(mapper, keys),
             identity=self.identity(mapper, adapter),

@@ -42,7 +42,10 @@ class NotLoaded:
 def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
     """The fact, the attribute, and what to write instead."""
     name = f"{model.__name__}.{key}"
-    fact = f"{name} is not loaded: the statement did not load it, and reading an attribute never runs SQL."
+    fact = (
+        f"{name} is not loaded: the statement did not load it, and reading an attribute never "
+        f"runs SQL."
+    )
     if isinstance(prop, CompositeProperty):
         columns = ", ".join(f"{model.__name__}.{part}" for part in _compat.composite_keys(prop))
         return f"{fact} Load all of its columns ({columns})."
@@ -74,7 +77,7 @@ class BoundToModel:
 
 
 class CompositeAttribute:
-    """A loaded composite: a plain value, whose setting sets its columns too, as SQLAlchemy's does."""
+    """A loaded composite: a plain value; setting it sets its columns too, as SQLAlchemy's does."""
 
     __slots__ = ("_keys", "_model", "_prop", "_slot", "_store", "_variables")
 
@@ -194,7 +197,7 @@ def repr_of_loaded(model: type, unloaded: Collection[str]) -> Callable[[Any], st
         return None
 
     @reprlib.recursive_repr()
-    def __repr__(self: Any) -> str:
+    def show(self: Any) -> str:
         parts = []
         for name in shown:
             try:
@@ -203,7 +206,7 @@ def repr_of_loaded(model: type, unloaded: Collection[str]) -> Callable[[Any], st
                 parts.append(f"{name}=<not loaded>")
         return f"{self.__class__.__qualname__}({', '.join(parts)})"
 
-    return __repr__
+    return show
 
 
 def _repr_is_generated(model: type) -> bool:

@@ -47,7 +47,7 @@ def hydrator(plan: Plan) -> Hydrate:
     source = emitter.source()
     filename = f"<naked_sqla hydrator {next(_numbers)}: {_title(plan)}>"
     namespace = emitter.bound
-    exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - the source is our own
+    exec(compile(source, filename, "exec"), namespace)
     function: Hydrate = namespace["hydrate"]
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
@@ -159,7 +159,8 @@ class _Emitter:
 
     def _object(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
         naked = entity.naked
-        yield f"{name} = {self._bind('new', naked.new)}({self._bind(naked.cls.__name__, naked.cls)})"
+        new, cls = self._bind("new", naked.new), self._bind("cls", naked.cls)
+        yield f"{name} = {new}({cls})"
         parts = {part for composite in entity.composites for part in composite.parts}
         values: dict[str, str] = {}
         for attribute in entity.attributes:
@@ -273,7 +274,7 @@ def _explainer(plan: Plan) -> Callable[[Exception, dict[str, Any]], None]:
                 converted = value if cell.convert is None else cell.convert(value)
                 if coerce is not None and converted is not None:
                     coerce(attribute, converted)
-            except Exception as reason:
+            except Exception as reason:  # noqa: BLE001 - whatever the type raised is named
                 said = f"{type(reason).__name__}: {reason}"
                 raise ConversionError(target, attribute, value, said) from error
 

@@ -60,8 +60,8 @@ class NakedClass:
     __slots__ = ("__weakref__", "cls", "loaded", "model", "new", "plain", "slots", "variables")
 
     def __init__(self, mapper: Mapper[Any], loaded: tuple[str, ...]) -> None:
-        model = mapper.class_
-        self.model = model
+        model: Any = mapper.class_
+        self.model: type = model
         self.loaded = loaded
         self.new: Callable[[type], Any] = (
             object.__new__ if model.__new__ is object.__new__ else model.__new__
@@ -122,7 +122,7 @@ def restore(model: type, loaded: tuple[str, ...]) -> Any:
     return naked_class(inspect(model), loaded).make()
 
 
-def _dict_getter(model: type) -> Callable[[Any], dict[str, Any]]:
+def _dict_getter(model: Any) -> Callable[[Any], dict[str, Any]]:
     for base in model.__mro__:
         found = base.__dict__.get("__dict__")
         if isinstance(found, types.GetSetDescriptorType):
@@ -131,7 +131,7 @@ def _dict_getter(model: type) -> Callable[[Any], dict[str, Any]]:
     raise TypeError(f"{model.__qualname__} has no instance __dict__: it can't be a mapped class")
 
 
-def _can_have_slots(model: type, loaded: tuple[str, ...]) -> bool:
+def _can_have_slots(model: Any, loaded: tuple[str, ...]) -> bool:
     """False for classes that keep their values in ``__dict__`` themselves (pydantic's, SQLModel's),
     and for attribute names that a slot can't have."""
     return not hasattr(model, "__pydantic_fields_set__") and all(
@@ -148,7 +148,8 @@ def _new_type(model: type, namespace: dict[str, Any]) -> type:
 
 
 def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[str, Any]:
-    model, loaded = naked.model, naked.loaded
+    model: Any = naked.model
+    loaded = naked.loaded
     key, manager = _compat.class_manager_item(mapper)
     namespace: dict[str, Any] = {
         "__module__": model.__module__,
@@ -206,19 +207,20 @@ def _add_composites(mapper: Mapper[Any], naked: NakedClass) -> None:
 
 
 def _untracked_setattr(
-    model: type, naked: NakedClass, mapped: set[str]
+    model: Any, naked: NakedClass, mapped: set[str]
 ) -> Callable[[Any, str, Any], None]:
-    def __setattr__(self: Any, name: str, value: Any) -> None:
+    def set_plainly(self: Any, name: str, value: Any) -> None:
         if name in mapped:
             naked.variables(self)[name] = value
         else:
             model.__setattr__(self, name, value)
 
-    return __setattr__
+    return set_plainly
 
 
 def _reduce(obj: Any, naked: NakedClass) -> tuple[Any, ...]:
-    if type(obj).__getstate__ is not object.__getstate__:
+    cls: Any = type(obj)
+    if cls.__getstate__ is not object.__getstate__:
         state: Any = obj.__getstate__()
     else:
         slots = {key: slot.__get__(obj) for key, slot in naked.slots.items() if _is_set(slot, obj)}

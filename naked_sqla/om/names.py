@@ -100,7 +100,7 @@ class Names:
         return self.translate_all([row])[0]
 
     def translate_all(self, rows: list[Any]) -> Sequence[Mapping[str, Any]]:
-        """Dictionaries of parameters with the same keys, by column keys; untouched when they are."""
+        """Dictionaries of parameters with the same keys, by column keys."""
         columns = self._columns()
         model = self._model
         renamed: dict[str, str] = {}

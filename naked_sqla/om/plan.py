@@ -86,7 +86,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What one discriminator value stands for; without an entity: a class that was not asked for."""
+    """What a discriminator value stands for; without an entity: a class that was not asked for."""
 
     value: Any
     entity: Entity | None

@@ -1,4 +1,4 @@
-"""The way in: what the caller handed over is checked, run on the connection, and its rows loaded."""
+"""The way in: a statement is checked, run on the connection, and its rows are loaded."""
 
 from __future__ import annotations
 
@@ -88,13 +88,12 @@ def _what_to_write(statement: Any) -> str:
         return f"{fact} Wrap SQL text in text(): text({statement!r})."
     if statement is None:
         return f"{fact} Pass a select(), insert(), update(), delete() or text()."
-    mapper = inspect(statement, raiseerr=False) if isinstance(statement, type) else None
-    if mapper is not None:
-        return f"{fact} Write select({statement.__name__})."
-    found = inspect(type(statement), raiseerr=False)
-    if found is not None and hasattr(found, "class_"):
-        name = type(statement).__name__
-        return f"{fact} To store it, write insert({name}).values(...)."
+    cls = statement if isinstance(statement, type) else type(statement)
+    mapped: Any = inspect(cls, raiseerr=False)
+    if hasattr(mapped, "class_"):
+        if statement is cls:
+            return f"{fact} Write select({cls.__name__})."
+        return f"{fact} To store it, write insert({cls.__name__}).values(...)."
     if hasattr(statement, "__clause_element__") or hasattr(statement, "compare"):
         return f"{fact} Put the expression into a statement: select(...)."
     return f"{fact} Pass a select(), insert(), update(), delete() or text()."
@@ -171,7 +170,7 @@ def _check_select(conn: Connection, statement: Any, parameters: Any) -> None:
         if all(isinstance(item, Mapping) for item in parameters):
             raise ArgumentError(
                 "A SELECT takes one dictionary of parameters, got a list: only INSERT, UPDATE and "
-                "DELETE run once for each set. Execute the SELECT for each dictionary, or use in_()."
+                "DELETE run once for each set. Execute it for each dictionary, or use in_()."
             )
         return
     if isinstance(parameters, Mapping):
@@ -198,8 +197,9 @@ def _check_names(conn: Connection, statement: Any, parameters: Mapping[str, Any]
 
 def _refuse_unknown(unknown: set[str], names: set[str]) -> None:
     if unknown:
+        strange = ", ".join(sorted(map(repr, unknown)))
         known = ", ".join(sorted(map(str, names))) or "none"
         raise UnknownAttribute(
-            f"The statement has no parameter named {', '.join(sorted(map(repr, unknown)))}; it has: "
-            f"{known}. Mend the name, or use it in the statement with bindparam()."
+            f"The statement has no parameter named {strange}; it has: {known}. Mend the name, or "
+            f"use it in the statement with bindparam()."
         )
