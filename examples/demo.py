@@ -36,7 +36,7 @@ def step(function: Step) -> Step:
 def show(*values: object) -> None:
     """Print values as the outcome of a step."""
     text = "  ".join(str(value) for value in values)
-    print(textwrap.indent(textwrap.fill(text, 96, break_long_words=False), "      "))
+    print(textwrap.indent(textwrap.fill(text, 110, break_long_words=False), "      "))
 
 
 @step

@@ -38,7 +38,7 @@ def printed() -> str:
         "isinstance(_, Flight): True",
         "cancelled: False",
         # an outer join that found nothing
-        "2013-02-07, -6 min): None",
+        "Flight(AA301, LGA-ORD, 2013-02-07, -4 min): None",
         "Airline('FL', 'Southwest, was AirTran')",
         "NotLoadedError: ",
         "IntegrityError: UNIQUE constraint failed: airlines.carrier",

@@ -1,4 +1,4 @@
-"""Every Python block of the README and of the docs runs, and prints what the page says it prints."""
+"""Every Python block of the README and the docs runs, and prints what the page says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | 
 
 @dataclass(frozen=True)
 class Block:
-    """A Python block, where it stands, and what the ``text`` block right after it says it prints."""
+    """A Python block, where it stands, and what the ``text`` block after it says it prints."""
 
     path: Path
     line: int
@@ -56,7 +57,7 @@ def blocks_of(path: Path) -> list[Block]:
         raise ValueError(f"{path}: a fence is not closed")
     fences = list(FENCE.finditer(text))
     blocks = []
-    for this, following in zip(fences, [*fences[1:], None], strict=True):
+    for this, following in zip_longest(fences, fences[1:]):
         if this["kind"].strip() != "python":
             continue
         prints = None

@@ -181,27 +181,33 @@ class A:
 
 @dataclass(frozen=True)
 class Need:
-    """A name that ``_compat.py`` takes: at least one of the alternatives has to exist."""
+    """What ``_compat.py`` takes, by its dotted path: one of the alternatives has to exist."""
 
-    alternatives: tuple[tuple[str, str], ...]
+    alternatives: tuple[str, ...]
 
     def __str__(self) -> str:
-        return " or ".join(f"{module}.{name}" for module, name in self.alternatives)
+        return " or ".join(self.alternatives)
 
     def is_met(self) -> bool:
-        return any(has(module, name) for module, name in self.alternatives)
+        return any(map(exists, self.alternatives))
 
 
-def has(module: str, name: str) -> bool:
-    """Whether ``from module import name`` works."""
+def exists(path: str) -> bool:
+    """Whether a dotted path leads to a module, or to a name of a module."""
+    module, _, name = path.rpartition(".")
     try:
-        found = importlib.import_module(module)
+        importlib.import_module(path)
     except ImportError:
-        return False
-    if hasattr(found, name):
-        return True
+        try:
+            return hasattr(importlib.import_module(module), name)
+        except ImportError:
+            return False
+    return True
+
+
+def is_module(path: str) -> bool:
     try:
-        importlib.import_module(f"{module}.{name}")
+        importlib.import_module(path)
     except ImportError:
         return False
     return True
@@ -209,56 +215,70 @@ def has(module: str, name: str) -> bool:
 
 def imported_names(tree: ast.Module) -> Iterator[Need]:
     """Give what is imported; imports to the same name (try, if) are each other's alternatives."""
-    bound: dict[str, list[tuple[str, str]]] = {}
+    bound: dict[str, list[str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and is_of_sqlalchemy(node.module):
+        if isinstance(node, ast.ImportFrom) and is_of_sqlalchemy(node.module):
             for alias in node.names:
-                bound.setdefault(alias.asname or alias.name, []).append((node.module, alias.name))
+                path = f"{node.module}.{alias.name}"
+                bound.setdefault(alias.asname or alias.name, []).append(path)
     for alternatives in bound.values():
         yield Need(tuple(dict.fromkeys(alternatives)))
 
 
+def imported_modules(tree: ast.Module) -> dict[str, str]:
+    """Give the names that stand for modules of SQLAlchemy, and the path of each."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and is_of_sqlalchemy(node.module):
+            for alias in node.names:
+                if is_module(path := f"{node.module}.{alias.name}"):
+                    found[alias.asname or alias.name] = path
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if is_of_sqlalchemy(alias.name):
+                    root = alias.asname or "sqlalchemy"
+                    found[root] = alias.name if alias.asname else "sqlalchemy"
+    return found
+
+
+def path_of(node: ast.AST, modules: dict[str, str]) -> str | None:
+    """Give the path that an expression reads; only the names of modules are followed."""
+    match node:
+        case ast.Name(id=name):
+            return modules.get(name)
+        case ast.Attribute(value=owner, attr=name):
+            pass
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, ast.Constant(str(name)), *_]):
+            pass
+        case _:
+            return None
+    path = path_of(owner, modules)
+    return f"{path}.{name}" if path is not None and is_module(path) else None
+
+
 def names_read_from_modules(tree: ast.Module) -> Iterator[Need]:
     """Give what is read as ``module.name``; the parts of an ``or`` are alternatives."""
-    modules = {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and is_of_sqlalchemy(node.module)
-        for alias in node.names
-        if has_module(f"{node.module}.{alias.name}")
-    }
+    modules = imported_modules(tree)
 
-    def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
-        for part in ast.walk(node):
-            match part:
-                case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
-                    yield modules[module], name
-                case ast.Call(
-                    func=ast.Name(id="getattr"),
-                    args=[ast.Name(id=module), ast.Constant(value=str(name)), *_],
-                ) if module in modules:
-                    yield modules[module], name
+    def reads(node: ast.AST) -> Iterator[str]:
+        path = path_of(node, modules)
+        if path is not None and not isinstance(node, ast.Name):
+            yield path
+            return
+        for child in ast.iter_child_nodes(node):
+            yield from reads(child)
 
     def needs(node: ast.AST) -> Iterator[Need]:
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
             if found := tuple(reads(node)):
                 yield Need(found)
-            return
-        match node:
-            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
-                yield Need(((modules[module], name),))
-        for child in ast.iter_child_nodes(node):
-            yield from needs(child)
+        elif (path := path_of(node, modules)) is not None and not isinstance(node, ast.Name):
+            yield Need((path,))
+        else:
+            for child in ast.iter_child_nodes(node):
+                yield from needs(child)
 
     yield from needs(tree)
-
-
-def has_module(name: str) -> bool:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return False
-    return True
 
 
 def test_nothing_that_compat_needs_is_gone() -> None:
@@ -294,10 +314,13 @@ except ImportError:
     from sqlalchemy.orm.context import NoSuchThing as Thing
 State = getattr(_context, "_ORMCompileState", None) or _context.ORMCompileState
 Other = _context._no_such_function
+import sqlalchemy
+_Shim = getattr(sqlalchemy.util.concurrency, "_no_shim", None) or sqlalchemy.util.no_such_module.x
 """
     tree = ast.parse(bad)
     needs = {*imported_names(tree), *names_read_from_modules(tree)}
     assert sorted(str(need) for need in needs if not need.is_met()) == [
         "sqlalchemy.orm.context._NoSuchThing or sqlalchemy.orm.context.NoSuchThing",
         "sqlalchemy.orm.context._no_such_function",
+        "sqlalchemy.util.concurrency._no_shim or sqlalchemy.util.no_such_module",
     ]
