@@ -30,9 +30,9 @@ PAGES = {
     "docs/index.md": 1,
     "docs/quickstart.md": 6,
     "docs/sessions.md": 6,
-    "docs/statements.md": 6,
+    "docs/statements.md": 8,
     "docs/objects.md": 6,
-    "docs/errors.md": 1,
+    "docs/errors.md": 3,
 }
 # These stand alone; all others go on from where the quickstart ends.
 ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}
