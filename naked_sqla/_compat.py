@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import MapperProperty
 
 # 2.1 put an underscore before the ORM compile states; the classes are the same.
-ORMCompileState: Any = getattr(_context, "_ORMCompileState", None) or getattr(
-    _context,
-    "ORMCompileState",  # noqa: B009 - a type checker sees one of the two names only
+_any_context: Any = _context
+ORMCompileState: Any = getattr(_any_context, "_ORMCompileState", None) or (
+    _any_context.ORMCompileState
 )
 
 # What the ORM notes for a column attribute that a statement leaves out (deferred, raising).
@@ -72,7 +72,8 @@ def is_executable(statement: Any) -> bool:
     return (
         not isinstance(statement, type)
         and hasattr(statement, "_execute_on_connection")
-        and bool(getattr(statement, "supports_execution", False))
+        # a lambda statement has no such flag in early 2.0 releases
+        and (getattr(statement, "supports_execution", False) or hasattr(statement, "_resolved"))
     )
 
 
