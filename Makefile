@@ -2,15 +2,23 @@
 # Each target makes the virtual environment it needs in a folder .venv-* of this checkout, once.
 # To choose another interpreter:  make test PYTHON=python3.12
 
-PYTHON ?= python3
+# The first Python on the PATH that is recent enough, unless one is named.
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+endif
 PYTEST_ARGS ?=
 
 # A virtual environment belongs to an interpreter: another PYTHON gets another folder.
-TAG := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-SUPPORTED := $(shell $(PYTHON) -c 'import sys; print(int((3, 11) <= sys.version_info[:2]))')
-ifneq ($(SUPPORTED),1)
-$(error naked_sqla needs Python 3.11 or later, and "$(PYTHON)" is $(if $(TAG),$(TAG),not there). Name another one: make PYTHON=python3.12)
+TAG := $(shell $(or $(PYTHON),false) -c \
+	'import sys; sys.version_info >= (3, 11) and print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifeq ($(TAG),)
+$(error naked_sqla needs Python 3.11 or later, $(if $(PYTHON),and "$(PYTHON)" is not,and there is none on the PATH). Name one: make PYTHON=/path/to/python3.12)
 endif
+
+# What the caller's shell has set up for other projects stays out of these environments.
+unexport PYTHONPATH PYTHONHOME
 
 comma := ,
 
@@ -28,7 +36,7 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo test test-matrix test-floor test-2.0 test-2.1 check bench docs clean
+.PHONY: help demo test test-matrix test-floor test-2.0 test-2.1 version check bench docs clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
@@ -55,6 +63,10 @@ test-2.0: $(call stamp,2.0)
 
 test-2.1: $(call stamp,2.1)
 	$(call bin,2.1)/python -m pytest $(PYTEST_ARGS)
+
+# The SQLAlchemy that "make test" runs on.
+version: $(call stamp,test)
+	@$(call bin,test)/python -c "import sqlalchemy; print(sqlalchemy.__version__)"
 
 check: $(call stamp,check)
 	$(call bin,check)/ruff check .
