@@ -377,6 +377,7 @@ def buffer_rows(result: CursorResult[Any]) -> None:
     strategy: Any = result.cursor_strategy
     if not isinstance(strategy, FullyBufferedCursorFetchStrategy):
         description = result.cursor.description
+        # this closes the cursor, so that nothing touches the connection later on
         rows = strategy.fetchall(result, result.cursor)
         result.cursor_strategy = FullyBufferedCursorFetchStrategy(None, description, rows)
 
