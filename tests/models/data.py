@@ -17,7 +17,7 @@ from . import behaviour, blog, columns, inheritance, pg, styles, types
 
 Rows = list[dict[str, Any]]
 
-_UTC = dt.timezone.utc
+_UTC = dt.UTC
 _ZONE = dt.timezone(dt.timedelta(hours=5, minutes=30))
 _UID = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -34,43 +34,59 @@ def _rows(names: str, *values: tuple[Any, ...]) -> Rows:
 
 
 def _blog() -> Iterator[tuple[Any, Rows]]:
-    yield blog.User, _rows(
-        "id name nickname age boss_id",
-        (1, "ann", "annie", 40, None),
-        (2, "bob", None, None, 1),
-        (3, "Zoë ☃ 𝄞", "", 0, 1),
-        (4, "dan", "dd", 22, 2),
-        (5, "eve", "e'\"%s", 40, None),
+    yield (
+        blog.User,
+        _rows(
+            "id name nickname age boss_id",
+            (1, "ann", "annie", 40, None),
+            (2, "bob", None, None, 1),
+            (3, "Zoë ☃ 𝄞", "", 0, 1),
+            (4, "dan", "dd", 22, 2),
+            (5, "eve", "e'\"%s", 40, None),
+        ),
     )
     yield blog.Profile, _rows("user_id website", (1, "https://ann.example"), (3, None))
-    yield blog.Post, _rows(
-        "id author_id title body written stars",
-        (1, 1, "first", "text", dt.datetime(2024, 2, 29, 12, 0, 0, 123456), 5),
-        (2, 1, "second", None, None, 3),
-        (3, 2, "third", "", dt.datetime(1, 1, 1), 0),
-        (4, None, "orphan", "nobody's", dt.datetime(9999, 12, 31, 23, 59, 59, 999999), -1),
-        (5, 4, "first", "again", dt.datetime(2024, 2, 29), 5),
+    yield (
+        blog.Post,
+        _rows(
+            "id author_id title body written stars",
+            (1, 1, "first", "text", dt.datetime(2024, 2, 29, 12, 0, 0, 123456), 5),
+            (2, 1, "second", None, None, 3),
+            (3, 2, "third", "", dt.datetime(1, 1, 1), 0),
+            (4, None, "orphan", "nobody's", dt.datetime(9999, 12, 31, 23, 59, 59, 999999), -1),
+            (5, 4, "first", "again", dt.datetime(2024, 2, 29), 5),
+        ),
     )
     yield blog.Tag, _rows("id label", (1, "red"), (2, "green"), (3, "unused"))
     yield blog.post_tags, _rows("post_id tag_id weight", (1, 1, 10), (1, 2, None), (3, 1, 5))
     yield blog.Comment, _rows("id post_id slug text", (1, 1, "a", "hi"), (2, 1, "b", None))
     yield blog.Hub, _rows("id name owner_id", (1, "hub", 1), (2, None, None), (3, "third", 2))
-    yield blog.Spoke, _rows(
-        "id hub_id label", (1, 1, "x"), (2, 1, "y"), (3, 1, None), (4, 3, "z"), (5, None, "w")
+    yield (
+        blog.Spoke,
+        _rows(
+            "id hub_id label", (1, 1, "x"), (2, 1, "y"), (3, 1, None), (4, 3, "z"), (5, None, "w")
+        ),
     )
-    yield blog.Node, _rows(
-        "id parent_id name", (1, None, "root"), (2, 1, "left"), (3, 1, "right"), (4, 2, "leaf")
+    yield (
+        blog.Node,
+        _rows(
+            "id parent_id name", (1, None, "root"), (2, 1, "left"), (3, 1, "right"), (4, 2, "leaf")
+        ),
     )
     yield blog.Versioned, _rows("id name version", (1, "v", 1), (2, None, 7))
-    yield blog.Stamped, _rows(
-        "id label by_client by_callable by_context by_server by_expression changed",
-        (1, "one", "c", 1, "x", "s", 1, "new"),
+    yield (
+        blog.Stamped,
+        _rows(
+            "id label by_client by_callable by_context by_server by_expression changed",
+            (1, "one", "c", 1, "x", "s", 1, "new"),
+        ),
     )
 
 
 def _styles() -> Iterator[tuple[Any, Rows]]:
-    yield styles.DataPoint, _rows(
-        "id x y label note", (1, 10, 20, "p", "n"), (2, -1, None, "none", None)
+    yield (
+        styles.DataPoint,
+        _rows("id x y label note", (1, 10, 20, "p", "n"), (2, -1, None, "none", None)),
     )
     yield styles.DataParent, _rows("id name", (1, "parent"), (2, "childless"))
     yield styles.DataChild, _rows("id parent_id", (1, 1), (2, None))
@@ -91,39 +107,49 @@ def _styles() -> Iterator[tuple[Any, Rows]]:
 def _inheritance() -> Iterator[tuple[Any, Rows]]:
     zoo = inheritance
     yield zoo.Firm, _rows("id name", (1, "acme"), (2, None))
-    yield zoo.Person, _rows(
-        "id name kind firm_id",
-        (1, "pat", "person", 1),
-        (2, "eng", "engineer", 1),
-        (3, "man", "manager", None),
-        (4, "dir", "director", 1),
-        (5, "eng2", "engineer", None),
+    yield (
+        zoo.Person,
+        _rows(
+            "id name kind firm_id",
+            (1, "pat", "person", 1),
+            (2, "eng", "engineer", 1),
+            (3, "man", "manager", None),
+            (4, "dir", "director", 1),
+            (5, "eng2", "engineer", None),
+        ),
     )
     yield zoo.Engineer, _rows("id language engineer_note", (2, "python", "good"), (5, None, None))
     yield zoo.Manager, _rows("id budget", (3, 100), (4, None))
     yield zoo.Director, _rows("id manager_id car", (4, 4, "fast"))
-    yield zoo.Vessel, _rows(
-        "id name kind", (1, "raft", "vessel"), (2, "ship", "ship"), (3, None, "submarine")
+    yield (
+        zoo.Vessel,
+        _rows("id name kind", (1, "raft", "vessel"), (2, "ship", "ship"), (3, None, "submarine")),
     )
     yield zoo.Ship, _rows("id masts", (2, 3))
     yield zoo.Submarine, _rows("id depth", (3, None))
+    yield zoo.Plant, _rows("id name kind", (1, "moss", "plant"), (2, "oak", "tree"))
+    yield zoo.Tree, _rows("id height", (2, 30))
     yield zoo.Asset, _rows("id label", (1, "plain"), (2, "a house"))
     yield zoo.House, _rows("asset_id rooms", (2, 4))
     kind = zoo.AnimalKind
-    yield zoo.Animal, _rows(
-        "id name kind lives tricks",
-        (1, "thing", kind.ANIMAL, None, None),
-        (2, "tom", kind.CAT, 9, None),
-        (3, "rex", kind.DOG, None, "sit"),
-        (4, None, kind.CAT, None, None),
+    yield (
+        zoo.Animal,
+        _rows(
+            "id name kind lives tricks",
+            (1, "thing", kind.ANIMAL, None, None),
+            (2, "tom", kind.CAT, 9, None),
+            (3, "rex", kind.DOG, None, "sit"),
+            (4, None, kind.CAT, None, None),
+        ),
     )
     yield zoo.Shape, _rows("id corners", (1, 4), (2, 3), (3, None))
     yield zoo.Vehicle, _rows("id name wheels", (1, "cart", 2))
     yield zoo.Truck, _rows("id name load", (1, "lorry", 900), (2, None, None))
     yield zoo.Letter, _rows("id title recipient", (1, "dear", "ann"), (2, None, None))
     yield zoo.Invoice, _rows("id title amount", (1, "pay", 5))
-    yield zoo.DataItem, _rows(
-        "id kind name pages", (1, "item", "thing", None), (2, "book", "novel", 300)
+    yield (
+        zoo.DataItem,
+        _rows("id kind name pages", (1, "item", "thing", None), (2, "book", "novel", 300)),
     )
     yield zoo.left_table, _rows("id name", (1, "l"), (2, None))
     yield zoo.right_table, _rows("id value", (1, 10), (2, None))
@@ -131,31 +157,42 @@ def _inheritance() -> Iterator[tuple[Any, Rows]]:
 
 def _columns() -> Iterator[tuple[Any, Rows]]:
     names = [column.key for column in columns.Renamed.__table__.c]
-    yield columns.Renamed, [
-        dict(zip(names, (1, "full", "in b", "in a", "k", 5, "t"), strict=True)),
-        dict(zip(names, (2, None, None, None, None, None, None), strict=True)),
-    ]
+    yield (
+        columns.Renamed,
+        [
+            dict(zip(names, (1, "full", "in b", "in a", "k", 5, "t"), strict=True)),
+            dict(zip(names, (2, None, None, None, None, None, None), strict=True)),
+        ],
+    )
     reserved = columns.Reserved.__table__.c
-    yield columns.Reserved, [
-        {c.key: n if c.type.python_type is int else f"v{n}" for n, c in enumerate(reserved, 1)}
-    ]
-    yield columns.Base.metadata.tables["spaced"], [
-        dict(zip(("id", "klass", "two words", "quote'\"{}"), (1, "c", "t", "q"), strict=True))
-    ]
+    yield (
+        columns.Reserved,
+        [{c.key: n if c.type.python_type is int else f"v{n}" for n, c in enumerate(reserved, 1)}],
+    )
+    yield (
+        columns.Base.metadata.tables["spaced"],
+        [dict(zip(("id", "klass", "two words", "quote'\"{}"), (1, "c", "t", "q"), strict=True))],
+    )
     yield columns.Pair, _rows("left right value", (1, "a", "1a"), (1, "b", None), (0, "", "0"))
-    yield columns.PairChild, _rows(
-        "id pair_left pair_right", (1, 1, "a"), (2, None, None), (3, 0, ""), (4, 1, None)
+    yield (
+        columns.PairChild,
+        _rows("id pair_left pair_right", (1, 1, "a"), (2, None, None), (3, 0, ""), (4, 1, None)),
     )
-    yield columns.Segment, _rows(
-        "id x1 y1 x2 y2 low high", (1, 1, 2, 3, 4, 5, 6), (2, None, 7, None, None, None, 1)
+    yield (
+        columns.Segment,
+        _rows("id x1 y1 x2 y2 low high", (1, 1, 2, 3, 4, 5, 6), (2, None, 7, None, None, None, 1)),
     )
-    yield columns.Invoice, _rows(
-        "id net vat_amount memo scan scan_file forbidden",
-        (1, 100, 20, "m", b"\x00\xff", "s.pdf", "f"),
-        (2, 200, None, None, None, None, None),
+    yield (
+        columns.Invoice,
+        _rows(
+            "id net vat_amount memo scan scan_file forbidden",
+            (1, 100, 20, "m", b"\x00\xff", "s.pdf", "f"),
+            (2, 200, None, None, None, None, None),
+        ),
     )
-    yield columns.InvoiceLine, _rows(
-        "id invoice_id article amount", (1, 1, "nail", 3), (2, 1, None, None)
+    yield (
+        columns.InvoiceLine,
+        _rows("id invoice_id article amount", (1, 1, "nail", 3), (2, 1, None, None)),
     )
     yield columns.Doubled, _rows("id name hidden_col", (1, "n", "h"), (2, None, None))
     yield columns.PrefixedColumns, _rows("id name", (1, "pre"))
@@ -212,10 +249,13 @@ def _types() -> Iterator[tuple[Any, Rows]]:
     yield types.Sample, [{"id": 1, **full}]
     yield types.Sample, [{"id": 2, **empty}]
     yield types.Sample, [{"id": 3, **odd}]
-    yield types.Mutables, _rows(
-        "id mapping sequence collection px py",
-        (1, {"a": 1}, [1, 2], {1, 2}, 3, 4),
-        (2, None, None, None, None, None),
+    yield (
+        types.Mutables,
+        _rows(
+            "id mapping sequence collection px py",
+            (1, {"a": 1}, [1, 2], {1, 2}, 3, 4),
+            (2, None, None, None, None, None),
+        ),
     )
     yield types.Keyed, _rows("key name", (("a", 1), "one"), (("b", 2), None))
     yield types.UuidKeyed, _rows("id other", (_UID, _UID), (uuid.UUID(int=0), None))
@@ -240,10 +280,13 @@ def _sqlmodels() -> Iterator[tuple[Any, Rows]]:
     from . import sqlmodels
 
     yield sqlmodels.Team, _rows("id name", (1, "team"))
-    yield sqlmodels.Hero, _rows(
-        "id name age born token extra_json team_id",
-        (1, "deadpond", 30, dt.date(1990, 1, 2), _UID, {"a": [1]}, 1),
-        (2, "rusty", None, None, None, None, None),
+    yield (
+        sqlmodels.Hero,
+        _rows(
+            "id name age born token extra_json team_id",
+            (1, "deadpond", 30, dt.date(1990, 1, 2), _UID, {"a": [1]}, 1),
+            (2, "rusty", None, None, None, None, None),
+        ),
     )
 
 
@@ -272,7 +315,10 @@ def _postgres() -> Iterator[tuple[Any, Rows]]:
         "search": "cat fat",
     }
     yield pg.PgSample, [{"id": 1, **full}]
-    yield pg.PgSample, [{"id": 2, **dict.fromkeys(full), "ints": [], "int_range": Range(empty=True)}]
+    yield (
+        pg.PgSample,
+        [{"id": 2, **dict.fromkeys(full), "ints": [], "int_range": Range(empty=True)}],
+    )
 
 
 def rows(dialect: str) -> Iterator[tuple[Any, Rows]]:

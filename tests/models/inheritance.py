@@ -62,7 +62,7 @@ class Director(Manager):
 
     manager_id: Mapped[int] = mapped_column(ForeignKey("managers.id"), primary_key=True)
     car: Mapped[str | None]
-    __mapper_args__ = {"polymorphic_identity": "director", "polymorphic_load": "selectin"}
+    __mapper_args__ = {"polymorphic_identity": "director"}
 
 
 class Firm(Base):
@@ -104,7 +104,26 @@ class Submarine(Vessel):
     __mapper_args__ = {"polymorphic_identity": "submarine"}
 
 
-# --- joined, without a discriminator --------------------------------------------------------------
+class Plant(Base):
+    """Joined; a subclass asks for a second SELECT, which nobody wrote."""
+
+    __tablename__ = "plants"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None]
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plant"}
+
+
+class Tree(Plant):
+    __tablename__ = "trees"
+
+    id: Mapped[int] = mapped_column(ForeignKey("plants.id"), primary_key=True)
+    height: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "tree", "polymorphic_load": "selectin"}
+
+
+# --- joined, without a discriminator -------------------------------------------------------------
 
 
 class Asset(Base):
@@ -117,9 +136,7 @@ class Asset(Base):
 class House(Asset):
     __tablename__ = "houses"
 
-    house_id: Mapped[int] = mapped_column(
-        "asset_id", ForeignKey("assets.id"), primary_key=True
-    )
+    house_id: Mapped[int] = mapped_column("asset_id", ForeignKey("assets.id"), primary_key=True)
     rooms: Mapped[int | None]
 
 
@@ -235,7 +252,7 @@ class DataBook(DataItem):
     __mapper_args__ = {"polymorphic_identity": "book"}
 
 
-# --- a class mapped to a join, and to a subquery ---------------------------------------------------
+# --- a class mapped to a join, and to a subquery -------------------------------------------------
 
 left_table = Table(
     "joined_left",

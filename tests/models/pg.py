@@ -29,9 +29,7 @@ class PgSample(Base):
     )
     moneys: Mapped[list[Any] | None] = mapped_column(pg.ARRAY(MoneyType))
     uids: Mapped[list[Any] | None] = mapped_column(pg.ARRAY(sa.Uuid))
-    mutable: Mapped[list[int] | None] = mapped_column(
-        MutableList.as_mutable(pg.ARRAY(sa.Integer))
-    )
+    mutable: Mapped[list[int] | None] = mapped_column(MutableList.as_mutable(pg.ARRAY(sa.Integer)))
     int_range: Mapped[Any] = mapped_column(pg.INT4RANGE, nullable=True)
     num_range: Mapped[Any] = mapped_column(pg.NUMRANGE, nullable=True)
     date_range: Mapped[Any] = mapped_column(pg.DATERANGE, nullable=True)

@@ -1,0 +1,414 @@
+"""The oracle: one statement, run by SQLAlchemy's ORM session and by ours, compared item by item.
+
+``oracle`` (a fixture, to be imported by the test modules) is an ``Oracle`` on each backend in turn,
+whose database holds the zoo of ``tests.models``.  Each run of a statement gets a transaction of
+its own, which is rolled back: the database is the same for every test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import math
+import pickle
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import URL, Delete, Insert, Result, Row, RowMapping, Table, Update, event, text
+from sqlalchemy import inspect as sa_inspect
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
+from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.descriptor_props import ConcreteInheritedProperty, SynonymProperty
+
+from naked_sqla.exception import NotLoadedError
+from naked_sqla.om.asession import AsyncSession as NakedSession
+
+from ._postgres import own_schema, url_in_schema
+from .models import data
+
+T = TypeVar("T")
+BACKENDS = ("sqlite", "asyncpg", "psycopg")
+FIRST_GENERATED_KEY = 1000
+
+
+# --- what an object has loaded -------------------------------------------------------------------
+
+
+def mapper_of(item: object) -> Mapper[Any] | None:
+    """Give the mapper of a mapped instance, and None for everything else."""
+    found = sa_inspect(item.__class__, raiseerr=False)
+    return found if isinstance(found, Mapper) else None
+
+
+def orm_loaded(item: Any) -> dict[str, Any]:
+    """Give what the ORM put into an object, its relationships left out."""
+    state = sa_inspect(item)
+    left_out = {"_sa_instance_state", *state.mapper.relationships.keys()}
+    return {key: value for key, value in state.dict.items() if key not in left_out}
+
+
+def naked_differences(item: Any, mapper: Mapper[Any], loaded: set[str], path: str) -> Iterator[str]:
+    """Tell which attributes of our object say something else than "loaded" or "not loaded"."""
+    if item.__class__ is not mapper.class_:
+        yield f"{path}: __class__ is {item.__class__}, not {mapper.class_}"
+    if not isinstance(item, mapper.class_):
+        yield f"{path}: not an instance of {mapper.class_}"
+    if "_sa_instance_state" in vars(item):
+        yield f"{path}: has an instance state"
+    for key, attribute in mapper.attrs.items():
+        if isinstance(attribute, ConcreteInheritedProperty | SynonymProperty):
+            continue
+        try:
+            getattr(item, key)
+        except NotLoadedError as error:
+            if key in loaded:
+                yield f"{path}.{key}: not loaded, but the ORM loaded it"
+            elif key not in str(error) or mapper.class_.__name__ not in str(error):
+                yield f"{path}.{key}: the error does not name it: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever else it raises is the finding
+            yield f"{path}.{key}: reading it raises {error!r}"
+        else:
+            if key not in loaded:
+                yield f"{path}.{key}: loaded, but the ORM did not load it"
+
+
+def differences(
+    theirs: Any, ours: Any, path: str = "result", loose: frozenset[int] = frozenset()
+) -> Iterator[str]:
+    """Tell where two results differ, in value, in type, or in what is loaded.
+
+    :param loose: ids of ORM objects that several items of a row share, because the identity map
+        merged them: ours may have loaded less.
+    """
+    mapper = None if theirs is None else mapper_of(theirs)
+    if mapper is not None:
+        yield from _entity_differences(theirs, ours, mapper, path, loose)
+    elif type(theirs) is not type(ours):
+        yield f"{path}: {type(theirs)} {theirs!r} is not {type(ours)} {ours!r}"
+    elif isinstance(theirs, Row):
+        if theirs._fields != ours._fields:
+            yield f"{path}: fields {theirs._fields} are not {ours._fields}"
+        elif list(theirs._mapping) != list(ours._mapping):
+            yield f"{path}: keys {list(theirs._mapping)} are not {list(ours._mapping)}"
+        else:
+            yield from _sequence_differences(tuple(theirs), tuple(ours), path, loose)
+    elif isinstance(theirs, Mapping | RowMapping):
+        if list(theirs) != list(ours):
+            yield f"{path}: keys {list(theirs)} are not {list(ours)}"
+        else:
+            yield from _sequence_differences(
+                list(theirs.values()), list(ours.values()), path, loose
+            )
+    elif isinstance(theirs, list | tuple):
+        yield from _sequence_differences(theirs, ours, path, loose)
+    elif isinstance(theirs, float) and math.isnan(theirs) and math.isnan(ours):
+        return
+    elif theirs != ours:
+        yield f"{path}: {theirs!r} is not {ours!r}"
+
+
+def _entity_differences(
+    theirs: Any, ours: Any, mapper: Mapper[Any], path: str, loose: frozenset[int]
+) -> Iterator[str]:
+    if ours is None or mapper_of(ours) is None:
+        yield f"{path}: {theirs!r} is not {ours!r}"
+        return
+    expected = orm_loaded(theirs)
+    if id(theirs) in loose:
+        expected = {key: value for key, value in expected.items() if key in vars(ours)}
+    if set(expected) != set(vars(ours)):
+        yield f"{path}: loaded {sorted(expected)}, ours {sorted(vars(ours))}"
+    yield from naked_differences(ours, mapper, set(expected), path)
+    for key in set(expected) & set(vars(ours)):
+        yield from differences(expected[key], vars(ours)[key], f"{path}.{key}")
+        if vars(ours)[key] is not getattr(ours, key):
+            yield f"{path}.{key}: vars() and the attribute disagree"
+
+
+def _sequence_differences(
+    theirs: Sequence[Any], ours: Sequence[Any], path: str, loose: frozenset[int]
+) -> Iterator[str]:
+    if len(theirs) != len(ours):
+        yield f"{path}: {len(theirs)} items, ours {len(ours)}: {theirs!r} {ours!r}"
+        return
+    for n, (left, right) in enumerate(zip(theirs, ours, strict=True)):
+        yield from differences(left, right, f"{path}[{n}]", loose)
+
+
+def merged(rows: Sequence[Any]) -> frozenset[int]:
+    """Give the ids of ORM objects that stand at more than one place of their rows."""
+    places: dict[int, set[int]] = {}
+    for row in rows:
+        for place, item in enumerate(row if isinstance(row, Row | tuple) else (row,)):
+            if item is not None and mapper_of(item) is not None:
+                places.setdefault(id(item), set()).add(place)
+    return frozenset(key for key, found in places.items() if len(found) > 1)
+
+
+# --- what a run gave -----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What one of the two made of a statement: a value, or an error."""
+
+    value: Any = None
+    error: Exception | None = None
+    stored: Any = None
+    executed: list[str] = dataclasses.field(default_factory=list)
+
+
+def _read(result: Result[Any]) -> Any:
+    """Read the whole of a result; of one without rows, what it says about itself."""
+    if not getattr(result, "returns_rows", True):
+        return {"rowcount": result.rowcount}  # type: ignore[attr-defined]
+    return {"keys": list(result.keys()), "rows": result.all()}
+
+
+class Oracle:
+    """Runs things on one backend, through the ORM session and through ours."""
+
+    def __init__(self, backend: str, engine: AsyncEngine, runner: asyncio.Runner) -> None:
+        self.backend = backend
+        self.engine = engine
+        self.runner = runner
+
+    def run(self, work: Awaitable[T]) -> T:
+        """Run a coroutine in the event loop of the module."""
+
+        async def main() -> T:
+            return await work
+
+        return self.runner.run(main())
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether it is PostgreSQL, through either driver."""
+        return self.backend != "sqlite"
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[list[str]]:
+        """Collect the SQL of every cursor execution on the engine inside the block."""
+        seen: list[str] = []
+
+        def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
+            seen.append(statement)
+
+        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self.engine.sync_engine, "before_cursor_execute", note)
+
+    def naked(self, work: Callable[[NakedSession], Awaitable[T]]) -> T:
+        """Run ``work`` with one of our sessions; what it wrote is rolled back."""
+
+        async def main() -> T:
+            async with self.engine.connect() as conn:
+                await conn.begin()
+                return await work(NakedSession(conn))
+
+        return self.run(main())
+
+    def rows(self, statement: Any, parameters: Any = None, **options: Any) -> list[Any]:
+        """Give the rows of a statement as our session sees them."""
+
+        async def work(session: NakedSession) -> list[Any]:
+            return list((await session.execute(statement, parameters, **options)).all())
+
+        return self.naked(work)
+
+    def one(self, statement: Any, parameters: Any = None) -> Any:
+        """Give the first item of the first row of a statement, as our session sees it."""
+        return self.rows(statement, parameters)[0][0]
+
+    def outcome(
+        self,
+        make_session: Callable[[AsyncConnection], Any],
+        statement: Any,
+        parameters: Any,
+        options: Mapping[str, Any] | None,
+        read: Callable[[Any], Any],
+        then: Sequence[Any],
+        before: Sequence[Any] = (),
+    ) -> Outcome:
+        """Run a statement in a session and a transaction of its own, read it, and roll back."""
+
+        async def main() -> Outcome:
+            outcome = Outcome()
+            async with self.engine.connect() as conn:
+                await conn.begin()
+                for preparation in before:
+                    await conn.execute(preparation)
+                session = make_session(conn)
+                try:
+                    with self.recorded() as executed:
+                        result = await session.execute(
+                            statement,
+                            parameters,
+                            **({"execution_options": options} if options else {}),
+                        )
+                    outcome.executed = executed
+                    outcome.value = read(result)
+                except Exception as error:  # noqa: BLE001 - the error is what is compared
+                    outcome.error = error
+                else:
+                    outcome.stored = [(await conn.execute(look)).all() for look in then]
+                if isinstance(session, OrmSession):
+                    session.expunge_all()
+            return outcome
+
+        return self.run(main())
+
+    def both(
+        self,
+        statement: Any,
+        parameters: Any = None,
+        *,
+        execution_options: Mapping[str, Any] | None = None,
+        orm: Any = None,
+        read: Callable[[Any], Any] = _read,
+        orm_read: Callable[[Any], Any] | None = None,
+        then: Sequence[Any] | None = None,
+    ) -> tuple[Outcome, Outcome]:
+        """Run a statement through the ORM session and through ours.
+
+        :param orm: the statement for the ORM, where it must be another one.
+        :param then: selects whose rows tell what a statement stored; by default all rows of the
+            table that an INSERT, UPDATE or DELETE is about.
+        """
+        tables = [statement.table] if isinstance(statement, Insert | Update | Delete) else []
+        if then is None:
+            then = [table.select().order_by(*table.primary_key) for table in tables]
+        before = self.generated_keys_start(tables)
+        theirs = self.outcome(
+            lambda conn: OrmSession(bind=conn, expire_on_commit=False),
+            statement if orm is None else orm,
+            parameters,
+            execution_options,
+            orm_read or read,
+            then,
+            before,
+        )
+        ours = self.outcome(
+            NakedSession, statement, parameters, execution_options, read, then, before
+        )
+        return theirs, ours
+
+    def generated_keys_start(self, tables: Sequence[Any]) -> list[Any]:
+        """Give what makes the sequences of tables start at a known key: they never roll back."""
+        if not self.postgresql:
+            return []
+        return [
+            text(
+                f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column.name}'),"
+                f" {FIRST_GENERATED_KEY}, false)"
+            )
+            for table in tables
+            if isinstance(table, Table) and (column := table.autoincrement_column) is not None
+        ]
+
+    def compare(self, statement: Any, parameters: Any = None, **both: Any) -> Any:
+        """Run a statement on both sides; fail where they differ, else give our value.
+
+        An error is compared by its class.  A statement that returns rows is to reach the database
+        once, as it is: ours may not add any.
+        """
+        ordered = both.pop("ordered", True)
+        theirs, ours = self.both(statement, parameters, **both)
+        if theirs.error is not None or ours.error is not None:
+            if type(theirs.error) is not type(ours.error):
+                raise AssertionError(
+                    f"the ORM: {theirs.error!r} {theirs.value!r}; ours: {ours.error!r} "
+                    f"{ours.value!r}"
+                ) from ours.error
+            return ours.error
+        found = list(self._outcome_differences(theirs, ours, ordered))
+        if len(ours.executed) > max(1, len(theirs.executed)):
+            found.append(f"{len(ours.executed)} executions: {ours.executed}")
+        assert not found, "\n".join(found[:20])
+        return ours.value
+
+    def _outcome_differences(self, theirs: Outcome, ours: Outcome, ordered: bool) -> Iterator[str]:
+        loose: frozenset[int] = frozenset()
+        if isinstance(theirs.value, dict) and "rows" in theirs.value:
+            loose = merged(theirs.value["rows"])
+            if not ordered:
+                theirs.value["rows"].sort(key=_sort_key)
+                ours.value["rows"].sort(key=_sort_key)
+            yield from self._identity_differences(ours.value["rows"])
+        yield from differences(theirs.value, ours.value, "result", loose)
+        yield from differences(theirs.stored, ours.stored, "stored")
+
+    def _identity_differences(self, rows: Sequence[Any]) -> Iterator[str]:
+        """Tell about objects of ours that are in more than one row."""
+        seen = Counter(
+            key
+            for row in rows
+            for key in {id(item) for item in row if item is not None and mapper_of(item)}
+        )
+        if any(count > 1 for count in seen.values()):
+            yield "an object is in more than one of our rows"
+
+
+def _sort_key(row: Any) -> Any:
+    def of(item: Any) -> Any:
+        mapper = None if item is None else mapper_of(item)
+        if mapper is None:
+            return repr(item)
+        keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+        return repr([vars(item)[key] for key in keys])
+
+    return tuple(of(item) for item in row)
+
+
+def pickled(value: T) -> T:
+    """Give a value that went through pickle."""
+    copy: T = pickle.loads(pickle.dumps(value))
+    return copy
+
+
+# --- the fixture ---------------------------------------------------------------------------------
+
+
+async def _prepare(engine: AsyncEngine) -> None:
+    async with engine.begin() as conn:
+        await conn.run_sync(data.create)
+        await conn.run_sync(data.fill)
+
+
+@contextlib.contextmanager
+def open_oracle(backend: str, url: URL) -> Iterator[Oracle]:
+    """Create the zoo in an empty database, and give an ``Oracle`` on it."""
+    # Cartesian products are among the statements that are compared, and warnings are errors.
+    engine = create_async_engine(url, enable_from_linting=False)
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(_prepare(engine))
+            yield Oracle(backend, engine, runner)
+        finally:
+            runner.run(engine.dispose())
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def oracle(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Oracle]:
+    """An oracle on each backend, with a filled database that lives as long as the module."""
+    backend: str = request.param
+    if backend == "sqlite":
+        path: Path = tmp_path_factory.mktemp("oracle") / "zoo.sqlite"
+        with open_oracle(backend, URL.create("sqlite+aiosqlite", database=str(path))) as found:
+            yield found
+        return
+    server = request.getfixturevalue("postgres_server")
+    with (
+        own_schema(server) as schema,
+        open_oracle(backend, url_in_schema(server, backend, schema)) as found,
+    ):
+        yield found
