@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import ColumnProperty, CompositeProperty
@@ -14,8 +14,6 @@ from naked_sqla.exception import NotLoadedError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import MapperProperty
-
-    from naked_sqla.om.naked import NakedClass
 
 _MISSING = object()
 
@@ -79,28 +77,25 @@ class BoundToModel:
 class CompositeAttribute:
     """A loaded composite: a plain value; setting it sets its columns too, as SQLAlchemy's does."""
 
-    __slots__ = ("_keys", "_model", "_prop", "_slot", "_store", "_variables")
+    __slots__ = ("_keys", "_model", "_prop", "_read", "_store")
 
     def __init__(
         self,
         prop: CompositeProperty[Any],
         model: type,
+        read: Callable[[Any], Any],
         store: Callable[[Any, Any], None],
-        naked: NakedClass,
     ) -> None:
         self._prop = prop
         self._model = model
+        self._read = read
         self._store = store
-        self._slot = naked.slots.get(prop.key)
-        self._variables = naked.variables
         self._keys = _compat.composite_keys(prop)
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         if obj is None:
             return getattr(self._model, self._prop.key)
-        if self._slot is not None:
-            return self._slot.__get__(obj)
-        return self._variables(obj)[self._prop.key]
+        return self._read(obj)
 
     def __set__(self, obj: Any, value: Any) -> None:
         self._store(obj, value)
@@ -116,37 +111,41 @@ class Variables(dict[str, Any]):
 
     A copy that writes through, so that ``vars(obj).update(...)`` and ``functools.cached_property``
     work as on any object.
+
+    :param slots: the slots of the object's class, by attribute key.
+    :param others: the object's real ``__dict__``.
     """
 
-    __slots__ = ("_naked", "_obj")
+    __slots__ = ("_others", "_owner", "_slots")
 
-    def __init__(self, obj: Any, naked: NakedClass) -> None:
-        self._obj = obj
-        self._naked = naked
+    def __init__(self, obj: Any, slots: Mapping[str, Any], others: dict[str, Any]) -> None:
+        self._owner = obj
+        self._slots = slots
+        self._others = others
         values: dict[str, Any] = {}
-        for key, slot in naked.slots.items():
+        for key, slot in slots.items():
             try:
                 values[key] = slot.__get__(obj)
             except AttributeError:
                 continue
-        values.update(naked.variables(obj))
+        values.update(others)
         super().__init__(values)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        slot = self._naked.slots.get(key)
+        slot = self._slots.get(key)
         if slot is None:
-            self._naked.variables(self._obj)[key] = value
+            self._others[key] = value
         else:
-            slot.__set__(self._obj, value)
+            slot.__set__(self._owner, value)
         super().__setitem__(key, value)
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
-        slot = self._naked.slots.get(key)
+        slot = self._slots.get(key)
         if slot is None:
-            del self._naked.variables(self._obj)[key]
+            del self._others[key]
         else:
-            slot.__delete__(self._obj)
+            slot.__delete__(self._owner)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():

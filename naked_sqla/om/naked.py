@@ -82,6 +82,14 @@ class NakedClass:
         """An empty instance: no attribute is set yet."""
         return self.new(self.cls)
 
+    def getter(self, key: str) -> Callable[[Any], Any]:
+        """A function that reads a loaded attribute where :meth:`setter` stores it."""
+        if key in self.slots:
+            read: Callable[[Any], Any] = self.slots[key].__get__
+            return read
+        variables = self.variables
+        return lambda obj: variables(obj)[key]
+
     def setter(self, key: str) -> Callable[[Any, Any], None]:
         """A function that stores a loaded attribute, past any ``__setattr__`` of the model."""
         if key in self.slots:
@@ -166,7 +174,9 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
     for name in _classmethods(model) - namespace.keys() - set(loaded):
         namespace[name] = BoundToModel(model, name)
     if in_slots:
-        namespace["__dict__"] = property(lambda self: Variables(self, naked))
+        namespace["__dict__"] = property(
+            lambda self: Variables(self, naked.slots, naked.variables(self))
+        )
         namespace["__new__"] = lambda cls, *args, **kwargs: model(*args, **kwargs)
     else:
         for attribute in mapper.attrs:
@@ -202,7 +212,8 @@ def _classmethods(model: type) -> set[str]:
 def _add_composites(mapper: Mapper[Any], naked: NakedClass) -> None:
     for prop in mapper.composites:
         if prop.key in naked.loaded:
-            attribute = CompositeAttribute(prop, naked.model, naked.setter(prop.key), naked)
+            read, store = naked.getter(prop.key), naked.setter(prop.key)
+            attribute = CompositeAttribute(prop, naked.model, read, store)
             type.__setattr__(naked.cls, prop.key, attribute)
 
 
