@@ -7,6 +7,7 @@ costs a hundred, and the URL carries it, so whoever connects with that URL lands
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -59,6 +60,8 @@ def running_server() -> Iterator[URL]:
             yield make_url(server.get_uri())
         finally:
             server.cleanup()
+            # Registered by start(): it would make the folder again, for its lock.
+            atexit.unregister(server._cleanup)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
