@@ -11,7 +11,7 @@ from .. import _compat
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ._hop import Stop
+    from ._hop import Stopper
     from ._work import Work
 
 
@@ -23,21 +23,40 @@ class StatementInterrupted(Exception):
     """
 
 
-def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
-    """How a cancelled statement ends on this driver; ``None`` for with a ``CancelledError``."""
-    dialect = engine.dialect if engine is not None else work.conn.dialect
-    if dialect.driver != "aiosqlite":
-        return None
+class _SQLiteStopper:
+    """Ends a statement on aiosqlite, whose thread goes on with it when nobody waits any more."""
 
-    async def interrupt() -> BaseException | None:
-        conn = work.conn
-        if conn is not None and not conn.closed and not conn.invalidated:
-            raw: Any = conn.connection.driver_connection
-            # Ends the statement that the driver's thread is in.
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def stop(self, waits: Any) -> BaseException | None:
+        """Interrupt the statement that the driver's thread is in."""
+        if getattr(waits, "__name__", "") == "close":
+            # The thread closes the cursor in any case: there is nothing to stop.
+            return None
+        raw = self._raw()
+        if raw is not None:
             await raw.interrupt()
         return StatementInterrupted("the task that ran this was cancelled")
 
-    return interrupt
+    async def stopped(self) -> None:
+        """Give the thread something else to do: it holds on to its last cursor, and its lock."""
+        raw = self._raw()
+        if raw is not None:
+            await (await raw.cursor()).close()
+
+    def _raw(self) -> Any:
+        if not self._work.connected or self._work.conn.closed or self._work.conn.invalidated:
+            return None
+        return self._work.conn.connection.driver_connection
+
+
+def stopper(work: Work, engine: Engine | None = None) -> Stopper | None:
+    """How cancelled work ends on this driver; ``None`` for: with a ``CancelledError``."""
+    dialect = engine.dialect if engine is not None else work.conn.dialect
+    return _SQLiteStopper(work) if dialect.driver == "aiosqlite" else None
 
 
 def needs_connecting(pool: Pool) -> bool:

@@ -14,8 +14,9 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from .._compat import AsyncIoGreenlet, current_greenlet
 
@@ -31,19 +32,25 @@ _PUSHES = 3
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()
 
-# Given the error that a cancellation puts into the work, or another one to put there instead.
-Stop = Callable[[], Awaitable[BaseException | None]]
+
+class Stopper(Protocol):
+    """How the work of a cancelled task ends, where a ``CancelledError`` would cost too much."""
+
+    async def stop(self, waits: Any) -> BaseException | None:
+        """From what the work waited for to the error to end it with; None lets it go on."""
+
+    async def stopped(self) -> None:
+        """Called when the work has ended."""
 
 
 async def hop(
-    done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
+    done: Callable[[], object], stopper: Stopper | None, fn: Callable[..., _T], *args: Any
 ) -> _T:
     """Run ``fn(*args)`` in a greenlet of the calling task, and return what it returns.
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
-    :param stop: called when the caller is cancelled; gives the error to end the work with, where
-        a ``CancelledError`` would cost more than the statement.
+    :param stopper: asked when the caller is cancelled.
     """
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
@@ -53,7 +60,9 @@ async def hop(
             try:
                 value = await waits
             except asyncio.CancelledError as cancelled:
-                rest = asyncio.get_running_loop().create_task(_rest(worker, stop, cancelled))
+                rest = asyncio.get_running_loop().create_task(
+                    _rest(worker, waits, stopper, cancelled)
+                )
                 rest.add_done_callback(lambda _: done())
                 moved = True
                 await settle(rest)
@@ -152,12 +161,33 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(worker: Any, stop: Stop | None, cancelled: BaseException) -> Any:
-    """Put the error of a cancellation into the work, and run what is left of it."""
-    error: BaseException = cancelled
-    if stop is not None:
-        error = await stop() or cancelled
-    return await _run_on(worker, worker.throw(error))
+async def _rest(
+    worker: Any, waits: Any, stopper: Stopper | None, cancelled: BaseException | None
+) -> None:
+    """Put the error of a cancellation into the work, and run what is left of it.
+
+    How that ends is of no interest: the caller gets its ``CancelledError``.
+    """
+    error = cancelled
+    try:
+        if stopper is not None:
+            error = await stopper.stop(waits)
+        await _run_on(worker, worker.switch(None) if error is None else worker.throw(error))
+    except BaseException as ended:  # noqa: BLE001
+        logger.debug("the work of a cancelled task ended with %r", ended)
+        # SQLAlchemy's frames are cycles with the error they raised; a driver's cursor in one of
+        # them would hold its lock until the garbage collector comes.
+        _forget_frames(ended)
+    finally:
+        error = cancelled = None
+    if stopper is not None:
+        await stopper.stopped()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 async def _run_on(worker: Any, waits: Any) -> Any:

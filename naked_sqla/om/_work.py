@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy.exc import DBAPIError
 
 from ..exception import InvalidSessionState, TransactionRolledBack
-from . import _checks
 from . import statement as _statement
 
 if TYPE_CHECKING:
@@ -39,6 +38,11 @@ class Work:
         self.conn: Connection = conn  # type: ignore[assignment]
         self.open = conn is not None
         self.failure: BaseException | None = None
+
+    @property
+    def connected(self) -> bool:
+        """False while there is no connection to give back."""
+        return self.conn is not None
 
     @property
     def state(self) -> Literal["open", "closed"]:
@@ -153,12 +157,6 @@ class Work:
         except DBAPIError:
             return True
         return False
-
-
-def check_call(execution_options: object) -> None:
-    """Raise for execution options that a statement can't be given."""
-    if execution_options is not None:
-        _checks.execution_options(execution_options)
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -44,7 +44,7 @@ _PLANS_PER_STATEMENT = 8
 class _Loaders:
     """The loaders of one compiled statement; kept with it, and gone with it."""
 
-    __slots__ = ("by_plan", "keys", "loader", "metadata", "polymorphic", "stamp")
+    __slots__ = ("by_plan", "current", "keys", "polymorphic")
 
     def __init__(self, state: Any) -> None:
         self.keys = keys_of(state)
@@ -53,17 +53,17 @@ class _Loaders:
             for entity in _compat.entities_of(state)
             if isinstance(entity, _compat.MapperEntity) and entity.mapper.polymorphic_map
         ]
-        self.metadata: Any = None
-        self.stamp: tuple[Any, ...] = ()
-        self.loader: Loader | None = None
+        # one value, since two threads may load the same statement
+        self.current: tuple[Any, tuple[Any, ...], Loader] | None = None
         self.by_plan: dict[Plan, Loader] = {}
 
     def find(self, state: Any, metadata: Any, raw: bool) -> Loader:
         """The loader for a metadata, which SQLAlchemy mostly caches too."""
         # a subclass mapped after the statement was compiled is a variant that the plan lacks
         stamp = (raw, *map(len, self.polymorphic))
-        if self.metadata is metadata and self.stamp == stamp and self.loader is not None:
-            return self.loader
+        current = self.current
+        if current is not None and current[0] is metadata and current[1] == stamp:
+            return current[2]
         plan = plan_of(state, metadata, raw)
         loader = self.by_plan.get(plan)
         if loader is None:
@@ -72,7 +72,7 @@ class _Loaders:
             if len(self.by_plan) >= _PLANS_PER_STATEMENT:
                 self.by_plan.clear()
             self.by_plan[plan] = loader
-        self.metadata, self.stamp, self.loader = metadata, stamp, loader
+        self.current = metadata, stamp, loader
         return loader
 
 

@@ -190,7 +190,8 @@ class _Emitter:
         return name
 
     def _store(self, entity: Entity, name: str, key: str, value: str) -> str:
-        if entity.naked.plain and not keyword.iskeyword(key):
+        # Python folds look-alike letters in source, so other names go by their setter
+        if entity.naked.plain and key.isascii() and not keyword.iskeyword(key):
             return f"{name}.{key} = {value}"
         return f"{self._bind('set', entity.naked.setter(key))}({name}, {value})"
 

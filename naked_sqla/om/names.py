@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla import _compat
@@ -19,7 +20,7 @@ __all__ = ("Names", "names_of")
 class _Model:
     """The names of one mapped class: the same for all of its statements."""
 
-    __slots__ = ("__weakref__", "columns", "composites", "described", "discriminator", "readable")
+    __slots__ = ("__weakref__", "added", "columns", "composites", "described", "readable")
 
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.described = mapper.class_.__name__
@@ -40,10 +41,19 @@ class _Model:
             prop.key: _composite_columns(prop, self.columns) for prop in mapper.composites
         }
         self.readable = set(mapper.all_orm_descriptors.keys())
-        self.discriminator: tuple[str, Any] | None = None
+        # what an INSERT sets by itself: the discriminator, the first version
+        self.added: dict[str, Callable[[], Any]] = {}
         found = _compat.discriminator(mapper)
         if found is not None and found[0] in self.columns:
-            self.discriminator = self.columns[found[0]], found[1]
+            self.added[self.columns[found[0]]] = partial(_same, found[1])
+        version, generate = mapper.version_id_col, mapper.version_id_generator
+        key = "" if version is None else str(version.key)
+        if callable(generate) and key in local.columns:
+            self.added[key] = partial(generate, None)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _composite_columns(prop: Any, columns: Mapping[str, str]) -> Callable[[Any], dict[str, Any]]:
@@ -124,22 +134,23 @@ class Names:
         row: Mapping[str, Any],
         renamed: Mapping[str, str],
         composites: list[str],
-        added: Mapping[str, Any],
+        added: Mapping[str, Callable[[], Any]],
     ) -> dict[str, Any]:
-        new = {**added, **{renamed.get(key, key): value for key, value in row.items()}}
+        new = {key: make() for key, make in added.items()}
+        new.update((renamed.get(key, key), value) for key, value in row.items())
         for key in composites:
             if self._model is not None:
                 new.update(self._model.composites[key](new.pop(key)))
         return new
 
-    def _added(self, row: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-        """The discriminator of a class of a hierarchy, as the ORM's bulk INSERT sets it."""
-        if self._model is None or self._model.discriminator is None:
+    def _added(
+        self, row: Mapping[str, Any], renamed: Mapping[str, str]
+    ) -> dict[str, Callable[[], Any]]:
+        """The discriminator and first version that the ORM's bulk INSERT sets where not given."""
+        if self._model is None or not self._model.added or not self._statement.is_insert:
             return {}
-        if not self._statement.is_insert:
-            return {}
-        key, value = self._model.discriminator
-        return {} if key in row or key in renamed.values() else {key: value}
+        given = {renamed.get(key, key) for key in row}
+        return {key: make for key, make in self._model.added.items() if key not in given}
 
     @property
     def _takes_columns(self) -> bool:

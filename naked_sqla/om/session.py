@@ -269,7 +269,7 @@ class SessionBlock:
         try:
             work.connect(self._engine, self._options)
         except BaseException:
-            if work.conn is not None:
+            if work.connected:
                 work.release(quietly=True)
             self._release_turn()
             raise
