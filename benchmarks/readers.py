@@ -26,6 +26,9 @@ class Reader:
 
 def reader(target: str, expressions: Sequence[str]) -> Reader:
     """Return the loops ``for {target} in items`` that evaluate each of the expressions."""
+    if not expressions:
+        # A shape that returns nothing has nothing to read.
+        return Reader(lambda items: None, lambda items: [])
     stores = "".join(f"\n        v{i} = {text}" for i, text in enumerate(expressions))
     source = (
         f"def touch(items):\n    for {target} in items:{stores}\n"
