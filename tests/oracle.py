@@ -36,7 +36,7 @@ BACKENDS = ("sqlite", "asyncpg", "psycopg")
 FIRST_GENERATED_KEY = 1000
 
 
-# --- what an object has loaded -------------------------------------------------------------------
+# --- what an object has loaded ---
 
 
 def mapper_of(item: object) -> Mapper[Any] | None:
@@ -150,7 +150,7 @@ def merged(rows: Sequence[Any]) -> frozenset[int]:
     return frozenset(key for key, found in places.items() if len(found) > 1)
 
 
-# --- what a run gave -----------------------------------------------------------------------------
+# --- what a run gave ---
 
 
 @dataclasses.dataclass
@@ -373,7 +373,7 @@ def pickled(value: T) -> T:
     return copy
 
 
-# --- the fixture ---------------------------------------------------------------------------------
+# --- the fixture ---
 
 
 async def _prepare(engine: AsyncEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -151,7 +152,7 @@ READS: dict[str, Read] = {
     "row equals tuple": lambda r: [row == tuple(row) for row in r],
     "row iterates": lambda r: [list(row) for row in r],
     "row hash": lambda r: [hash(row) == hash(tuple(row)) for row in r],
-    "row add": lambda r: [row + () for row in r],
+    "row add": lambda r: [operator.add(row, (1,)) for row in r],
     "row contains": lambda r: [row[0] in row for row in r],
     "row unpack": lambda r: [(first, rest) for first, *rest in r],
     "row immutable": lambda r: [setattr(row, "User", 1) for row in r],
