@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy.util
+from sqlalchemy import inspect
 from sqlalchemy.engine import result as _result
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import base as _orm_base
 from sqlalchemy.orm import context as _context
+from sqlalchemy.orm import util as _orm_util
 
 # The row item kinds of an ORM statement: what a result column or group of columns means.
 from sqlalchemy.orm.context import FromStatement as FromStatement
@@ -216,15 +219,20 @@ def entities_of(state: Any) -> Sequence[Any]:
     return entities
 
 
+def entity_path(entity: Any) -> Any:
+    """Where options for an entity of a statement are found."""
+    return entity.path
+
+
 def state_cache(state: Any) -> dict[Any, Any]:
     """Where the ORM keeps what it derived from a compiled statement; it lives as long as that."""
     attributes: dict[Any, Any] = state.attributes
     return attributes
 
 
-def memoized_setups(state: Any, entity: Any) -> Mapping[Any, Any]:
+def memoized_setups(state: Any, path: Any) -> Mapping[Any, Any]:
     """Column attribute -> the column it is fetched from; None when the statement leaves it out."""
-    setups = entity.path.get(state.attributes, "memoized_setups", {})
+    setups = path.get(state.attributes, "memoized_setups", {})
     return {
         prop: None if any(column is symbol for symbol in _NOT_IN_ROW) else column
         for prop, column in setups.items()
@@ -233,7 +241,11 @@ def memoized_setups(state: Any, entity: Any) -> Mapping[Any, Any]:
 
 def entity_adapter(state: Any, entity: Any) -> Any:
     """What translates the mapper's columns to those of the statement (aliases), or None."""
-    return entity._get_entity_clauses(state)
+    adapter = entity._get_entity_clauses(state)
+    nested = state.compound_eager_adapter
+    if nested is None:
+        return adapter
+    return adapter.wrap(nested) if adapter else nested
 
 
 def polymorphic_column(entity: Any) -> Any:
@@ -270,19 +282,22 @@ class _ProbeContext:
 
 
 def probe_position(
-    prop: MapperProperty[Any], state: Any, entity: Any, mapper: Any, metadata: Any, adapter: Any
+    prop: MapperProperty[Any], state: Any, node: Any, mapper: Any, metadata: Any
 ) -> int | None:
-    """Where the ORM's own loader strategy finds a column attribute in a row; None: nowhere."""
+    """Where the ORM's own loader strategy finds a column attribute in a row; None: nowhere.
+
+    :param node: has ``entity``, ``path`` and ``adapter`` of what the attribute is loaded for.
+    """
     populators: dict[str, list[tuple[str, Any]]] = {
         name: [] for name in ("new", "quick", "deferred", "expire", "existing", "eager")
     }
     prop.create_row_processor(
         _ProbeContext(state),  # type: ignore[arg-type]
-        entity,
-        entity.path,
+        node.entity,
+        node.path,
         mapper,
         _Probe(metadata),  # type: ignore[arg-type]
-        adapter,
+        node.adapter,
         populators,
     )
     for _, getter in populators["quick"]:
@@ -391,6 +406,229 @@ def row_metadata(
     if _FILTERS_BY_FACTORY:
         return SimpleResultMetaData(keys, extra, _create_unique_filters=lambda result: filters)
     return SimpleResultMetaData(keys, extra, _unique_filters=filters)
+
+
+# ---------------------------------------------------------------- relationships
+
+
+def has_key(metadata: Any, column: Any) -> bool:
+    """True when a row has this column."""
+    return bool(metadata._has_key(column))
+
+
+def related_path(path: Any, prop: Any) -> Any:
+    """The path of a relationship, below the path of the entity that has it."""
+    return path[prop]
+
+
+def path_entity(path: Any, prop: Any) -> Any:
+    """The path of what a relationship leads to, below the path of the relationship."""
+    return path[prop.entity]
+
+
+def loader_of(state: Any, path: Any, prop: Any) -> tuple[dict[str, Any], Any]:
+    """How a relationship is to be loaded: the strategy, and the option that asks for it or None.
+
+    As ``StrategizedProperty.create_row_processor`` decides: the option at the path, the wildcard,
+    the mapping.
+    """
+    option = prop._get_context_loader(state, path)
+    if option is not None and option.strategy:
+        return dict(option.strategy), option
+    return dict(prop.strategy_key), option
+
+
+def eager_is_off(state: Any) -> bool:
+    """True for a statement compiled without eager loads."""
+    return not state.compile_options._enable_eagerloads
+
+
+def joined_adapter(state: Any, path: Any, prop: Any, option: Any) -> Any:
+    """What translates the columns of a joined relationship to those of the statement.
+
+    :param path: of the relationship.
+    :return: False when the statement has no columns for it; None when they are as mapped.
+    """
+    strategy = prop._get_strategy((("lazy", "joined"),))
+    adapter: Any = False
+    if option is not None:
+        adapter = strategy._init_user_defined_eager_proc(option, state, state.attributes)
+    if adapter is False:
+        found = path.get(state.attributes, "eager_row_processor")
+        return False if found is None else found
+    nested = state.compound_eager_adapter
+    if nested is None:
+        return adapter
+    return adapter.wrap(nested) if adapter else nested
+
+
+def applies_to(path: Any, entity: Any, prop: Any) -> bool:
+    """False where a relationship of a subclass is not one of the entity that was asked for."""
+    parent = prop.parent
+    if len(path) == 1:
+        return bool(_orm_util._entity_isa(entity.entity_zero, parent))
+    return bool(_orm_util._entity_isa(path[-1], parent) or parent.isa(path[-1].mapper))
+
+
+def current_path(state: Any) -> Any:
+    """The path that a further statement continues; empty for the caller's own."""
+    return state.current_path or _orm_util.PathRegistry.root
+
+
+def further_path(state: Any, path: Any) -> Any:
+    """The path of a relationship as seen from the caller's own statement."""
+    return current_path(state) + path
+
+
+def is_deep(statement: Any) -> bool:
+    """True for a further statement whose path is too particular for the compiled cache."""
+    # Session.execute() draws the same line
+    return len(getattr(statement._compile_options, "_current_path", ())) > 10
+
+
+def is_cycle(state: Any, path: Any, prop: Any) -> bool:
+    """True where following relationships that the mapping loads eagerly has to end.
+
+    :param path: of the entity that has the relationship, within its statement.
+    """
+    if path[prop].contains(state.attributes, "loader"):
+        return False
+    whole = (current_path(state) + path)[prop]
+    if prop.join_depth:
+        return bool(whole.length / 2 > prop.join_depth)
+    return bool(whole.contains_mapper(prop.mapper))
+
+
+def option_setting(option: Any, name: str) -> Any:
+    """A setting of a loader option (``recursion_depth``, ``chunksize``), or None."""
+    return None if option is None else option.local_opts.get(name)
+
+
+def related_entity(state: Any, path: Any, prop: Any) -> Any:
+    """What a relationship leads to: its own target, or the ``of_type()`` of an option.
+
+    :param path: of the relationship.
+    """
+    chosen = path.get(state.attributes, "path_with_polymorphic", None)
+    return prop.entity if chosen is None else inspect(chosen)
+
+
+def select_in(prop: Any) -> Any:
+    """What ``selectinload`` knows of a relationship: ``in_expr``, ``pk_cols``, and so on."""
+    return prop._get_strategy((("lazy", "selectin"),))
+
+
+def select_in_info(prop: Any, by_child: bool) -> Any:
+    """How the further statement of a relationship finds its rows.
+
+    :param by_child: False when the foreign keys of the parents are not loaded.
+    """
+    strategy = select_in(prop)
+    info = strategy._query_info
+    return info if by_child or not info.load_only_child else strategy._fallback_query_info
+
+
+def parent_alias(prop: Any) -> Any:
+    """The alias of the parent class in the joined form of the further statement."""
+    return select_in(prop)._parent_alias
+
+
+def adapt(entity: Any, element: Any) -> Any:
+    """A column or criterion in terms of an alias."""
+    return entity._adapt_element(element)
+
+
+def local_attribute(prop: Any, column: Any) -> str | None:
+    """The attribute of a relationship's parent class that holds a column of its foreign key."""
+    found = prop.parent._columntoproperty.get(column)
+    return None if found is None else str(found.key)
+
+
+def secondary_join(prop: Any, entity: Any) -> Any:
+    """The condition between a secondary table and the related entity."""
+    condition = prop._join_condition.secondaryjoin
+    return entity._adapter.traverse(condition) if entity.is_aliased_class else condition
+
+
+class LoadContext:
+    """As much of a ``QueryContext`` as options need to take the values of the statement in hand.
+
+    A further statement is built from the options of the cached statement, whose paths it fits, with
+    the bound values of the invoked one.
+    """
+
+    def __init__(self, state: Any, statement: Any) -> None:
+        self.compile_state = state
+        self.attributes = state.attributes
+        self.query = self.user_passed_query = statement
+
+
+def further_options(context: LoadContext) -> tuple[Any, ...]:
+    """The options of a statement, for the further statements that load on its behalf."""
+    cached = context.compile_state.select_statement
+    if cached is context.query:
+        return tuple(cached._with_options)
+    return tuple(
+        option._adapt_cached_option_to_uncached_option(context, invoked)
+        for option, invoked in zip(cached._with_options, context.query._with_options, strict=False)
+    )
+
+
+def options_hold_values(state: Any) -> bool:
+    """True when an option carries criteria, whose bound values differ between executions."""
+    return any(
+        option._is_criteria_option or any(e._extra_criteria for e in getattr(option, "context", ()))
+        for option in state.select_statement._with_options
+    )
+
+
+def extra_criteria(option: Any, context: LoadContext, entity: Any) -> Any:
+    """The ``.and_()`` criteria of a relationship option, as an option of a further statement."""
+    if option is None or not option._extra_criteria:
+        return None
+    return _orm_util.LoaderCriteriaOption(entity, option._generate_extra_criteria(context))
+
+
+def continue_path(statement: Any, path: Any, recursive: bool) -> Any:
+    """The further statement, as the continuation of a path: options for what lies below apply."""
+    if recursive:
+        path = path._truncate_recursive()
+    return statement._set_compile_options(
+        ORMCompileState.default_compile_options + {"_current_path": path}
+    )
+
+
+def order_joined(statement: Any, prop: Any) -> Any:
+    """The further statement in its joined form, ordered as the relationship says."""
+
+    def order(state: Any) -> None:
+        state.eager_order_by += tuple(prop.order_by)
+
+    return statement._add_compile_state_func(order, prop)
+
+
+def require_unique(result: Any) -> None:
+    """Make a result raise unless ``unique()`` is called, as the ORM does for joined collections."""
+
+    def refuse(obj: Any) -> Any:
+        raise InvalidRequestError(
+            "The unique() method must be invoked on this Result, as it contains results that "
+            "include joined eager loads against collections"
+        )
+
+    result._unique_filter_state = (set(), refuse)
+
+
+def collection_appender(collection: Any) -> Callable[[Any], Any]:
+    """How a collection of the relationship's own class takes an object that was loaded."""
+    append = collection._sa_appender
+    return lambda item: append(item, _sa_initiator=False)
+
+
+def collection_factory(prop: Any) -> Callable[[], Any]:
+    """What makes an empty collection of a relationship: list, set, dict, or the declared class."""
+    factory: Callable[[], Any] = prop.parent.class_manager[prop.key].impl.collection_factory
+    return factory
 
 
 # ---------------------------------------------------------------- mappings

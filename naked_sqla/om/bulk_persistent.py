@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.context import empty_result, entity_result
+from naked_sqla.om.loading import empty_result, entity_result, loading_on
 from naked_sqla.om.names import Names, names_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def execute(
     if not _is_dictionaries(parameters):
         # None runs the statement once; what is no dictionary at all SQLAlchemy refuses
         result = conn.execute(statement, parameters, execution_options=execution_options)
-        return entity_result(result, statement)
+        return entity_result(result, statement, loading_on(conn, execution_options))
     if mapper is not None and parameters:
         _check_tables(statement, mapper)
         if _is_by_primary_key(statement, parameters):
@@ -59,7 +59,7 @@ def execute(
     if isinstance(parameters, Mapping):
         parameters = names.translate(parameters)
         result = conn.execute(statement, parameters, execution_options=execution_options)
-        return entity_result(result, statement)
+        return entity_result(result, statement, loading_on(conn, execution_options))
     if not parameters:
         return empty_result(conn, statement)
     return _execute_many(conn, statement, names, parameters, execution_options)
@@ -100,7 +100,7 @@ def _execute_many(
         group = names.translate_all(list(rows))
         cursor = conn.execute(statement, group, execution_options=execution_options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
-        results.append(entity_result(cursor, statement))
+        results.append(entity_result(cursor, statement, loading_on(conn, execution_options)))
     last = results[-1]
     if len(results) == 1:
         return last
@@ -162,7 +162,7 @@ def _update_by_primary_key(
             )
         matched += result.rowcount
     _compat.set_rowcount(result, matched)
-    return entity_result(result, statement)
+    return entity_result(result, statement, loading_on(conn, execution_options))
 
 
 def _keys(row: Mapping[str, Any]) -> Any:

@@ -1,9 +1,10 @@
 """Plan -> Python source -> function.  Nothing is decided here: the source says what the plan says.
 
 The function takes the driver's rows and gives the list of result rows: objects for a plan that is
-``scalar``, tuples otherwise.  Its source stands in :mod:`linecache`, so that a traceback and a
-debugger show the generated line.  Every name in it is one of those of :class:`_Names`; attribute
-names occur after a dot only.
+``scalar``, tuples otherwise.  For a plan with further statements to run it takes a list for each of
+them too, and notes there the objects that wait for it.  Its source stands in :mod:`linecache`, so
+that a traceback and a debugger show the generated line.  Every name in it is made by the emitter;
+attribute names occur after a dot only.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from naked_sqla.om.plan import (
     Entity,
     Group,
     Item,
+    Joined,
     Plan,
     Polymorphic,
     Value,
@@ -32,7 +34,7 @@ from naked_sqla.om.plan import (
 
 __all__ = ("Hydrate", "hydrator", "source_of")
 
-Hydrate = Callable[[Iterable[Any]], list[Any]]
+Hydrate = Callable[..., list[Any]]
 
 _numbers = itertools.count(1)
 
@@ -73,6 +75,8 @@ class _Emitter:
         self._temporaries = itertools.count()
         self._entities: dict[Entity | Polymorphic, str] = {}
         self._read: set[int] = set()
+        self._prologue: list[str] = []
+        self._later = {later: f"found{i}" for i, later in enumerate(plan.later)}
 
     def source(self) -> str:
         """The module source: one function ``hydrate(rows)``, and one for each polymorphic class."""
@@ -82,10 +86,12 @@ class _Emitter:
         body.append(f"append({row})")
         explain = self._bind("explain", _explainer(self.plan))
         columns = [f"c{i}" if i in self._read else "_" for i in range(self.plan.width)]
+        arguments = ", ".join(("rows", *self._later.values()))
         lines = [
-            "def hydrate(rows):",
+            f"def hydrate({arguments}):",
             "    result = []",
             "    append = result.append",
+            *(f"    {line}" for line in self._prologue),
             "    try:",
             f"        for {', '.join(columns)}, in rows:",
             *(f"            {line}" for line in body),
@@ -131,9 +137,13 @@ class _Emitter:
         name = self._entities.get(item)
         if name is None:
             name = self._entities[item] = self._temporary("e")
-            print_it = self._entity if isinstance(item, Entity) else self._polymorphic
-            body.extend(print_it(item, name))  # type: ignore[arg-type]
+            body.extend(self._node(item, name))
         return name
+
+    def _node(self, item: Entity | Polymorphic, name: str) -> Iterator[str]:
+        if isinstance(item, Entity):
+            return self._entity(item, name)
+        return self._polymorphic(item, name)
 
     def _identity(self, cells: tuple[Cell, ...]) -> tuple[list[str], dict[Cell, str]]:
         """Lines that convert the primary key once, and the name of each of its values."""
@@ -154,8 +164,80 @@ class _Emitter:
         yield f"if {missing}:"
         yield f"    {name} = None"
         yield "else:"
-        for line in self._object(entity, name, identity):
+        for line in self._present(entity, name, identity):
             yield f"    {line}"
+
+    def _present(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
+        """Lines for an entity that is not None."""
+        if not self.plan.unify:
+            yield from self._object(entity, name, known)
+            for joined in entity.joined:
+                target = yield from self._target(joined)
+                yield self._store(entity, name, joined.key, target)
+            yield from self._after(entity, name)
+            return
+        identity = [known[cell] for cell in entity.identity]
+        key = identity[0] if len(identity) == 1 else f"({', '.join(identity)})"
+        seen, ident, fresh = self._local("seen", "{}"), self._temporary("i"), self._temporary("f")
+        yield f"{ident} = {key}"
+        yield f"{name} = {seen}.get({ident})"
+        yield f"{fresh} = {name} is None"
+        yield f"if {fresh}:"
+        adders: dict[str, str] = {}
+        for line in self._new(entity, name, known, f"{seen}[{ident}]", ident, adders):
+            yield f"    {line}"
+        for joined in entity.joined:
+            target = yield from self._target(joined)
+            if joined.collection is None:
+                yield f"if {fresh}:"
+                yield f"    {self._store(entity, name, joined.key, target)}"
+                continue
+            pairs, pair = self._local("pairs", "set()"), self._temporary("p")
+            yield f"if {target} is not None:"
+            yield f"    {pair} = ({ident}, id({target}))"
+            yield f"    if {pair} not in {pairs}:"
+            yield f"        {pairs}.add({pair})"
+            yield f"        {adders[joined.key]}[{ident}]({target})"
+
+    def _new(
+        self,
+        entity: Entity,
+        name: str,
+        known: dict[Cell, str],
+        seen: str,
+        ident: str,
+        adders: dict[str, str],
+    ) -> Iterator[str]:
+        """Lines for an entity that no row before had: the object, and its empty collections."""
+        yield from self._object(entity, name, known)
+        yield f"{seen} = {name}"
+        for joined in entity.joined:
+            if joined.collection is not None:
+                made = self._temporary("l")
+                adders[joined.key] = self._local("adders", "{}")
+                yield f"{made} = {self._bind('make', joined.collection.make)}()"
+                yield self._store(entity, name, joined.key, made)
+                appender = self._bind("appender", joined.collection.appender)
+                yield f"{adders[joined.key]}[{ident}] = {appender}({made})"
+        yield from self._after(entity, name)
+
+    def _target(self, joined: Joined) -> Generator[str, None, str]:
+        """Lines for what a joined relationship leads to, and its name."""
+        name = self._temporary("e")
+        yield from self._node(joined.target, name)
+        return name
+
+    def _after(self, entity: Entity, name: str) -> Iterator[str]:
+        for later in entity.later:
+            yield f"{self._later[later]}.append({name})"
+        if entity.reconstructor is not None:
+            yield f"{self._bind('reconstruct', entity.reconstructor)}({name})"
+
+    def _local(self, prefix: str, value: str) -> str:
+        """A name that is set once, before the first row."""
+        name = self._temporary(prefix)
+        self._prologue.append(f"{name} = {value}")
+        return name
 
     def _object(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
         naked = entity.naked
@@ -178,8 +260,6 @@ class _Emitter:
             built = f"{self._bind('composite', composite.build)}({arguments})"
             # past the descriptor, which would set the columns again
             yield f"{self._bind('set', naked.setter(composite.key))}({name}, {built})"
-        if entity.reconstructor is not None:
-            yield f"{self._bind('reconstruct', entity.reconstructor)}({name})"
 
     def _coerced(self, attribute: Attribute, value: str) -> Generator[str, None, str]:
         name = self._temporary("m")
@@ -220,7 +300,7 @@ class _Emitter:
             yield f"    if {test}:"
             yield f"        {name} = None"
             yield "    else:"
-            for line in self._object(variant.entity, name, own):
+            for line in self._present(variant.entity, name, own):
                 yield f"        {line}"
             branch = "elif"
         yield f"{branch} {missing}:"
@@ -300,3 +380,4 @@ def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[_Conver
         elif isinstance(item, Entity):
             for attribute in item.attributes:
                 yield item.name, attribute.key, attribute.cell, attribute.coerce
+            yield from _conversions(joined.target for joined in item.joined)

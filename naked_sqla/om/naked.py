@@ -34,7 +34,7 @@ from naked_sqla.om.descriptors import (
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Naked", "NakedClass", "naked_class")
+__all__ = ("Naked", "NakedClass", "description_of", "naked_class")
 
 
 class Naked:
@@ -101,6 +101,24 @@ class NakedClass:
             variables(obj)[key] = value
 
         return store_in_dict
+
+    def has(self, key: str) -> bool:
+        """True when instances were loaded with this attribute."""
+        return key in self.loaded
+
+
+def description_of(cls: type) -> NakedClass:
+    """The description of a naked class.
+
+    :raises TypeError: for any other class.
+    """
+    found: NakedClass | None = cls.__dict__.get("__naked__")
+    if found is None:
+        raise TypeError(
+            f"{cls.__name__} is not the class of an object that naked_sqla has loaded. Pass "
+            f"objects from a result."
+        )
+    return found
 
 
 _lock = threading.Lock()

@@ -6,8 +6,8 @@ row it is built.  Positions count the columns of the driver's row from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = (
     "Attribute",
     "Cell",
+    "Collection",
     "Composite",
     "Constant",
     "Entity",
     "Group",
     "Item",
+    "Joined",
+    "Later",
     "Plan",
     "Polymorphic",
     "Value",
@@ -62,6 +65,54 @@ class Composite:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """What holds the objects of a to-many relationship.
+
+    :ivar make: gives an empty one.
+    :ivar appender: given a collection, gives the function that adds an object to it.
+    """
+
+    make: Callable[[], Any]
+    appender: Callable[[Any], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A relationship whose objects stand in the same row.
+
+    :ivar collection: None for a to-one relationship.
+    """
+
+    key: str
+    target: Entity | Polymorphic
+    collection: Collection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A relationship that a further statement loads, for all objects of a result together.
+
+    :ivar prop: the relationship.
+    :ivar path: where options for it are found, within its statement.
+    :ivar option: the loader option that asks for it, or None when the mapping does.
+    :ivar target: the mapper, or the alias of an ``of_type()``, that is selected.
+    :ivar depth: for ``recursion_depth``: how many levels are left, this one included; -1: all.
+    """
+
+    prop: Any
+    path: Any = field(hash=False)
+    option: Any = field(hash=False)
+    target: Any = field(hash=False)
+    collection: Collection | None = None
+    depth: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The attribute that is set."""
+        return str(self.prop.key)
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """An object of one class.
 
@@ -69,6 +120,8 @@ class Entity:
     :ivar identity: the primary key; the entity is None when all of it is NULL
         (``partial=False``: when any of it is, the mapper's ``allow_partial_pks``).
     :ivar reconstructor: the model's ``@reconstructor``, called on each object.
+    :ivar joined: relationships that are in the row.
+    :ivar later: relationships that further statements load.
     """
 
     naked: NakedClass
@@ -77,6 +130,8 @@ class Entity:
     composites: tuple[Composite, ...] = ()
     partial: bool = True
     reconstructor: Callable[[Any], Any] | None = None
+    joined: tuple[Joined, ...] = ()
+    later: tuple[Later, ...] = ()
 
     @property
     def name(self) -> str:
@@ -145,8 +200,40 @@ class Plan:
     :ivar items: the items of a result row.
     :ivar scalar: True when a row has one item that stands for the row (a single entity), so that
         rows of one are only made where somebody asks for rows.
+    :ivar unify: True when rows with the same primary key give the same object, as they have to
+        where a joined collection makes several rows of one.
     """
 
     width: int
     items: tuple[Item, ...]
     scalar: bool
+    unify: bool = False
+
+    @property
+    def multiplied(self) -> bool:
+        """True when a joined collection makes several rows of one."""
+        return any(map(_multiplies, self.items))
+
+    @property
+    def later(self) -> tuple[Later, ...]:
+        """What further statements load, each once, in the order of the items."""
+        return tuple(dict.fromkeys(_later(self.items)))
+
+
+def _multiplies(item: Item) -> bool:
+    if isinstance(item, Entity):
+        return any(j.collection is not None or _multiplies(j.target) for j in item.joined)
+    if isinstance(item, Polymorphic):
+        return any(v.entity is not None and _multiplies(v.entity) for v in item.variants)
+    return isinstance(item, Group) and any(map(_multiplies, item.items))
+
+
+def _later(items: Iterable[Item]) -> Iterator[Later]:
+    for item in items:
+        if isinstance(item, Entity):
+            yield from item.later
+            yield from _later(joined.target for joined in item.joined)
+        elif isinstance(item, Polymorphic):
+            yield from _later(v.entity for v in item.variants if v.entity is not None)
+        elif isinstance(item, Group):
+            yield from _later(item.items)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Result
     from sqlalchemy.orm import Mapper
 
-    from naked_sqla.om.hydrator import Hydrate
 
-__all__ = ("Keys", "Loader", "identity_of", "to_result", "unhashable")
+__all__ = ("Keys", "identity_of", "to_result", "unhashable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +51,6 @@ class Keys:
     def is_fixed(self) -> bool:
         """True when the metadata is the same for every execution."""
         return all(index is None for index in self.invoked)
-
-
-@dataclass(frozen=True, slots=True)
-class Loader:
-    """All that turns the driver's rows of a compiled statement into a result.
-
-    :ivar hydrate: the function for the rows.
-    :ivar keys: by what the items of a row are found.
-    :ivar scalar: True when the function gives the single item of each row, not tuples.
-    :ivar metadata: the result metadata, where it is the same for each execution, or None.
-    """
-
-    hydrate: Hydrate
-    keys: Keys
-    scalar: bool
-    metadata: Any
 
 
 def to_result(rows: list[Any], metadata: Any, scalar: bool) -> Result[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +12,14 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.om import bulk_persistent
-from naked_sqla.om.context import entity_result
+from naked_sqla.om.loading import entity_result, loading_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
-    from sqlalchemy.orm import Mapper
 
 __all__ = ("execute",)
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
-
-# loader strategies that mean "not with this statement", which is what a naked object does anyway
-_PLAIN_LAZY = frozenset(
-    {"select", "raise", "raise_on_sql", "noload", "dynamic", "write_only", True}
-)
-
-_LOADER_NAMES = {
-    "joined": "joinedload",
-    "selectin": "selectinload",
-    "subquery": "subqueryload",
-    "immediate": "immediateload",
-}
 
 
 def execute(
@@ -41,6 +27,8 @@ def execute(
     statement: Any,
     parameters: Any = None,
     execution_options: Mapping[str, Any] | None = None,
+    *,
+    eager: bool = True,
 ) -> Result[Any]:
     """Run a statement on a connection; its entities become naked objects.
 
@@ -48,6 +36,8 @@ def execute(
     :param statement: whatever ``Connection.execute`` takes.
     :param parameters: a dictionary, or for INSERT, UPDATE and DELETE also a list of dictionaries.
     :param execution_options: as ``Connection.execute`` takes them.
+    :param eager: load what relationships are mapped to load (``lazy="selectin"`` and its kin);
+        False leaves loading to the options of the statement.
     :return: a buffered result.
     :raises InvalidStatement: ``statement`` can't be executed.
     :raises UnsupportedOption: it has an option that can't be honoured.
@@ -68,18 +58,19 @@ def execute(
     if is_orm:
         _check_loader_options(statement)
     if getattr(statement, "is_dml", False) and not getattr(statement, "is_from_statement", False):
+        if is_orm and not eager:
+            statement = statement.options(lazyload("*"))
         return bulk_persistent.execute(conn, statement, parameters, execution_options)
     if getattr(statement, "is_select", False):
         _check_select(conn, statement, parameters)
     elif parameters and getattr(statement, "is_text", False):
         _check_text(statement, parameters)
     if is_orm:
-        if any(_joins_eagerly(mapper) for mapper in _compat.entity_mappers(statement)):
-            # the joins of the mapping would multiply rows for attributes that are not loaded here
+        if not eager:
             statement = statement.options(lazyload("*"))
         execution_options = _compat.orm_options(execution_options)
     result = conn.execute(statement, parameters, execution_options=execution_options)
-    return entity_result(result, statement)
+    return entity_result(result, statement, loading_on(conn, execution_options))
 
 
 def _what_to_write(statement: Any) -> str:
@@ -121,41 +112,11 @@ def _check_streaming(
 def _check_loader_options(statement: Any) -> None:
     for option in _compat.statement_options(statement):
         for strategy, path in _compat.loader_strategies(option):
-            name = _unsupported_loader(strategy)
-            if name is not None:
+            if strategy.get("selectinload_polymorphic"):
                 raise UnsupportedOption(
-                    f"{name}({path}) can't be honoured: it loads rows that the statement does not "
-                    f"select. Select the related rows themselves, with a join or a statement of "
-                    f"their own, and leave the option out."
+                    f"selectin_polymorphic({path}) can't be honoured: it loads rows that the "
+                    f"statement does not select. Select with_polymorphic({path}, ...) instead."
                 )
-
-
-def _unsupported_loader(strategy: Mapping[str, Any]) -> str | None:
-    if strategy.get("contains_eager"):
-        return "contains_eager"
-    if strategy.get("query_expression"):
-        return "with_expression"
-    if strategy.get("selectinload_polymorphic"):
-        return "selectin_polymorphic"
-    lazy = strategy.get("lazy", "select")
-    if lazy in _PLAIN_LAZY:
-        return None
-    return _LOADER_NAMES.get(lazy, f"lazy={lazy!r}")
-
-
-_eager_mappers: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
-
-
-def _joins_eagerly(mapper: Mapper[Any]) -> bool:
-    """True when a class of the hierarchy has ``lazy="joined"`` relationships in its mapping."""
-    found = _eager_mappers.get(mapper)
-    if found is None:
-        found = _eager_mappers[mapper] = any(
-            relationship.lazy in ("joined", False)
-            for sub in mapper.self_and_descendants
-            for relationship in sub.relationships
-        )
-    return found
 
 
 def _check_select(conn: Connection, statement: Any, parameters: Any) -> None:

@@ -1,0 +1,181 @@
+"""Cursor result -> objects -> ``Result``: where plan, hydrator and further statements meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla import _compat
+from naked_sqla.om.context import keys_of, plan_of
+from naked_sqla.om.eager import Loading, load_later
+from naked_sqla.om.hydrator import Hydrate, hydrator
+from naked_sqla.om.plan import Plan
+from naked_sqla.om.result import Keys, to_result
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Result
+    from sqlalchemy.engine import CursorResult
+
+__all__ = ("Loader", "empty_result", "entity_result", "loader_of", "loading_on")
+
+# plans of one compiled statement differ only where a driver tells column types per execution
+_PLANS_PER_STATEMENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The function for the rows of one plan.
+
+    :ivar metadata: the result metadata, where it is the same for each execution, or None.
+    """
+
+    plan: Plan
+    hydrate: Hydrate
+    metadata: Any
+
+
+class _Loaders:
+    """The loaders of one compiled statement; kept with it, and gone with it."""
+
+    __slots__ = ("by_plan", "current", "keys", "polymorphic")
+
+    def __init__(self, state: Any) -> None:
+        self.keys = keys_of(state)
+        self.polymorphic = [
+            entity.mapper.polymorphic_map
+            for entity in _compat.entities_of(state)
+            if isinstance(entity, _compat.MapperEntity) and entity.mapper.polymorphic_map
+        ]
+        # one value, since two threads may load the same statement
+        self.current: tuple[Any, tuple[Any, ...], _Compiled] | None = None
+        self.by_plan: dict[Plan, _Compiled] = {}
+
+    def find(self, state: Any, metadata: Any, raw: bool, loading: Loading) -> _Compiled:
+        """The function for a metadata, which SQLAlchemy mostly caches too."""
+        # a subclass mapped after the statement was compiled is a variant that the plan lacks
+        stamp = (raw, loading.shared, *map(len, self.polymorphic), *loading.depths.items())
+        current = self.current
+        if current is not None and current[0] is metadata and current[1] == stamp:
+            return current[2]
+        plan = plan_of(state, metadata, raw, loading.depths, loading.shared)
+        found = self.by_plan.get(plan)
+        if found is None:
+            fixed = self.keys.metadata(()) if self.keys.is_fixed else None
+            found = _Compiled(plan, hydrator(plan), fixed)
+            if len(self.by_plan) >= _PLANS_PER_STATEMENT:
+                self.by_plan.clear()
+            self.by_plan[plan] = found
+        self.current = metadata, stamp, found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """What turns rows of one cursor result into objects, all at once or chunk by chunk.
+
+    :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
+        relationships that further statements load.
+    :ivar metadata: for the ``Result`` made of what :attr:`load` gives.
+    :ivar scalar: True when :attr:`load` gives the single item of each row, not tuples.
+    :ivar multiplied: True when rows repeat their objects, so that the result needs ``unique()``.
+    :ivar raw: True when :attr:`load` takes rows as the driver gives them, False for rows that
+        SQLAlchemy has converted.
+    """
+
+    load: Callable[[Iterable[Any]], list[Any]]
+    metadata: Any
+    scalar: bool
+    multiplied: bool
+    raw: bool
+
+
+def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Loader | None:
+    """What turns the rows of a cursor result into objects.
+
+    :param result: of ``statement``, fresh.
+    :param statement: the statement as the caller passed it.
+    :param loading: how further statements are run.
+    :return: None when its rows hold no entities: they are what they are.
+    """
+    found = _compat.entity_state(result)
+    if found is None:
+        return None
+    state, is_dml = found
+    cache = _compat.state_cache(state)
+    loaders: _Loaders | None = cache.get(_Loaders)
+    if loaders is None:
+        loaders = cache[_Loaders] = _Loaders(state)
+    raw = _compat.is_raw_readable(result)
+    compiled = loaders.find(state, _compat.metadata_of(result), raw, loading)
+    metadata = compiled.metadata
+    if metadata is None:
+        columns = _compat.translation_columns(state, statement, is_dml)
+        metadata = loaders.keys.metadata(columns)
+    plan = compiled.plan
+    load = compiled.hydrate
+    if plan.later:
+        load = load_later(load, plan.later, state, statement, loading)
+    return Loader(load, metadata, plan.scalar, plan.multiplied, raw)
+
+
+def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+    """The result of a statement, with its entities as naked objects.
+
+    :param result: the fresh cursor result of ``statement``; it is read to its end.
+    :param statement: the statement as the caller passed it.
+    :param loading: how further statements are run.
+    :return: ``result`` itself, buffered, when its rows hold no entities.
+    :raises ConversionError: a value can't be converted by the type of its column.
+    """
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        if result.returns_rows:
+            _compat.buffer_rows(result)
+        return result
+    rows = loader.load(_compat.raw_rows(result) if loader.raw else result.all())
+    loaded = to_result(rows, loader.metadata, loader.scalar)
+    if loader.multiplied:
+        _compat.require_unique(loaded)
+    return loaded
+
+
+def loading_on(conn: Connection, options: Mapping[str, Any] | None) -> Loading:
+    """How the further statements of a statement are run.
+
+    :param options: the execution options of the statement, which hold for them too.
+    """
+    return Loading(_fetch, conn, options)
+
+
+def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> list[Any]:
+    options = _compat.orm_options(loading.options)
+    if _compat.is_deep(statement):
+        options = options.union({"compiled_cache": None})
+    result = loading.conn.execute(statement, parameters, execution_options=options)
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        return list(result)
+    rows = loader.load(_compat.raw_rows(result) if loader.raw else result.all())
+    if not loader.multiplied:
+        return rows
+    return list({(*row[:-1], id(row[-1])): row for row in rows}.values())
+
+
+def empty_result(conn: Connection, statement: Any) -> Result[Any]:
+    """The result of a DML statement that runs for no parameters at all: its keys, and no rows."""
+    if not _compat.returning_columns(statement):
+        return _compat.null_result()
+    compiled = statement.compile(dialect=conn.dialect)
+    state = _compat.compiled_entity_state(compiled)
+    if state is None:
+        columns = _compat.selected_columns(statement)
+        labels = tuple(str(column.key) for column in columns)
+        keys = Keys(
+            labels, tuple((c,) for c in columns), (None,) * len(labels), (None,) * len(labels)
+        )
+        return to_result([], keys.metadata(()), scalar=False)
+    keys = keys_of(state)
+    metadata = keys.metadata(_compat.translation_columns(state, statement, is_dml=True))
+    entities = _compat.entities_of(state)
+    return to_result([], metadata, len(entities) == 1 and entities[0].supports_single_entity)
