@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import json
 import platform
@@ -23,6 +24,8 @@ from benchmarks.contenders import BASELINE, Contender, contenders
 from benchmarks.database import fill, new_engine, reset, table_named
 from benchmarks.shapes import Shape, all_shapes
 
+# A shape that takes longer than this hangs: the process dumps its stacks and ends.
+PATIENCE = 600
 CHECKS = 5
 WARMUPS = 3
 LEGACY_SHAPES = ("one", "one_built", "thousand", "wide", "join")
@@ -84,9 +87,11 @@ class Bench:
 
     async def shape(self, shape: Shape, entrants: list[Contender]) -> dict[str, Any]:
         """Check and time one shape."""
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         await self.check(shape, entrants)
         print(f"  {shape.title}", file=sys.stderr, flush=True)
         times = await self.measure(shape, entrants)
+        faulthandler.cancel_dump_traceback_later()
         return {
             "title": shape.title,
             "repeats": shape.repeats,
