@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy.util
-from sqlalchemy import inspect
+from sqlalchemy import and_, inspect
 from sqlalchemy.engine import result as _result
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import base as _orm_base
@@ -587,6 +587,15 @@ def extra_criteria(option: Any, context: LoadContext, entity: Any) -> Any:
     if option is None or not option._extra_criteria:
         return None
     return _orm_util.LoaderCriteriaOption(entity, option._generate_extra_criteria(context))
+
+
+def attribute_target(attribute: Any) -> tuple[Any, Any]:
+    """What ``User.posts``, with its ``of_type()``, leads to, and its ``and_()`` as an option."""
+    chosen, criteria = attribute._of_type, attribute._extra_criteria
+    entity = attribute.property.entity if chosen is None else inspect(chosen)
+    if not criteria:
+        return entity, None
+    return entity, _orm_util.LoaderCriteriaOption(entity, and_(*criteria))
 
 
 def continue_path(statement: Any, path: Any, recursive: bool) -> Any:

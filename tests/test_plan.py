@@ -176,7 +176,7 @@ def test_the_mirror_of_the_orm_is_still_there() -> None:
     # the names that a plan is read from; a release that moves one is told here by name
     compiled = select(User).compile(dialect=create_engine("sqlite://").dialect)
     (entity,) = _compat.entities_of(compiled.compile_state)
-    setups = _compat.memoized_setups(compiled.compile_state, entity)
+    setups = _compat.memoized_setups(compiled.compile_state, _compat.entity_path(entity))
     assert {prop.key: column is not None for prop, column in setups.items()} == {
         "id": True,
         "name": True,
