@@ -242,3 +242,33 @@ class Enumerated(Base):
     def __init_subclass__(cls, **kw: Any) -> None:
         Enumerated.subclasses.append(cls.__name__)
         super().__init_subclass__(**kw)
+
+
+class Stateful(Base):
+    """Says itself what pickle and copy take."""
+
+    __tablename__ = "stateful"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"saved_id": self.id, "saved_name": self.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.id = state["saved_id"]
+        self.name = f"{state['saved_name']} (restored)"
+
+
+class Newly(Base):
+    """Makes its instances itself."""
+
+    __tablename__ = "newly"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None]
+    made: ClassVar[int] = 0
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Newly:
+        Newly.made += 1
+        return super().__new__(cls)

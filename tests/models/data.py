@@ -269,6 +269,8 @@ def _behaviour() -> Iterator[tuple[Any, Rows]]:
         behaviour.MetaMade,
         behaviour.Slotted,
         behaviour.Enumerated,
+        behaviour.Stateful,
+        behaviour.Newly,
     ):
         yield model, _rows("id name", (1, "one"), (2, None))
     yield behaviour.Talkative, _rows("id name secret", (1, "one", "s"), (2, None, None))

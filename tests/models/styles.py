@@ -137,7 +137,7 @@ class Imperative:
 class ImperativeData:
     id: int
     name: str | None = None
-    extra: list[int] = dataclasses.field(default_factory=list)
+    extra: list[int] = dataclasses.field(default_factory=list, repr=False, compare=False)
 
 
 imperative_table = Table(
