@@ -14,6 +14,7 @@ import sqlalchemy.util
 from sqlalchemy import and_, inspect
 from sqlalchemy.engine import result as _result
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Load
 from sqlalchemy.orm import base as _orm_base
 from sqlalchemy.orm import context as _context
 from sqlalchemy.orm import util as _orm_util
@@ -23,9 +24,6 @@ from sqlalchemy.orm.context import FromStatement as FromStatement
 from sqlalchemy.orm.context import _BundleEntity as BundleEntity
 from sqlalchemy.orm.context import _IdentityTokenEntity as IdentityTokenEntity
 from sqlalchemy.orm.context import _MapperEntity as MapperEntity
-
-# Loader options are Load objects whose elements say which strategy was asked for.
-from sqlalchemy.orm.strategy_options import _AbstractLoad as AbstractLoad
 from sqlalchemy.sql import visitors
 
 if TYPE_CHECKING:
@@ -96,43 +94,6 @@ def subject_mapper(statement: Any) -> Mapper[Any] | None:
     entity = statement.table._annotations.get("parententity")
     mapper: Mapper[Any] | None = None if entity is None else entity.mapper
     return mapper
-
-
-def entity_mappers(statement: Any) -> Iterator[Mapper[Any]]:
-    """The mappers of the entities (not of the columns) that a statement selects."""
-    for column in raw_columns(statement):
-        entity = getattr(column, "_annotations", {}).get("parententity")
-        if entity is not None and getattr(column, "is_selectable", False):
-            yield entity.mapper
-
-
-def statement_options(statement: Any) -> Iterator[Any]:
-    """The options of a statement, those of entities replaced by ``with_only_columns`` too."""
-    yield from getattr(statement, "_with_options", ())
-    for replaced in getattr(statement, "_memoized_select_entities", ()):
-        yield from replaced._with_options
-
-
-def loader_strategies(option: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each strategy a loader option asks for, with the path it is for as text."""
-    for element in getattr(option, "context", ()):
-        # _AttributeStrategyLoad, _TokenStrategyLoad or _ClassStrategyLoad
-        strategy = dict(element.strategy or ())
-        if element.local_opts.get("eager_from_alias") is not None:
-            strategy["contains_eager"] = True
-        yield strategy, _path_text(element.path)
-
-
-def _path_text(path: Any) -> str:
-    names: list[str] = []
-    for step in path.path:
-        if isinstance(step, str):
-            names.append(step.rpartition(":")[2] or "*")
-        elif hasattr(step, "key") and hasattr(step, "parent"):
-            names.append(step.key)
-        elif not names:
-            names.append(step.mapper.class_.__name__)
-    return ".".join(names)
 
 
 def as_orm_insert(statement: Any) -> Any:
@@ -580,6 +541,53 @@ def options_hold_values(state: Any) -> bool:
         option._is_criteria_option or any(e._extra_criteria for e in getattr(option, "context", ()))
         for option in state.select_statement._with_options
     )
+
+
+def subclass_loads(state: Any, path: Any, mapper: Any, asked: Any) -> list[Any]:
+    """The entities whose own columns a further statement loads for rows of a subclass.
+
+    :param path: of the entity that was asked for.
+    :param mapper: of the subclass.
+    :param asked: the mapper of the entity that was asked for.
+    :return: mappers, or aliases of a ``selectin_polymorphic()`` option.
+    """
+    chosen = None
+    option = state.attributes.get(("loader", path.path))
+    if option is not None and dict(option.strategy or ()).get("selectinload_polymorphic"):
+        chosen = option.local_opts["entities"]
+    via = mapper._should_selectin_load(chosen, asked)
+    if via is None or via is asked:
+        return []
+    if not via.is_mapper:
+        return [via]
+    found = []
+    while via is not None and via is not asked:
+        # a statement for a subclass loads what its parents have too
+        if chosen or mapper._would_selectin_load_only_from_given_mapper(via):
+            found.append(via)
+        via = via.inherits
+    return found
+
+
+def subclass_select(context: LoadContext, path: Any, entity: Any, asked: Any) -> Any:
+    """The statement of :func:`subclass_loads` for one entity, for ``primary_keys``.
+
+    :param path: of the entity that was asked for, within the statement of ``context``.
+    """
+    mapper = entity.mapper
+    statement, enable, disable = mapper._subclass_load_via_in(entity, asked)
+    path = further_path(context.compile_state, path)
+    options = further_options(context)
+    if path.parent:
+        enable, disable = enable._prepend_path(path), disable._prepend_path(path)
+    else:
+        options = tuple(
+            option
+            for option in options
+            if not isinstance(option, Load)
+            or _orm_util._entity_corresponds_to(entity, option.path[0])  # type: ignore[arg-type]
+        )
+    return continue_path(statement.options(enable, *options, disable), path.parent, False)
 
 
 def extra_criteria(option: Any, context: LoadContext, entity: Any) -> Any:

@@ -25,6 +25,7 @@ from naked_sqla.om.plan import (
     Item,
     Joined,
     Later,
+    LaterClass,
     Plan,
     Polymorphic,
     Value,
@@ -156,7 +157,11 @@ class _Reader:
             discriminator=self.cell(node.column(column)),
             identity=self.identity(node, mapper),
             variants=tuple(
-                Variant(value, self.one_class(node, sub) if sub.isa(mapper) else None, str(sub))
+                Variant(
+                    value,
+                    self.one_class(node, sub, mapper) if sub.isa(mapper) else None,
+                    str(sub),
+                )
                 for value, sub in mapper.polymorphic_map.items()
             ),
             partial=mapper.allow_partial_pks,
@@ -165,7 +170,13 @@ class _Reader:
     def identity(self, node: Node, mapper: Mapper[Any]) -> tuple[Cell, ...]:
         return tuple(self.cell(node.column(column)) for column in mapper.primary_key)
 
-    def one_class(self, node: Node, mapper: Mapper[Any]) -> Entity:
+    def one_class(
+        self, node: Node, mapper: Mapper[Any], asked: Mapper[Any] | None = None
+    ) -> Entity:
+        """An entity of one class.
+
+        :param asked: for a polymorphic entity: the mapper that the statement selects.
+        """
         coercions = dict(_compat.mutable_coercions(mapper))
         attributes = tuple(
             Attribute(prop.key, self.cell_at(index), coercions.get(prop.key))
@@ -179,6 +190,10 @@ class _Reader:
         )
         joined, later = self.relationships(node, mapper)
         keys = (item.key for group in (attributes, composites, joined, later) for item in group)
+        classes: tuple[LaterClass, ...] = ()
+        if asked is not None and asked is not mapper:
+            found = _compat.subclass_loads(self.state, node.path, mapper, asked)
+            classes = tuple(LaterClass(entity, asked, node.path) for entity in found)
         return Entity(
             naked=naked_class(mapper, tuple(keys)),
             identity=self.identity(node, mapper),
@@ -187,7 +202,7 @@ class _Reader:
             partial=mapper.allow_partial_pks,
             reconstructor=_compat.reconstructor(mapper),
             joined=joined,
-            later=later,
+            later=(*later, *classes),
         )
 
     def relationships(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SAWarning
 
 from naked_sqla import _compat
 from naked_sqla.om.naked import description_of
-from naked_sqla.om.plan import Later
+from naked_sqla.om.plan import Later, LaterClass
 from naked_sqla.om.relations import Depths, next_depth
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Loading:
 
 def load_later(
     hydrate: Callable[..., list[Any]],
-    later: Sequence[Later],
+    later: Sequence[Later | LaterClass],
     state: Any,
     statement: Any,
     loading: Loading,
@@ -65,9 +65,13 @@ def load_later(
     def load(rows: Iterable[Any]) -> list[Any]:
         waiting: list[list[Any]] = [[] for _ in later]
         loaded = hydrate(rows, *waiting)
+        source = _Source(state, statement)
         for item, objects in zip(later, waiting, strict=True):
-            if objects:
-                source = _Source(state, statement)
+            if not objects:
+                continue
+            if isinstance(item, LaterClass):
+                _load_class(source.class_statement_for(item), objects, loading)
+            else:
                 load_relationship(item, objects, source.statement_for, loading)
         return loaded
 
@@ -99,14 +103,32 @@ def load_relationship(
         below = replace(below, depths={**below.depths, prop: next_depth(item.depth)})
     below = replace(below, shared=columns is None and _is_shared(prop))
     statement = build(item, info)
-    keys = _keys(objects, columns or _identity(prop))
+    keys = _keys(objects, columns or _identity(prop.parent))
     found = _fetch(statement, keys, item, info, below)
     _assign(item, objects, keys, found, to_parent=columns is None)
     return [obj for group in found.values() for obj in group]
 
 
-def _identity(prop: Any) -> list[str]:
-    mapper = prop.parent
+def _load_class(statement: Any, objects: Sequence[Any], loading: Loading) -> None:
+    """Load the columns of a subclass, and set them on objects that lack them."""
+    names = _identity(objects[0].__class__.__mapper__)
+    keys = _keys(objects, names)
+    wanted = list(dict.fromkeys(keys))
+    found: dict[Any, Any] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        rows = loading.fetch(loading, statement, {"primary_keys": wanted[start : start + _CHUNK]})
+        found.update(zip(_keys(rows, names), rows, strict=True))
+    for obj, key in zip(objects, keys, strict=True):
+        loaded = found.get(key)
+        if loaded is None:
+            continue
+        naked, source = description_of(type(obj)), description_of(type(loaded))
+        for name in source.loaded:
+            if not naked.has(name):
+                naked.setter(name)(obj, source.getter(name)(loaded))
+
+
+def _identity(mapper: Any) -> list[str]:
     return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
 
 
@@ -194,6 +216,17 @@ class _Source:
             statement = self._build(item, info)
             if not _compat.options_hold_values(self.state):
                 cache[key] = statement
+        return statement
+
+    def class_statement_for(self, item: LaterClass) -> Any:
+        """The further statement for the columns of a subclass; kept like the others."""
+        cache = _compat.state_cache(self.state)
+        statement = cache.get((_Source, item))
+        if statement is None:
+            context = _compat.LoadContext(self.state, self.statement)
+            statement = _compat.subclass_select(context, item.path, item.entity, item.asked)
+            if not _compat.options_hold_values(self.state):
+                cache[_Source, item] = statement
         return statement
 
     def _build(self, item: Later, info: Any) -> Any:

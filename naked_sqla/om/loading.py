@@ -159,6 +159,9 @@ def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> l
     rows = loader.load(_compat.raw_rows(result) if loader.raw else result.all())
     if not loader.multiplied:
         return rows
+    if loader.scalar:
+        return list({id(row): row for row in rows}.values())
+    # the related object comes last, after the key of its parent
     return list({(*row[:-1], id(row[-1])): row for row in rows}.values())
 
 

@@ -24,6 +24,7 @@ __all__ = (
     "Item",
     "Joined",
     "Later",
+    "LaterClass",
     "Plan",
     "Polymorphic",
     "Value",
@@ -113,6 +114,20 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
+class LaterClass:
+    """The columns of a subclass, which a further statement loads.
+
+    :ivar entity: the mapper of the subclass, or an alias of it.
+    :ivar asked: the mapper of the entity that the statement selects.
+    :ivar path: of that entity within its statement.
+    """
+
+    entity: Any
+    asked: Any
+    path: Any = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """An object of one class.
 
@@ -121,7 +136,7 @@ class Entity:
         (``partial=False``: when any of it is, the mapper's ``allow_partial_pks``).
     :ivar reconstructor: the model's ``@reconstructor``, called on each object.
     :ivar joined: relationships that are in the row.
-    :ivar later: relationships that further statements load.
+    :ivar later: what further statements load.
     """
 
     naked: NakedClass
@@ -131,7 +146,7 @@ class Entity:
     partial: bool = True
     reconstructor: Callable[[Any], Any] | None = None
     joined: tuple[Joined, ...] = ()
-    later: tuple[Later, ...] = ()
+    later: tuple[Later | LaterClass, ...] = ()
 
     @property
     def name(self) -> str:
@@ -215,7 +230,7 @@ class Plan:
         return any(map(_multiplies, self.items))
 
     @property
-    def later(self) -> tuple[Later, ...]:
+    def later(self) -> tuple[Later | LaterClass, ...]:
         """What further statements load, each once, in the order of the items."""
         return tuple(dict.fromkeys(_later(self.items)))
 
@@ -228,7 +243,7 @@ def _multiplies(item: Item) -> bool:
     return isinstance(item, Group) and any(map(_multiplies, item.items))
 
 
-def _later(items: Iterable[Item]) -> Iterator[Later]:
+def _later(items: Iterable[Item]) -> Iterator[Later | LaterClass]:
     for item in items:
         if isinstance(item, Entity):
             yield from item.later

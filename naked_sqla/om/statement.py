@@ -55,8 +55,6 @@ def execute(
         )
     _check_streaming(conn, statement, execution_options)
     is_orm = _compat.is_orm_statement(statement)
-    if is_orm:
-        _check_loader_options(statement)
     if getattr(statement, "is_dml", False) and not getattr(statement, "is_from_statement", False):
         if is_orm and not eager:
             statement = statement.options(lazyload("*"))
@@ -107,16 +105,6 @@ def _check_streaming(
                         f"cursor, and execute() reads all rows at once. Use stream(), or leave "
                         f"the option out."
                     )
-
-
-def _check_loader_options(statement: Any) -> None:
-    for option in _compat.statement_options(statement):
-        for strategy, path in _compat.loader_strategies(option):
-            if strategy.get("selectinload_polymorphic"):
-                raise UnsupportedOption(
-                    f"selectin_polymorphic({path}) can't be honoured: it loads rows that the "
-                    f"statement does not select. Select with_polymorphic({path}, ...) instead."
-                )
 
 
 def _check_select(conn: Connection, statement: Any, parameters: Any) -> None:
