@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -81,6 +83,47 @@ def test_import_takes_no_driver_and_no_framework() -> None:
     )
     optional = {"aiosqlite", "asyncpg", "fastapi", "psycopg", "pydantic", "sqlmodel", "sqlite3"}
     assert optional & set(done.stdout.split()) == set()
+
+
+def imports_of(path: Path) -> set[str]:
+    """Give the modules of the package that a module imports when it runs, also in functions."""
+    names = {module_name(other) for other in [*MODULES, COMPAT]}
+    package = (
+        module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
+    )
+    found: set[str] = set()
+    for node in walk_at_run_time(parsed(path)):
+        if isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                dotted = f"{source}.{alias.name}"
+                found.add(dotted if dotted in names else source)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found & names
+
+
+def walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Like ``ast.walk``, without what is there for type checkers only."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+        yield from walk_at_run_time(child)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_imports_point_in_one_direction() -> None:
+    graph = {module_name(path): imports_of(path) for path in [*MODULES, COMPAT]}
+    order = [*graphlib.TopologicalSorter(graph).static_order()]
+    assert order.index("naked_sqla.om.plan") < order.index("naked_sqla.om.statement")
+    assert order.index("naked_sqla.om.statement") < order.index("naked_sqla.om.asession")
+    assert order[-1] == "naked_sqla"
 
 
 # ---------------------------------------------------------------- private names of SQLAlchemy
