@@ -23,6 +23,9 @@ Core, iterated
     The same with ``for row in result`` in place of ``all()``.
 Core, by name
     The same with ``row.id``, ``row.name``...
+Core, hand-written objects
+    The same with a class written by hand, with ``__slots__``, built of each row of ``all()``: what
+    one writes who wants objects and no mapper. ``obj.id``, ``obj.name``... are read.
 ORM AsyncSession
     ``async with async_sessionmaker(engine, expire_on_commit=False).begin() as session``,
     ``select(Model)``, ``session.scalars(...).all()``, then ``obj.id``, ``obj.name``...
@@ -38,5 +41,6 @@ Fairness: every contender has an engine of its own, all configured alike and war
 checked first: all contenders must return the same plain values, writes must leave the same table
 behind, or the run stops. Every attribute of every object is read, inside the transaction. In each
 round every contender runs once, in random order, with the garbage collector off; it runs between
-rounds. Ratios are ratios of medians, with a bootstrap interval that keeps rounds together.
+rounds. A ratio is the median of the rounds' ratios, with its bootstrap interval: a machine that is
+busy for a while slows all contenders of a round alike.
 """

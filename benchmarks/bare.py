@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -19,76 +18,14 @@ from uuid import UUID
 from sqlalchemy import URL
 
 from benchmarks import data
+from benchmarks.byhand import Build, Wide, pairs, stock, users
 from benchmarks.contenders import Contender, Operation, by_attribute
 from benchmarks.models import Status
 from benchmarks.readers import Read
 from benchmarks.shapes import ENTRIES, LISTS, Shape, key_of
 
-Build = Callable[[list[Any]], list[Any]]
 
-
-@dataclass(slots=True)
-class User:
-    """A row of ``users``."""
-
-    id: int
-    name: str
-    email: str
-    age: int | None
-
-
-@dataclass(slots=True)
-class Post:
-    """A row of ``posts``."""
-
-    id: int
-    user_id: int
-    title: str
-    score: float
-
-
-@dataclass(slots=True)
-class Stock:
-    """A row of ``items`` or ``entries``."""
-
-    id: int
-    name: str
-    quantity: int
-    price: float
-
-
-@dataclass(slots=True)
-class Wide:
-    """A row of ``wides``."""
-
-    id: int
-    token: UUID
-    day: date
-    created_at: datetime
-    updated_at: datetime | None
-    price: Decimal
-    tax: Decimal
-    ratio: float
-    active: bool
-    status: Status
-    payload: dict[str, Any]
-    label: str
-    note: str | None
-
-
-def _users(rows: list[Any]) -> list[Any]:
-    return [User(a, b, c, d) for a, b, c, d in rows]
-
-
-def _stock(rows: list[Any]) -> list[Any]:
-    return [Stock(a, b, c, d) for a, b, c, d in rows]
-
-
-def _pairs(rows: list[Any]) -> list[Any]:
-    return [(User(a, b, c, d), Post(e, f, g, h)) for a, b, c, d, e, f, g, h in rows]
-
-
-def _wide_sqlite(rows: list[Any]) -> list[Any]:
+def _wide_sqlite(rows: Sequence[Any]) -> list[Any]:
     moment, day = datetime.fromisoformat, date.fromisoformat
     return [
         Wide(
@@ -110,14 +47,14 @@ def _wide_sqlite(rows: list[Any]) -> list[Any]:
     ]
 
 
-def _wide_asyncpg(rows: list[Any]) -> list[Any]:
+def _wide_asyncpg(rows: Sequence[Any]) -> list[Any]:
     return [
         Wide(a, b, c, d, e, f, g, h, i, Status[j], json.loads(k), m, n)
         for a, b, c, d, e, f, g, h, i, j, k, m, n in rows
     ]
 
 
-def _wide_psycopg(rows: list[Any]) -> list[Any]:
+def _wide_psycopg(rows: Sequence[Any]) -> list[Any]:
     return [
         Wide(a, b, c, d, e, f, g, h, i, Status[j], k, m, n)
         for a, b, c, d, e, f, g, h, i, j, k, m, n in rows
@@ -321,14 +258,14 @@ def _plan(
 
     one, listed = "(?, ?, ?)", ", ".join(["(?, ?, ?)"] * data.LIST)
     return {
-        "one": (_USERS + " WHERE id = ?", key, _users),
-        "one_built": (_USERS + " WHERE id = ?", key, _users),
-        "thousand": (_USERS, none, _users),
+        "one": (_USERS + " WHERE id = ?", key, users),
+        "one_built": (_USERS + " WHERE id = ?", key, users),
+        "thousand": (_USERS, none, users),
         "wide": (_WIDES, none, driver.wide),
-        "join": (_JOIN, none, _pairs),
+        "join": (_JOIN, none, pairs),
         "insert": (_INSERT + one, entry, None),
-        "insert_returning": (_INSERT + one + _RETURNING, entry, _stock),
-        "insert_list_returning": (_INSERT + listed + _RETURNING, entry_list, _stock),
+        "insert_returning": (_INSERT + one + _RETURNING, entry, stock),
+        "insert_list_returning": (_INSERT + listed + _RETURNING, entry_list, stock),
         "update": (_UPDATE, rename, None),
-        "update_returning": (_UPDATE + _RETURNING, rename, _stock),
+        "update_returning": (_UPDATE + _RETURNING, rename, stock),
     }[shape.name]

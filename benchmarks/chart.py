@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.database import DRIVERS
 
-SHOWN = ("core", "naked", "core_name", "legacy", "orm")
+SHOWN = ("core", "naked", "core_objects", "core_name", "legacy", "orm")
 PANELS = ("thousand", "join")
 WIDTH, LABEL, BAR, GAP, HEAD = 760, 190, 20, 6, 34
 FONT = "font-family: system-ui, -apple-system, 'Segoe UI', sans-serif"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
+from benchmarks.byhand import builder
 from benchmarks.readers import Read, Reader, reader, unpacking
 from benchmarks.shapes import Shape
 
@@ -86,6 +87,23 @@ def _core(engine: AsyncEngine, iterate: bool = False) -> Callable[[Shape], Opera
     return operation
 
 
+def _core_objects(engine: AsyncEngine) -> Callable[[Shape], Operation]:
+    """Core, and the objects made by hand of its rows."""
+
+    def operation(shape: Shape) -> Operation:
+        call, build = shape.core, builder(shape.name)
+
+        async def rows(read: Read, n: int) -> Any:
+            statement, parameters = call(n)
+            async with engine.begin() as conn:
+                result = await conn.execute(statement, parameters)
+                return read(build(result.all()))
+
+        return rows
+
+    return operation
+
+
 def _sessions(
     begin: Callable[[], AbstractAsyncContextManager[Any]],
 ) -> Callable[[Shape], Operation]:
@@ -141,6 +159,13 @@ def contenders(new_engine: Callable[[], AsyncEngine], legacy: bool) -> list[Cont
         Contender("core_iter", "Core, iterated", _core(new_engine(), True), _by_position, ROWS),
         Contender(
             "core_name", "Core, by name", _core(new_engine()), _by_name, EVERYTHING - {"nothing"}
+        ),
+        Contender(
+            "core_objects",
+            "Core, hand-written objects",
+            _core_objects(new_engine()),
+            by_attribute,
+            ROWS,
         ),
         Contender("orm", "ORM AsyncSession", _sessions(orm.begin), by_attribute),
         Contender(*ours, _sessions(naked.begin), by_attribute),

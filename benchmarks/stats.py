@@ -1,4 +1,4 @@
-"""Medians, ratios, and how much to trust them."""
+"""Ratios of times that were measured in the same rounds, and how much to trust them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of medians, with its spread."""
+    """How many times longer the one takes than the other.
+
+    Each round gives one ratio. Their median is the figure, since a machine that is busy for a while
+    slows both sides of a round, but only some of the rounds.
+    """
 
     value: float
-    """The median of the one over the median of the other."""
+    """The median of the rounds' ratios."""
     low: float
     high: float
-    """The 95% bootstrap interval of ``value``; rounds are drawn, so pairs stay together."""
+    """The 95% bootstrap interval of ``value``."""
     q1: float
     q3: float
-    """The quartiles of the ratios of the single rounds."""
+    """The quartiles of the rounds' ratios."""
+    of_medians: float
+    """The ratio of the two medians, for comparison."""
 
 
 def ratio(times: Sequence[float], base: Sequence[float]) -> Ratio:
-    """Return the ratio of two contenders' times, which were measured in the same rounds."""
-    pairs = list(zip(times, base, strict=True))
+    """Return the ratio of two contenders' times, round by round."""
+    rounds = [a / b for a, b in zip(times, base, strict=True)]
     # A generator of its own, seeded: a report printed twice from one run says the same.
     dice = random.Random(20130101)
-    values = sorted(_of_medians(dice.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
-    q1, _, q3 = quantiles([a / b for a, b in pairs], n=4)
+    values = sorted(median(dice.choices(rounds, k=len(rounds))) for _ in range(RESAMPLES))
+    q1, middle, q3 = quantiles(rounds, n=4)
     edge = RESAMPLES * 25 // 1000
-    return Ratio(_of_medians(pairs), values[edge], values[-edge - 1], q1, q3)
-
-
-def _of_medians(pairs: Sequence[tuple[float, float]]) -> float:
-    return median([a for a, _ in pairs]) / median([b for _, b in pairs])
+    return Ratio(
+        middle, values[edge], values[-edge - 1], q1, q3, of_medians=median(times) / median(base)
+    )
