@@ -753,3 +753,99 @@ def pool_is_exhausted(pool: Any) -> bool:
     """True when a checkout would wait for a connection to come back rather than make one."""
     limit: int = getattr(pool, "_max_overflow", -1)
     return limit > -1 and pool.checkedin() == 0 and pool.overflow() >= limit
+
+
+# ---------------------------------------------------------------- rows into other classes
+
+
+def without_adaption(options: Mapping[str, Any] | None) -> Any:
+    """Execution options that leave out the adaption of Core results to the invoked statement.
+
+    Nobody looks up columns in rows that become records, so that the cached metadata will do.
+    """
+    return orm_options(options)
+
+
+def statement_key(statement: Any) -> Any:
+    """What the compiled cache finds a statement by; None for one that can't be cached."""
+    statement = getattr(statement, "_resolved", statement)
+    # Connection.execute() makes the same key a moment later, and it is memoized
+    found = statement._generate_cache_key()
+    return None if found is None else found.key
+
+
+def compiled_state(compiled: Any) -> tuple[Any, bool] | None:
+    """What :func:`entity_state` finds, of a compiled statement."""
+    state = getattr(compiled, "compile_state", None)
+    if isinstance(state, ORMCompileState):
+        found, is_dml = state, False
+    else:
+        found, is_dml = getattr(state, "from_statement_ctx", None), True
+    if found is None or found.compile_options._is_star:
+        return None
+    return found, is_dml
+
+
+class CompiledMetadata:
+    """The columns of a compiled statement, before a cursor has described them.
+
+    Answers as much as a plan asks of the metadata of a cursor result.
+    """
+
+    def __init__(self, compiled: Any) -> None:
+        columns = compiled._result_columns
+        self.keys = tuple(column.keyname for column in columns)
+        self._processors = (None,) * len(columns)
+        self._positions: dict[Any, int] = {}
+        for position, column in enumerate(columns):
+            for key in column.objects:
+                self._positions.setdefault(key, position)
+
+    def _index_for_key(self, key: Any, raiseerr: bool = True) -> int | None:
+        position = self._positions.get(key)
+        # a column found by its name only: which one it is does not matter yet
+        return 0 if position is None and raiseerr else position
+
+    def _has_key(self, key: Any) -> bool:
+        return key in self._positions
+
+
+def all_columns(statement: Any) -> Sequence[Any]:
+    """The columns of any statement that knows them, or nothing."""
+    columns: Sequence[Any] = tuple(getattr(statement, "_all_selected_columns", ()))
+    return columns
+
+
+def written_name(column: Any) -> str | None:
+    """The attribute, label or column name that a selected expression was written with."""
+    name = getattr(column, "_annotations", {}).get("proxy_key") or getattr(column, "key", None)
+    # an anonymous label is a template: %(1234 name)s
+    return name if isinstance(name, str) and not name.startswith("%(") else None
+
+
+def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Each join along a relationship: from which entity, the relationship's key, to which."""
+    statement = state.select_statement
+    blocks = [statement, *getattr(statement, "_memoized_select_entities", ())]
+    for right, onclause, *_ in (join for b in blocks for join in getattr(b, "_setup_joins", ())):
+        target = getattr(right, "_annotations", {}).get("parententity")
+        attribute = onclause
+        if target is None and hasattr(right, "property"):
+            attribute, target = right, right.entity
+        if target is not None and hasattr(getattr(attribute, "property", None), "mapper"):
+            yield attribute.parent, attribute.key, target
+
+
+def defers_columns(statement: Any) -> bool:
+    """True when an option (``load_only``, ``defer``) says which columns of entities are loaded."""
+    return any(
+        strategy.get("deferred")
+        for option in statement_options(statement)
+        for strategy, _ in loader_strategies(option)
+    )
+
+
+def raw_chunk(result: Any, size: int) -> Sequence[Any]:
+    """The next rows as the driver gave them, unprocessed; closes the cursor after the last."""
+    rows: Sequence[Any] = result._fetchmany_impl(size)
+    return rows
