@@ -9,6 +9,7 @@
     ├── InvalidStatement           not an executable statement              (also a TypeError)
     ├── UnsupportedOption          a loader or execution option that can't be honoured here
     ├── UnknownAttribute           a key that the model, or the statement, does not have
+    ├── RowMismatch                a class and a statement's columns do not fit  (also a TypeError)
     ├── NotLoadedError             reading an attribute that the statement did not load
     └── ConversionError            a stored value its column type can't read  (also a ValueError)
 
@@ -28,6 +29,7 @@ __all__ = (
     "InvalidSessionState",
     "InvalidStatement",
     "NotLoadedError",
+    "RowMismatch",
     "TransactionRolledBack",
     "UnknownAttribute",
     "UnsupportedOption",
@@ -72,6 +74,13 @@ class UnsupportedOption(BaseNakedSQLAException):
 
 class UnknownAttribute(BaseNakedSQLAException):
     """A parameter names an attribute that the model, or a bind that the statement, has not."""
+
+
+class RowMismatch(BaseNakedSQLAException, TypeError):
+    """A class can't be filled from the rows of a statement: a field without default has no column,
+    a column has no field, two columns stand for one field, a nested object that may not be None is
+    missing.  The message names both sides, the class with its fields and what the statement has.
+    """
 
 
 class NotLoadedError(BaseNakedSQLAException):

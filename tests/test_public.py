@@ -42,6 +42,7 @@ def test_exported_names() -> None:
         "InvalidSessionState",
         "InvalidStatement",
         "NotLoadedError",
+        "RowMismatch",
         "Session",
         "SessionFactory",
         "TransactionRolledBack",
