@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from benchmarks.database import DRIVERS
+from benchmarks.goals import LIMITED
 
 SHOWN = ("core", "naked", "core_objects", "core_name", "legacy", "orm")
 PANELS = ("thousand", "join")
@@ -25,19 +26,33 @@ text {{ {FONT}; font-size: 13px; fill: #1f2328 }}
 
 def chart(results: dict[str, Any]) -> str:
     """Return the SVG: time per read as a ratio to Core by position, a panel for each shape."""
+    measured = results["drivers"]
+    drivers = [driver for driver in LIMITED if driver in measured] or list(measured)
     panels = [
         (f"{shape['title']}, {DRIVERS[driver]}", bars)
         for name in PANELS
-        for driver, measured in results["drivers"].items()
-        if (shape := measured["shapes"].get(name)) and (bars := _bars(results, driver, name))
+        for driver in drivers
+        if (shape := measured[driver]["shapes"].get(name))
+        and (bars := _bars(results, driver, name))
     ]
     longest = max((value for _, bars in panels for _, _, value in bars), default=1.0)
     scale = (WIDTH - LABEL - 70) / longest
     body: list[str] = []
-    y = 44
+    y = 34
     for title, bars in panels:
         body += _panel(title, bars, y, scale)
         y += HEAD + len(bars) * (BAR + GAP) + 14
+    notes = [
+        f"shorter is faster; SQLAlchemy {results['environment']['sqlalchemy']},"
+        f" {results['environment']['implementation']} {results['environment']['python']}"
+    ]
+    if results.get("legacy"):
+        notes.append(
+            "naked-sqla 0.1.0 needs SQLAlchemy 2.0: its ratio is to Core in its own process"
+        )
+    for note in notes:
+        body.append(f'<text class="note" x="10" y="{y + 6}">{escape(note)}</text>')
+        y += 18
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 6}"'
@@ -45,8 +60,6 @@ def chart(results: dict[str, Any]) -> str:
             f"<style>{STYLE}</style>",
             '<text class="title" x="10" y="22">Time to read every attribute, as a ratio to'
             " SQLAlchemy Core read by position</text>",
-            f'<text class="note" x="{WIDTH - 10}" y="40" text-anchor="end">shorter is faster;'
-            f" SQLAlchemy {escape(results['environment']['sqlalchemy'])}</text>",
             *body,
             "</svg>",
             "",

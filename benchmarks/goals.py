@@ -88,6 +88,7 @@ def _alone(results: dict[str, Any]) -> Iterator[Goal]:
     if layer:
         yield _goal("row layer: to a hand-written loop", layer["to_plain"], 1.25, True)
         yield _goal("row layer: the ORM's to ours", layer["orm_to_ours"], 12, False)
+        yield _goal("row layer: the ORM's to statement to result", layer["orm_to_whole"], 12, False)
     memory = results.get("memory")
     if memory:
         share = memory["ours"] / memory["orm"] * 100

@@ -42,7 +42,7 @@ def measure() -> dict[str, Any]:
         pass
 
     sizes = {
-        "naked_sqla": size(hydrate(), rows, nothing),
+        "naked_sqla": size(hydrate(memory), rows, nothing),
         "ORM instance with its state": size(memory.orm, rows, memory.forget),
         "hand-written, class with slots": size(slotted, rows, nothing),
         "hand-written, plain class": size(plain, rows, nothing),

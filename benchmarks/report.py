@@ -26,8 +26,8 @@ def markdown(results: dict[str, Any]) -> str:
         (
             "A ratio is the median of the rounds' ratios to Core by position, with its 95%"
             " bootstrap interval, and the quartiles of the rounds. *Core, by position, again* is"
-            " the baseline measured a second time: as far as it is from 1.00, so far the others may be"
-            " off."
+            " the baseline measured a second time: as far as it is from 1.00, so far the others may"
+            " be off."
         ),
         "## Goals",
         _goals(results),

@@ -19,7 +19,7 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.orm import Session, loading
@@ -140,18 +140,46 @@ def _captured_loading() -> Any:
         loading.instances = original
 
 
-def hydrate() -> Callable[[Rows], list[Any]]:
+def hydrate(memory: InMemory) -> Callable[[Rows], list[Any]]:
     """Return the function that naked_sqla generates for ``select(User)``."""
-    from sqlalchemy import inspect
-
+    from naked_sqla.om.context import plan_of
     from naked_sqla.om.hydrator import hydrator
-    from naked_sqla.om.naked import naked_class
-    from naked_sqla.om.plan import Attribute, Cell, Entity, Plan
 
-    cells = [Cell(i) for i in range(len(USER))]
-    attributes = tuple(Attribute(key, cell) for key, cell in zip(USER, cells, strict=True))
-    entity = Entity(naked_class(inspect(User), USER), (cells[0],), attributes)
-    return hydrator(Plan(len(USER), (entity,), scalar=True))
+    cursor = memory.orm_cursor
+    return hydrator(plan_of(cursor.context.compiled.compile_state, cursor._metadata))
+
+
+class Replay:
+    """A connection that executes once and answers with the rows it is given ever after."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.rows: Rows = []
+        self.cursor: CursorResult[Any] | None = None
+
+    def execute(self, *args: Any, **kwargs: Any) -> CursorResult[Any]:
+        """Return the result of the first execution, made to read the rows."""
+        if self.cursor is None:
+            self.cursor = self.conn.execute(*args, **kwargs)
+            self.cursor.all()
+        return _over(self.cursor, self.rows)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.conn, name)
+
+
+def whole(memory: InMemory) -> Callable[[Rows], list[Any]]:
+    """Return what reads the rows as a session does: checks, cache look-up, hydrator, result."""
+    from naked_sqla.om.statement import execute
+
+    replay = Replay(memory.session.connection())
+    statement = select(User)
+
+    def build(rows: Rows) -> list[Any]:
+        replay.rows = rows
+        return list(execute(replay, statement).scalars().all())  # type: ignore[arg-type]
+
+    return build
 
 
 @dataclass(frozen=True)
@@ -170,7 +198,8 @@ def _layers(memory: InMemory) -> dict[str, Layer]:
         "plain": Layer("hand-written, plain class", plain, attributes),
         "plain_loop": Layer("hand-written, plain class, append", plain_loop, attributes),
         "slotted": Layer("hand-written, class with slots", slotted, attributes),
-        "naked": Layer("naked_sqla's hydrator", hydrate(), attributes),
+        "naked": Layer("naked_sqla's hydrator", hydrate(memory), attributes),
+        "naked_whole": Layer("naked_sqla, statement to result", whole(memory), attributes),
         "tuples": Layer("the tuples themselves, unpacked", list, unpacking(len(USER))),
         "core": Layer("Core's rows, by position", memory.core, by_position),
         "orm": Layer("the ORM's loader", memory.orm, attributes),
@@ -213,6 +242,7 @@ def measure(rounds: int) -> dict[str, Any]:
             "to_plain": asdict(ratio(ours, times["plain"])),
             "to_slotted": asdict(ratio(ours, times["slotted"])),
             "orm_to_ours": asdict(ratio(times["orm"], ours)),
+            "orm_to_whole": asdict(ratio(times["orm"], times["naked_whole"])),
         },
     }
 
