@@ -48,6 +48,7 @@ _NOT_IN_ROW = (
 # The metadata and result classes the ORM itself builds its results from.
 SimpleResultMetaData: Any = _result.SimpleResultMetaData
 IteratorResult: Any = _result.IteratorResult
+ChunkedIteratorResult: Any = _result.ChunkedIteratorResult
 
 # 2.1 takes a factory for the uniqueness filters, 2.0 the filters.
 _FILTERS_BY_FACTORY = "_create_unique_filters" in _result.SimpleResultMetaData.__slots__
@@ -299,6 +300,21 @@ def extra_keys(entity: Any) -> tuple[Any, ...]:
     return extra
 
 
+def is_aliased(entity: Any) -> bool:
+    """True for a row item that belongs to an ``aliased()`` class."""
+    found = getattr(entity, "entity_zero", None)
+    return found is not None and found.is_aliased_class
+
+
+def alias_keys(column: Any) -> tuple[Any, ...]:
+    """What an item of ``select()`` that belongs to an alias can be looked up by in a row."""
+    annotations = column._annotations
+    entity, key = annotations.get("parententity"), annotations.get("proxy_key")
+    if entity is None:
+        return ()
+    return (entity.entity if key is None else getattr(entity.entity, key),)
+
+
 def invoked_key_index(entity: Any) -> int | None:
     """The position in the *invoked* statement's columns of an ad-hoc expression.
 
@@ -330,9 +346,19 @@ def position_of(metadata: Any, column: Any, required: bool = False) -> int | Non
     return index
 
 
-def processors_of(metadata: Any) -> tuple[Callable[[Any], Any] | None, ...]:
-    """The result processor of each column of a driver row."""
-    return tuple(metadata._processors)
+def processors_of(metadata: Any, sentinels: int = 0) -> tuple[Callable[[Any], Any] | None, ...]:
+    """The result processor of each column of a driver row.
+
+    :param sentinels: the number of columns at its end that only serve to sort the rows.
+    """
+    processors = tuple(metadata._processors)
+    # 2.1 counts the sentinels in, 2.0 does not
+    return processors + (None,) * (len(metadata._keys) + sentinels - len(processors))
+
+
+def sentinels_of(result: CursorResult[Any]) -> int:
+    """The number of columns of a driver row that only serve to sort the rows of an INSERT."""
+    return result.context._num_sentinel_cols
 
 
 def is_raw_readable(result: Any) -> bool:
@@ -346,12 +372,25 @@ def raw_rows(result: Any) -> Iterable[Any]:
     return rows
 
 
+def raw_chunk(result: Any, size: int, raw: bool = True) -> Sequence[Any]:
+    """Up to ``size`` further rows, as the driver gives them or converted; empty at the end."""
+    rows: Sequence[Any] = result._fetchmany_impl(size) if raw else result.fetchmany(size)
+    return rows
+
+
+def yield_per_of(result: Any) -> int | None:
+    """The execution option ``yield_per`` that a cursor result was made with."""
+    size: int | None = result.context.execution_options.get("yield_per")
+    return size
+
+
 def buffer_rows(result: CursorResult[Any]) -> None:
     """Fetch the rows of a cursor result now, so that it outlives the transaction."""
     from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
     strategy: Any = result.cursor_strategy
-    if not isinstance(strategy, FullyBufferedCursorFetchStrategy):
+    # no cursor: the rows were SQLAlchemy's own, such as the primary key of an INSERT
+    if result.cursor is not None and not isinstance(strategy, FullyBufferedCursorFetchStrategy):
         description = result.cursor.description
         # this closes the cursor, so that nothing touches the connection later on
         rows = strategy.fetchall(result, result.cursor)
@@ -621,7 +660,9 @@ def order_joined(statement: Any, prop: Any) -> Any:
     def order(state: Any) -> None:
         state.eager_order_by += tuple(prop.order_by)
 
-    return statement._add_compile_state_func(order, prop)
+    # named otherwise in early 2.0 releases
+    add = getattr(statement, "_add_compile_state_func", None) or statement._add_context_option
+    return add(order, prop)
 
 
 def require_unique(result: Any) -> None:
@@ -706,6 +747,23 @@ def has_several_tables(mapper: Mapper[Any]) -> bool:
     return len(mapper.tables) > 1
 
 
+def inner_statement(statement: Any) -> Any:
+    """The statement inside ``select(...).from_statement(...)``, or None."""
+    return statement.element if isinstance(statement, FromStatement) else None
+
+
+def has_options(statement: Any) -> bool:
+    """True for a statement on which ``options()`` was called."""
+    return bool(getattr(statement, "_with_options", ()))
+
+
+def with_inner_options(statement: Any, *options: Any) -> Any:
+    """``select(...).from_statement(inner)`` with options added to ``inner``."""
+    statement = statement._generate()
+    statement.element = statement.element.options(*options)
+    return statement
+
+
 def is_empty_select(statement: Any) -> bool:
     """True for ``select()`` without columns."""
     return hasattr(statement, "_raw_columns") and not statement._raw_columns
@@ -714,6 +772,8 @@ def is_empty_select(statement: Any) -> bool:
 def set_rowcount(result: Any, rows: int) -> None:
     """Make ``result.rowcount`` say what several statements affected together."""
     result.context._rowcount = rows
+    # reading it once has memoized it
+    vars(result).pop("rowcount", None)
 
 
 def has_sane_rowcount(result: Any, sets: int) -> bool:
@@ -839,13 +899,7 @@ def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
 def defers_columns(statement: Any) -> bool:
     """True when an option (``load_only``, ``defer``) says which columns of entities are loaded."""
     return any(
-        strategy.get("deferred")
-        for option in statement_options(statement)
-        for strategy, _ in loader_strategies(option)
+        dict(element.strategy or ()).get("deferred")
+        for option in getattr(statement, "_with_options", ())
+        for element in getattr(option, "context", ())
     )
-
-
-def raw_chunk(result: Any, size: int) -> Sequence[Any]:
-    """The next rows as the driver gave them, unprocessed; closes the cursor after the last."""
-    rows: Sequence[Any] = result._fetchmany_impl(size)
-    return rows

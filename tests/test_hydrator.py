@@ -99,12 +99,12 @@ def test_golden_one_entity() -> None:
                     if c0 is None:
                         e0 = None
                     else:
-                        e0 = new_0(cls_1)
+                        e0 = make_0()
                         e0.id = c0
                         e0.name = c1
                     append(e0)
             except Exception as error:
-                explain_2(error, locals())
+                explain_1(error, locals())
                 raise
             return result
         """
@@ -142,14 +142,14 @@ def test_golden_composite_and_group() -> None:
                     if c0 is None:
                         e0 = None
                     else:
-                        e0 = new_0(cls_1)
+                        e0 = make_0()
                         e0.id = c0
                         e0.x = c1
                         e0.y = c2
-                        set_3(e0, composite_2(c1, c2))
-                    append((e0, bundle_4((c1,)),))
+                        set_2(e0, composite_1(c1, c2))
+                    append((e0, bundle_3((c1,)),))
             except Exception as error:
-                explain_5(error, locals())
+                explain_4(error, locals())
                 raise
             return result
         """
@@ -171,16 +171,16 @@ def test_golden_polymorphic() -> None:
                         if c0 is None:
                             e0 = None
                         else:
-                            e0 = new_1(cls_2)
+                            e0 = make_1()
                             e0.id = c0
                             e0.name = c1
                     elif c0 is None:
                         e0 = None
                     else:
-                        refuse_3(d1, (c0,))
+                        refuse_2(d1, (c0,))
                     append(e0)
             except Exception as error:
-                explain_4(error, locals())
+                explain_3(error, locals())
                 raise
             return result
         """

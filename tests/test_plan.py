@@ -64,6 +64,7 @@ class _Positions:
     def __init__(self, columns: list[Any]) -> None:
         self.columns = columns
         self.keys = [column.key for column in columns]
+        self._keys = self.keys
         self._processors = [None] * len(columns)
 
     def _index_for_key(self, key: Any, raiseerr: bool = True) -> int | None:

@@ -46,7 +46,7 @@ def execute(
         names.check_values(values)
     if mapper is not None:
         execution_options = _compat.orm_options(execution_options)
-        if statement.is_insert:
+        if statement.is_insert and _compat.returning_columns(statement):
             statement = _compat.as_orm_insert(statement)
     if not _is_dictionaries(parameters):
         # None runs the statement once; what is no dictionary at all SQLAlchemy refuses
@@ -65,14 +65,29 @@ def execute(
     return _execute_many(conn, statement, names, parameters, execution_options)
 
 
+def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse keys that name nothing in an INSERT, UPDATE or DELETE.
+
+    :raises UnknownAttribute: for the first of them.
+    """
+    names = names_of(statement, _compat.subject_mapper(statement))
+    names.translate_groups([[row] for row in parameters])
+
+
 def _is_dictionaries(parameters: Any) -> bool:
     if isinstance(parameters, Mapping):
         return True
-    return (
-        isinstance(parameters, list | tuple)
-        and all(isinstance(item, Mapping) for item in parameters)
-        and (bool(parameters) or isinstance(parameters, list))
-    )
+    if not isinstance(parameters, list | tuple) or parameters == ():
+        return False
+    return all(type(item) is dict or isinstance(item, Mapping) for item in parameters)
+
+
+def _groups(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+    """Runs of dictionaries with the same keys."""
+    keys = rows[0].keys()
+    if all(row.keys() == keys for row in rows):
+        return [rows]
+    return [list(group) for _, group in groupby(rows, key=_keys)]
 
 
 def _check_tables(statement: Any, mapper: Mapper[Any]) -> None:
@@ -96,8 +111,7 @@ def _execute_many(
 ) -> Result[Any]:
     results: list[Result[Any]] = []
     affected = 0
-    for _, rows in groupby(parameters, key=_keys):
-        group = names.translate_all(list(rows))
+    for group in names.translate_groups(_groups(parameters)):
         cursor = conn.execute(statement, group, execution_options=execution_options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
         results.append(entity_result(cursor, statement, loading_on(conn, execution_options)))
@@ -144,11 +158,8 @@ def _update_by_primary_key(
     names = names_of(statement, mapper)
     matched = 0
     result: Any = None
-    for _, rows in groupby(parameters, key=_keys):
-        group = [
-            {keys.get(key, key): value for key, value in row.items()}
-            for row in names.translate_all(list(rows))
-        ]
+    for rows in names.translate_groups(_groups(parameters)):
+        group = [{keys.get(key, key): value for key, value in row.items()} for row in rows]
         if not set(keys.values()) <= group[0].keys():
             raise InvalidRequestError(
                 f"No primary key value supplied for {', '.join(keys)} of {name}: an UPDATE with a "

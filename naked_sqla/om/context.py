@@ -43,7 +43,13 @@ __all__ = ("keys_of", "plan_of")
 def keys_of(state: Any) -> Keys:
     """By what the items of a statement's rows are found."""
     entities = _compat.entities_of(state)
+    columns = _compat.raw_columns(state.select_statement)
     return Keys(
+        aliased=tuple(
+            # an item of several columns shifts those after it: then the keys stay as they are
+            len(entities) == len(columns) and _compat.is_aliased(entity)
+            for entity in entities
+        ),
         labels=tuple(_compat.label_of(entity) for entity in entities),
         extra=tuple(_compat.extra_keys(entity) for entity in entities),
         invoked=tuple(_compat.invoked_key_index(entity) for entity in entities),
@@ -65,6 +71,7 @@ def plan_of(
     raw: bool = True,
     depths: Depths | None = None,
     shared: bool = False,
+    sentinels: int = 0,
 ) -> Plan:
     """What the rows of a statement mean.
 
@@ -74,8 +81,9 @@ def plan_of(
         converted.
     :param depths: for a further statement: how many levels of recursive relationships are left.
     :param shared: for a further statement: True when several rows may hold the same object.
+    :param sentinels: columns at the end of a row that only serve to sort the rows.
     """
-    processors = _compat.processors_of(metadata)
+    processors = _compat.processors_of(metadata, sentinels)
     if not raw:
         processors = (None,) * len(metadata.keys)
     reader = _Reader(state, metadata, processors, depths or {})

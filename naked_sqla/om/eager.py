@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ _CHUNK = 500
 _Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loading:
     """How further statements are run on behalf of a statement.
 
@@ -44,7 +44,7 @@ class Loading:
     fetch: Callable[[Loading, Any, Mapping[str, Any]], list[_Row]]
     conn: Connection
     options: Mapping[str, Any] | None = None
-    depths: Depths = field(default_factory=dict)
+    depths: Depths | None = None
     shared: bool = False
 
 
@@ -100,7 +100,8 @@ def load_relationship(
             info = _compat.select_in_info(prop, by_child=False)
     below = loading
     if item.depth is not None:
-        below = replace(below, depths={**below.depths, prop: next_depth(item.depth)})
+        depths = {**(below.depths or {}), prop: next_depth(item.depth)}
+        below = replace(below, depths=depths)
     below = replace(below, shared=columns is None and _is_shared(prop))
     statement = build(item, info)
     keys = _keys(objects, columns or _identity(prop.parent))

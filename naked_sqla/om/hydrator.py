@@ -215,7 +215,7 @@ class _Emitter:
             if joined.collection is not None:
                 made = self._temporary("l")
                 adders[joined.key] = self._local("adders", "{}")
-                yield f"{made} = {self._bind('make', joined.collection.make)}()"
+                yield f"{made} = {self._bind('collection', joined.collection.make)}()"
                 yield self._store(entity, name, joined.key, made)
                 appender = self._bind("appender", joined.collection.appender)
                 yield f"{adders[joined.key]}[{ident}] = {appender}({made})"
@@ -241,8 +241,7 @@ class _Emitter:
 
     def _object(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
         naked = entity.naked
-        new, cls = self._bind("new", naked.new), self._bind("cls", naked.cls)
-        yield f"{name} = {new}({cls})"
+        yield f"{name} = {self._bind('make', naked.make)}()"
         parts = {part for composite in entity.composites for part in composite.parts}
         values: dict[str, str] = {}
         for attribute in entity.attributes:

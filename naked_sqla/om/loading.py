@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla import _compat
 from naked_sqla.om.context import keys_of, plan_of
 from naked_sqla.om.eager import Loading, load_later
 from naked_sqla.om.hydrator import Hydrate, hydrator
 from naked_sqla.om.plan import Plan
-from naked_sqla.om.result import Keys, to_result
+from naked_sqla.om.result import Keys, to_chunked_result, to_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
-    from sqlalchemy.engine import CursorResult
 
-__all__ = ("Loader", "empty_result", "entity_result", "loader_of", "loading_on")
+__all__ = ("Loader", "empty_result", "entity_result", "loader_of", "loading_on", "stream_result")
 
 # plans of one compiled statement differ only where a driver tells column types per execution
 _PLANS_PER_STATEMENT = 8
+
+# rows of a stream that are loaded together where yield_per does not say
+_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,18 @@ class _Loaders:
         self.current: tuple[Any, tuple[Any, ...], _Compiled] | None = None
         self.by_plan: dict[Plan, _Compiled] = {}
 
-    def find(self, state: Any, metadata: Any, raw: bool, loading: Loading) -> _Compiled:
-        """The function for a metadata, which SQLAlchemy mostly caches too."""
+    def find(self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading) -> _Compiled:
+        """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
+        metadata = _compat.metadata_of(result)
+        sentinels = _compat.sentinels_of(result)
         # a subclass mapped after the statement was compiled is a variant that the plan lacks
-        stamp = (raw, loading.shared, *map(len, self.polymorphic), *loading.depths.items())
+        stamp = (raw, sentinels, loading.shared, *map(len, self.polymorphic))
+        if loading.depths:
+            stamp = (*stamp, *loading.depths.items())
         current = self.current
         if current is not None and current[0] is metadata and current[1] == stamp:
             return current[2]
-        plan = plan_of(state, metadata, raw, loading.depths, loading.shared)
+        plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
             fixed = self.keys.metadata(()) if self.keys.is_fixed else None
@@ -107,7 +116,7 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     if loaders is None:
         loaders = cache[_Loaders] = _Loaders(state)
     raw = _compat.is_raw_readable(result)
-    compiled = loaders.find(state, _compat.metadata_of(result), raw, loading)
+    compiled = loaders.find(state, result, raw, loading)
     metadata = compiled.metadata
     if metadata is None:
         columns = _compat.translation_columns(state, statement, is_dml)
@@ -119,7 +128,7 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     return Loader(load, metadata, plan.scalar, plan.multiplied, raw)
 
 
-def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+def entity_result(result: Any, statement: Any, loading: Loading) -> Any:
     """The result of a statement, with its entities as naked objects.
 
     :param result: the fresh cursor result of ``statement``; it is read to its end.
@@ -128,6 +137,9 @@ def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -
     :return: ``result`` itself, buffered, when its rows hold no entities.
     :raises ConversionError: a value can't be converted by the type of its column.
     """
+    if not isinstance(result, CursorResult):
+        # the value of a sequence
+        return result
     loader = loader_of(result, statement, loading)
     if loader is None:
         if result.returns_rows:
@@ -138,6 +150,33 @@ def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -
     if loader.multiplied:
         _compat.require_unique(loaded)
     return loaded
+
+
+def stream_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+    """The result of a statement that is read chunk by chunk.
+
+    :param result: the fresh cursor result of ``statement``, with a server-side cursor.
+    :return: ``result`` itself when its rows hold no entities.
+    :raises InvalidRequestError: for joined collections.
+    """
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        return result
+    if loader.multiplied:
+        result.close()
+        raise InvalidRequestError(
+            "Can't stream joined eager loads against collections: the rows of one object may lie "
+            "in two chunks. Use selectinload(), or execute()."
+        )
+
+    def chunks(size: int | None) -> Iterator[list[Any]]:
+        while True:
+            rows = _compat.raw_chunk(result, size or _CHUNK, loader.raw)
+            if not rows:
+                break
+            yield loader.load(rows)
+
+    return to_chunked_result(chunks, loader.metadata, loader.scalar, result)
 
 
 def loading_on(conn: Connection, options: Mapping[str, Any] | None) -> Loading:

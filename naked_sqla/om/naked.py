@@ -17,6 +17,7 @@ import threading
 import types
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
@@ -46,41 +47,45 @@ class Naked:
         """Nothing: the mapped class's own hook must not see a naked class."""
 
 
+class NakedType(type):
+    """The metaclass of naked classes: calling one makes an instance of the mapped class."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Nothing: the metaclass of the mapped class must not see its twin."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return description_of(cls).model(*args, **kwargs)
+
+
 class NakedClass:
     """A naked class and how its instances are made.
 
     :ivar cls: the class itself.
     :ivar model: the mapped class.
     :ivar loaded: keys of the attributes that are loaded, in the order of their slots.
-    :ivar new: called with :attr:`cls`, gives an empty instance.
+    :ivar make: gives an empty instance: no attribute is set yet.
     :ivar plain: True when ``obj.key = value`` is nothing but a slot store.
     :ivar variables: the real ``__dict__`` of an instance.
     """
 
-    __slots__ = ("__weakref__", "cls", "loaded", "model", "new", "plain", "slots", "variables")
+    __slots__ = ("__weakref__", "cls", "loaded", "make", "model", "plain", "slots", "variables")
 
     def __init__(self, mapper: Mapper[Any], loaded: tuple[str, ...]) -> None:
         model: Any = mapper.class_
         self.model: type = model
         self.loaded = loaded
-        self.new: Callable[[type], Any] = (
-            object.__new__ if model.__new__ is object.__new__ else model.__new__
-        )
         self.variables = _dict_getter(model)
         in_slots = _can_have_slots(model, loaded)
         self.plain = in_slots and model.__setattr__ is object.__setattr__
         self.slots: dict[str, Any] = {}
         namespace = _namespace(mapper, self, in_slots)
         self.cls = _new_type(model, namespace)
+        self.make: Callable[[], Any] = _maker(model, self.cls)
         if in_slots:
             self.slots = {key: self.cls.__dict__[key] for key in loaded}
         _add_composites(mapper, self)
         # the class keeps its description: an instance alone keeps both alive
         type.__setattr__(self.cls, "__naked__", self)
-
-    def make(self) -> Any:
-        """An empty instance: no attribute is set yet."""
-        return self.new(self.cls)
 
     def getter(self, key: str) -> Callable[[Any], Any]:
         """A function that reads a loaded attribute where :meth:`setter` stores it."""
@@ -165,8 +170,31 @@ def _can_have_slots(model: Any, loaded: tuple[str, ...]) -> bool:
     )
 
 
+def _maker(model: Any, cls: Any) -> Callable[[], Any]:
+    if model.__new__ is not object.__new__:
+        # the ORM calls the model's own __new__ too
+        return partial(model.__new__, cls)
+    # of all ways to make an object the one without an argument tuple
+    make: Callable[[], Any] = type.__call__.__get__(cls)
+    return make
+
+
+_metaclasses: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
+
+
+def _metaclass(of_model: Any) -> Any:
+    if of_model is type:
+        return NakedType
+    found = _metaclasses.get(of_model)
+    if found is None:
+        bases = (NakedType, of_model)
+        found = type.__new__(type(of_model), of_model.__name__, bases, {})
+        _metaclasses[of_model] = found
+    return found
+
+
 def _new_type(model: type, namespace: dict[str, Any]) -> type:
-    metaclass = type(model)
+    metaclass = _metaclass(type(model))
     # an ABC keeps its isinstance() caches per class: sharing the model's would poison them
     make = abc.ABCMeta.__new__ if issubclass(metaclass, abc.ABCMeta) else type.__new__
     cls: type = make(metaclass, model.__name__, (Naked, model), namespace)
@@ -195,13 +223,14 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
         namespace["__dict__"] = property(
             lambda self: Variables(self, naked.slots, naked.variables(self))
         )
-        namespace["__new__"] = lambda cls, *args, **kwargs: model(*args, **kwargs)
     else:
         for attribute in mapper.attrs:
             if attribute.key in loaded:
                 # not a data descriptor, so the value in __dict__ comes first
                 namespace[attribute.key] = NotLoaded(model, attribute.key, attribute)
         namespace["__setattr__"] = _untracked_setattr(model, naked, set(mapper.attrs.keys()))
+    if model.__new__ is object.__new__:
+        namespace["__new__"], namespace["__init__"] = object.__new__, object.__init__
     unloaded = {key for key, value in namespace.items() if isinstance(value, NotLoaded)}
     shown = repr_of_loaded(model, unloaded)
     if shown is not None:

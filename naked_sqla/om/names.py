@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
 __all__ = ("Names", "names_of")
+
+
+_Rows = Sequence[Mapping[str, Any]]
 
 
 class _Model:
@@ -107,23 +109,21 @@ class Names:
 
     def translate(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """One dictionary of parameters, by column keys."""
-        return self.translate_all([row])[0]
+        return self.translate_groups([[row]])[0][0]
 
-    def translate_all(self, rows: list[Any]) -> Sequence[Mapping[str, Any]]:
-        """Dictionaries of parameters with the same keys, by column keys."""
-        columns = self._columns()
-        model = self._model
+    def translate_groups(self, groups: list[_Rows]) -> list[_Rows]:
+        """Lists of dictionaries with the same keys, by column keys."""
+        return [self._translate(rows) for rows in groups]
+
+    def _translate(self, rows: _Rows) -> _Rows:
         renamed: dict[str, str] = {}
         composites: list[str] = []
         for key in rows[0]:
-            column = columns.get(key) if self._takes_columns else None
-            if column is not None:
-                if column != key:
-                    renamed[key] = column
-            elif self._takes_columns and model is not None and key in model.composites:
+            column = self._column_of(key)
+            if column is None:
                 composites.append(key)
-            elif key not in self._bound():
-                self._refuse(key)
+            elif column != key:
+                renamed[key] = column
         added = self._added(rows[0], renamed)
         if not (renamed or composites or added):
             return rows
@@ -142,6 +142,18 @@ class Names:
             if self._model is not None:
                 new.update(self._model.composites[key](new.pop(key)))
         return new
+
+    def _column_of(self, key: str) -> str | None:
+        """The column key, or bind name, that a key stands for; None for a composite."""
+        if self._takes_columns:
+            column = self._columns().get(key)
+            if column is not None:
+                return column
+            if self._model is not None and key in self._model.composites:
+                return None
+        if key not in self._bound():
+            self._refuse(key)
+        return key
 
     def _added(
         self, row: Mapping[str, Any], renamed: Mapping[str, str]
@@ -174,7 +186,10 @@ class Names:
         else:
             fact = f"The DELETE from {about} has no parameter {key!r}."
             known = self._bound()
-        close = difflib.get_close_matches(key, sorted(known), n=1)
+        # imported here, since it takes as long to import as all of this library
+        from difflib import get_close_matches
+
+        close = get_close_matches(str(key), sorted(known), n=1)
         if close:
             raise UnknownAttribute(f"{fact} Did you mean {close[0]!r}?")
         raise UnknownAttribute(f"{fact} It has: {', '.join(sorted(known)) or 'none'}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
 
-__all__ = ("Keys", "identity_of", "to_result", "unhashable")
+__all__ = ("Keys", "identity_of", "to_chunked_result", "to_result", "unhashable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,15 @@ class Keys:
     :ivar invoked: for each item the position among the invoked statement's columns of the ad-hoc
         expression it can be looked up by, or None.
     :ivar unique: for each item what ``unique()`` compares, or None for the value itself.
+    :ivar aliased: for each item whether it belongs to an ``aliased()`` class, which the invoked
+        statement may have another one of.
     """
 
     labels: tuple[str, ...]
     extra: tuple[tuple[Any, ...], ...]
     invoked: tuple[int | None, ...]
     unique: tuple[Callable[[Any], Any] | None, ...]
+    aliased: tuple[bool, ...] = ()
 
     def metadata(self, invoked_columns: Sequence[Any]) -> Any:
         """Result metadata for one execution.
@@ -45,12 +48,16 @@ class Keys:
             keys if index is None else (*keys, invoked_columns[index])
             for keys, index in zip(self.extra, self.invoked, strict=True)
         ]
+        if any(self.aliased) and len(invoked_columns) == len(extra):
+            for i, column in enumerate(invoked_columns):
+                if self.aliased[i]:
+                    extra[i] += _compat.alias_keys(column)
         return _compat.row_metadata(self.labels, extra, self.unique)
 
     @property
     def is_fixed(self) -> bool:
         """True when the metadata is the same for every execution."""
-        return all(index is None for index in self.invoked)
+        return all(index is None for index in self.invoked) and not any(self.aliased)
 
 
 def to_result(rows: list[Any], metadata: Any, scalar: bool) -> Result[Any]:
@@ -64,6 +71,22 @@ def to_result(rows: list[Any], metadata: Any, scalar: bool) -> Result[Any]:
         metadata, iter(rows), _source_supports_scalars=scalar
     )
     return result
+
+
+def to_chunked_result(
+    chunks: Callable[[int | None], Any], metadata: Any, scalar: bool, raw: Any
+) -> Result[Any]:
+    """A ``Result`` that is read chunk by chunk.
+
+    :param chunks: given a number of rows, or None, gives an iterator over lists of objects or
+        tuples.
+    :param raw: the cursor result underneath, closed with the result.
+    """
+    result: Result[Any] = _compat.ChunkedIteratorResult(
+        metadata, chunks, source_supports_scalars=scalar, raw=raw, dynamic_yield_per=True
+    )
+    size = _compat.yield_per_of(raw)
+    return result.yield_per(size) if size else result
 
 
 def identity_of(mapper: Mapper[Any]) -> Callable[[Any], Any]:

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect
+from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import lazyload
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.om import bulk_persistent
-from naked_sqla.om.loading import entity_result, loading_on
+from naked_sqla.om.loading import entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("execute",)
+__all__ = ("execute", "stream")
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
+
+_Options = Mapping[str, Any] | None
 
 
 def execute(
     conn: Connection,
     statement: Any,
     parameters: Any = None,
-    execution_options: Mapping[str, Any] | None = None,
+    execution_options: _Options = None,
     *,
     eager: bool = True,
 ) -> Result[Any]:
@@ -46,6 +48,50 @@ def execute(
 
     All but the last are raised before anything reaches the database.
     """
+    statement = _checked(statement, execution_options, eager)
+    _check_streaming(conn, statement, execution_options)
+    if getattr(statement, "is_dml", False) and _compat.inner_statement(statement) is None:
+        return bulk_persistent.execute(conn, statement, parameters, execution_options)
+    if parameters:
+        _check_parameters(conn, statement, parameters)
+    options = execution_options
+    if _compat.is_orm_statement(statement):
+        options = _compat.orm_options(options)
+    result = conn.execute(statement, parameters, execution_options=options)
+    return entity_result(result, statement, loading_on(conn, execution_options))
+
+
+def stream(
+    conn: Connection,
+    statement: Any,
+    parameters: Any = None,
+    execution_options: _Options = None,
+    *,
+    eager: bool = True,
+) -> Result[Any]:
+    """Run a statement with a server-side cursor; its entities become naked objects chunk by chunk.
+
+    Arguments and errors are those of :func:`execute`; the execution option ``yield_per`` says how
+    many rows make a chunk.
+
+    :return: a result that reads from the connection while it is read.
+    :raises InvalidRequestError: for joined collections, whose rows can't be told apart in chunks.
+    """
+    statement = _checked(statement, execution_options, eager)
+    if parameters:
+        _check_parameters(conn, statement, parameters)
+    options = {**(execution_options or {}), "stream_results": True}
+    run_with = options
+    if _compat.is_orm_statement(statement):
+        run_with = _compat.orm_options(options)
+    result = conn.execute(statement, parameters, execution_options=run_with)
+    # further statements are read at once, whatever the caller's own is
+    further = {key: value for key, value in options.items() if key not in _STREAMING}
+    return stream_result(result, statement, loading_on(conn, further))
+
+
+def _checked(statement: Any, execution_options: _Options, eager: bool) -> Any:
+    """The statement, refused or made ready."""
     if not _compat.is_executable(statement):
         raise InvalidStatement(_what_to_write(statement))
     if execution_options is not None and not isinstance(execution_options, Mapping):
@@ -53,22 +99,22 @@ def execute(
             f"execution_options is a dictionary, got {execution_options!r}. Write "
             f'execution_options={{"schema_translate_map": ...}}.'
         )
-    _check_streaming(conn, statement, execution_options)
-    is_orm = _compat.is_orm_statement(statement)
-    if getattr(statement, "is_dml", False) and not getattr(statement, "is_from_statement", False):
-        if is_orm and not eager:
-            statement = statement.options(lazyload("*"))
-        return bulk_persistent.execute(conn, statement, parameters, execution_options)
-    if getattr(statement, "is_select", False):
-        _check_select(conn, statement, parameters)
-    elif parameters and getattr(statement, "is_text", False):
-        _check_text(statement, parameters)
-    if is_orm:
-        if not eager:
-            statement = statement.options(lazyload("*"))
-        execution_options = _compat.orm_options(execution_options)
-    result = conn.execute(statement, parameters, execution_options=execution_options)
-    return entity_result(result, statement, loading_on(conn, execution_options))
+    if _compat.is_empty_select(statement):
+        raise InvalidStatement(
+            "select() has no columns: there is nothing to select. Name entities or columns: "
+            "select(User), select(User.id)."
+        )
+    inner = _compat.inner_statement(statement)
+    if inner is not None and _compat.has_options(inner):
+        raise UnsupportedOption(
+            "An option of a statement inside from_statement() has no effect on what is loaded. "
+            "Put it on the outer one: select(...).from_statement(...).options(...)."
+        )
+    if eager or not _compat.is_orm_statement(statement):
+        return statement
+    if inner is not None and getattr(inner, "is_select", False):
+        statement = _compat.with_inner_options(statement, lazyload("*"))
+    return statement.options(lazyload("*"))
 
 
 def _what_to_write(statement: Any) -> str:
@@ -88,63 +134,38 @@ def _what_to_write(statement: Any) -> str:
     return f"{fact} Pass a select(), insert(), update(), delete() or text()."
 
 
-def _check_streaming(
-    conn: Connection, statement: Any, execution_options: Mapping[str, Any] | None
-) -> None:
-    given: list[Mapping[str, Any]] = [conn.get_execution_options()]
-    if hasattr(statement, "get_execution_options"):
-        given.append(statement.get_execution_options())
-    if execution_options:
-        given.append(execution_options)
-    for options in given:
-        if options:
-            for name in _STREAMING:
-                if options.get(name):
-                    raise UnsupportedOption(
-                        f"The execution option {name}={options[name]!r} asks for a server-side "
-                        f"cursor, and execute() reads all rows at once. Use stream(), or leave "
-                        f"the option out."
-                    )
+def _check_streaming(conn: Connection, statement: Any, execution_options: _Options) -> None:
+    of_statement: Any = getattr(statement, "get_execution_options", dict)()
+    for options in (conn.get_execution_options(), of_statement, execution_options):
+        if not options:
+            continue
+        for name in _STREAMING:
+            if options.get(name):
+                raise UnsupportedOption(
+                    f"The execution option {name}={options[name]!r} asks for a server-side cursor, "
+                    f"and execute() reads all rows at once. Use stream(), or leave it out."
+                )
 
 
-def _check_select(conn: Connection, statement: Any, parameters: Any) -> None:
-    if _compat.is_empty_select(statement):
-        raise InvalidStatement(
-            "select() has no columns: there is nothing to select. Name entities or columns: "
-            "select(User), select(User.id)."
-        )
-    if not parameters:
-        return
-    if isinstance(parameters, Sequence) and not isinstance(parameters, str | bytes):
-        if all(isinstance(item, Mapping) for item in parameters):
-            raise ArgumentError(
-                "A SELECT takes one dictionary of parameters, got a list: only INSERT, UPDATE and "
-                "DELETE run once for each set. Execute it for each dictionary, or use in_()."
-            )
-        return
-    if isinstance(parameters, Mapping):
-        _check_names(conn, statement, parameters)
-
-
-def _check_text(statement: Any, parameters: Any) -> None:
+def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
+    """Refuse parameters that the statement has no use for; SQLAlchemy what is no dictionary."""
     sets = [parameters] if isinstance(parameters, Mapping) else parameters
     if not isinstance(sets, Sequence) or not all(isinstance(item, Mapping) for item in sets):
         return
+    if sets is parameters and getattr(statement, "is_select", False):
+        raise ArgumentError(
+            "A SELECT takes one dictionary of parameters, got a list: only INSERT, UPDATE and "
+            "DELETE run once for each set. Execute it for each dictionary, or use in_()."
+        )
+    inner = _compat.inner_statement(statement)
+    if inner is not None and getattr(inner, "is_dml", False):
+        bulk_persistent.check_keys(inner, sets)
+        return
     names = _compat.bind_names(statement)
-    for item in sets:
-        _refuse_unknown(set(item) - names, names)
-
-
-def _check_names(conn: Connection, statement: Any, parameters: Mapping[str, Any]) -> None:
-    names = _compat.bind_names(statement)
-    unknown = set(parameters) - names
-    if unknown:
+    unknown = {key for item in sets for key in item} - names
+    if unknown and not isinstance(statement, TextClause):
         # relationships, column_property() and with_loader_criteria() add binds when compiled
         unknown -= set(statement.compile(dialect=conn.dialect).params)
-        _refuse_unknown(unknown, names)
-
-
-def _refuse_unknown(unknown: set[str], names: set[str]) -> None:
     if unknown:
         strange = ", ".join(sorted(map(repr, unknown)))
         known = ", ".join(sorted(map(str, names))) or "none"
