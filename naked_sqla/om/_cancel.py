@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.pool import Pool, QueuePool, StaticPool
@@ -11,52 +13,45 @@ from .. import _compat
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ._hop import Stopper
+    from ._hop import Stop
     from ._work import Work
 
 
-class StatementInterrupted(Exception):
-    """Put into the work of a cancelled statement, in place of a ``CancelledError``.
+# Seconds between two interrupts.
+_AGAIN = 0.02
 
-    SQLAlchemy throws the connection away for a ``CancelledError``, and with it an in-memory
-    database.  Never reaches a caller, who gets the ``CancelledError``.
+
+def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
+    """How cancelled work is stopped on this driver; ``None`` for: by a ``CancelledError`` in it.
+
+    SQLAlchemy throws a connection away when a ``CancelledError`` comes out of it, and with it an
+    in-memory database; and aiosqlite's thread would go on with a statement nobody waits for.
     """
-
-
-class _SQLiteStopper:
-    """Ends a statement on aiosqlite, whose thread goes on with it when nobody waits any more."""
-
-    __slots__ = ("_work",)
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    async def stop(self, waits: Any) -> BaseException | None:
-        """Interrupt the statement that the driver's thread is in."""
-        if getattr(waits, "__name__", "") == "close":
-            # The thread closes the cursor in any case: there is nothing to stop.
-            return None
-        raw = self._raw()
-        if raw is not None:
-            await raw.interrupt()
-        return StatementInterrupted("the task that ran this was cancelled")
-
-    async def stopped(self) -> None:
-        """Give the thread something else to do: it holds on to its last cursor, and its lock."""
-        raw = self._raw()
-        if raw is not None:
-            await (await raw.cursor()).close()
-
-    def _raw(self) -> Any:
-        if not self._work.connected or self._work.conn.closed or self._work.conn.invalidated:
-            return None
-        return self._work.conn.connection.driver_connection
-
-
-def stopper(work: Work, engine: Engine | None = None) -> Stopper | None:
-    """How cancelled work ends on this driver; ``None`` for: with a ``CancelledError``."""
     dialect = engine.dialect if engine is not None else work.conn.dialect
-    return _SQLiteStopper(work) if dialect.driver == "aiosqlite" else None
+    if dialect.driver != "aiosqlite":
+        return None
+
+    async def interrupt() -> BaseException | None:
+        if not work.connected or work.conn.closed or work.conn.invalidated:
+            return None
+        raw: Any = work.conn.connection.driver_connection
+        stopping = asyncio.get_running_loop().create_task(_keep_interrupting(raw))
+        try:
+            # The driver's thread comes to this when the statement has ended; and it holds on to
+            # the last thing that it did, which is not to be the statement's cursor.
+            await (await raw.cursor()).close()
+        finally:
+            stopping.cancel()
+        return sqlite3.OperationalError("interrupted")
+
+    return interrupt
+
+
+async def _keep_interrupting(raw: Any) -> None:
+    """Interrupt again and again: the first time may be a moment before the statement begins."""
+    while True:
+        await raw.interrupt()
+        await asyncio.sleep(_AGAIN)
 
 
 def needs_connecting(pool: Pool) -> bool:

@@ -15,10 +15,11 @@ import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from .._compat import AsyncIoGreenlet, current_greenlet
+from ._held import Held
 
 _T = TypeVar("_T")
 
@@ -29,43 +30,43 @@ GRACE = 1.0
 _PUSH = 0.25
 _PUSHES = 3
 
+# Ends what cancelled work waits for; gives the error to go on with, None for the cancellation.
+Stop = Callable[[], Awaitable[BaseException | None]]
+
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()
 
 
-class Stopper(Protocol):
-    """How the work of a cancelled task ends, where a ``CancelledError`` would cost too much."""
-
-    async def stop(self, waits: Any) -> BaseException | None:
-        """From what the work waited for to the error to end it with; None lets it go on."""
-
-    async def stopped(self) -> None:
-        """Called when the work has ended."""
-
-
 async def hop(
-    done: Callable[[], object], stopper: Stopper | None, fn: Callable[..., _T], *args: Any
+    done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
 ) -> _T:
     """Run ``fn(*args)`` in a greenlet of the calling task, and return what it returns.
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
-    :param stopper: asked when the caller is cancelled.
+    :param stop: where it is given, a cancellation does not go into what the work waits for, but
+        ``stop`` is called, and the error that it gives goes there.
     """
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
+    value: Any
     try:
         waits = worker.switch(*args)
         while not worker.dead:
+            held = None if stop is None else Held(waits)
             try:
-                value = await waits
+                value = await (held or waits)
             except asyncio.CancelledError as cancelled:
-                rest = asyncio.get_running_loop().create_task(
-                    _rest(worker, waits, stopper, cancelled)
-                )
+                # What came last may be a driver's cursor, and hold its lock while it lives.
+                value = None
+                if stop is None or held is None:
+                    left = _rest(worker, cancelled)
+                else:
+                    left = _held_rest(worker, held, stop, cancelled)
+                rest = asyncio.get_running_loop().create_task(left)
                 rest.add_done_callback(lambda _: done())
                 moved = True
-                await settle(rest)
+                await settle(rest, push=held is None)
                 raise
             except BaseException as error:  # noqa: BLE001
                 # All errors go on in the worker, from where they come out again.
@@ -161,33 +162,35 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(
-    worker: Any, waits: Any, stopper: Stopper | None, cancelled: BaseException | None
-) -> None:
-    """Put the error of a cancellation into the work, and run what is left of it.
+async def _rest(worker: Any, cancelled: BaseException) -> None:
+    """Put a cancellation into the work, and run what is left of it.
 
     How that ends is of no interest: the caller gets its ``CancelledError``.
     """
-    error = cancelled
+    with contextlib.suppress(BaseException):
+        await _run_on(worker, worker.throw(cancelled))
+
+
+async def _held_rest(worker: Any, held: Held, stop: Stop, cancelled: BaseException) -> None:
+    """Stop what the work waits for, and run what is left of it; its end is of no interest."""
+    error = await stop() or cancelled
     try:
-        if stopper is not None:
-            error = await stopper.stop(waits)
-        await _run_on(worker, worker.switch(None) if error is None else worker.throw(error))
+        try:
+            value = await held.end(error)
+        except BaseException as raised:  # noqa: BLE001
+            waits = worker.throw(raised)
+        else:
+            waits = worker.switch(value)
+        await _run_on(worker, waits)
     except BaseException as ended:  # noqa: BLE001
-        logger.debug("the work of a cancelled task ended with %r", ended)
-        # SQLAlchemy's frames are cycles with the error they raised; a driver's cursor in one of
-        # them would hold its lock until the garbage collector comes.
-        _forget_frames(ended)
+        # SQLAlchemy's frames are in cycles with their error; a driver's cursor in one of them would
+        # hold its lock on the database until the garbage collector has come.
+        lost: BaseException | None = ended
+        while lost is not None and lost is not cancelled:
+            traceback.clear_frames(lost.__traceback__)
+            lost = lost.__cause__ or lost.__context__
     finally:
-        error = cancelled = None
-    if stopper is not None:
-        await stopper.stopped()
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+        del error
 
 
 async def _run_on(worker: Any, waits: Any) -> Any:

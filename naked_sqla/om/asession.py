@@ -16,7 +16,7 @@ from ..exception import ConcurrentSessionUse, InvalidSessionState
 from . import _checks
 from ._cancel import needs_connecting, stopper
 from ._guard import TaskGuard
-from ._hop import Stopper, hop, shielded, spawn, start
+from ._hop import Stop, hop, shielded, spawn, start
 from ._turns import Turns, turns_of
 from ._work import Work
 
@@ -46,7 +46,7 @@ class AsyncSession:
     :raises InvalidSessionState: when ``conn`` is not started, closed, or in AUTOCOMMIT.
     """
 
-    __slots__ = ("__weakref__", "_conn", "_engine", "_guard", "_patient", "_stopper", "_work")
+    __slots__ = ("__weakref__", "_conn", "_engine", "_guard", "_patient", "_stop", "_work")
 
     def __init__(self, conn: AsyncConnection) -> None:
         _checks.session_connection(type(self), conn, AsyncConnection)
@@ -60,7 +60,7 @@ class AsyncSession:
         self._work = work
         self._guard = TaskGuard()
         self._patient = patient
-        self._stopper: Stopper | None = stopper(work)
+        self._stop: Stop | None = stopper(work)
 
     @classmethod
     def _begun(cls, engine: AsyncEngine, work: Work, patient: bool) -> AsyncSession:
@@ -121,7 +121,7 @@ class AsyncSession:
         self._enter("execute")
         work = self._work
         return await hop(
-            self._guard.leave, self._stopper, work.execute, statement, parameters, execution_options
+            self._guard.leave, self._stop, work.execute, statement, parameters, execution_options
         )
 
     @overload
