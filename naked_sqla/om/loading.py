@@ -19,7 +19,18 @@ from naked_sqla.om.result import Keys, to_chunked_result, to_result
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("Loader", "empty_result", "entity_result", "loader_of", "loading_on", "stream_result")
+__all__ = (
+    "READER",
+    "Loader",
+    "empty_result",
+    "entity_result",
+    "loader_of",
+    "loading_on",
+    "stream_result",
+)
+
+# the execution option whose value makes the Loader of a result instead of loader_of()
+READER = "naked_sqla_reader"
 
 # plans of one compiled statement differ only where a driver tells column types per execution
 _PLANS_PER_STATEMENT = 8
@@ -107,6 +118,9 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     :param loading: how further statements are run.
     :return: None when its rows hold no entities: they are what they are.
     """
+    reader: Callable[[Any], Loader] | None = result.context.execution_options.get(READER)
+    if reader is not None:
+        return reader(result)
     found = _compat.entity_state(result)
     if found is None:
         return None
