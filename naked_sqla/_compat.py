@@ -747,6 +747,29 @@ def has_several_tables(mapper: Mapper[Any]) -> bool:
     return len(mapper.tables) > 1
 
 
+def cache_key_of(statement: Any) -> Any:
+    """What the statement is known by in the compiled cache: all of it but its values; or None."""
+    found = statement._generate_cache_key()
+    return None if found is None else found.key
+
+
+def mappers_in(statement: Any) -> Iterator[Mapper[Any]]:
+    """The mappers of what stands in the columns of a SELECT and of those it is made of."""
+    for part in visitors.iterate(statement):
+        for column in raw_columns(part):
+            entity = getattr(column, "_annotations", {}).get("parententity")
+            if entity is not None:
+                yield entity.mapper
+
+
+def locks_or_hints(element: Any) -> bool:
+    """True for a SELECT with ``FOR UPDATE``, or with text of the caller's in odd places."""
+    return getattr(element, "_for_update_arg", None) is not None or any(
+        getattr(element, name, ())
+        for name in ("_hints", "_statement_hints", "_prefixes", "_suffixes")
+    )
+
+
 def inner_statement(statement: Any) -> Any:
     """The statement inside ``select(...).from_statement(...)``, or None."""
     return statement.element if isinstance(statement, FromStatement) else None

@@ -72,7 +72,7 @@ class _Loaders:
         metadata = _compat.metadata_of(result)
         sentinels = _compat.sentinels_of(result)
         # a subclass mapped after the statement was compiled is a variant that the plan lacks
-        stamp = (raw, sentinels, loading.shared, *map(len, self.polymorphic))
+        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared, *map(len, self.polymorphic))
         if loading.depths:
             stamp = (*stamp, *loading.depths.items())
         current = self.current
@@ -142,7 +142,7 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     return Loader(load, metadata, plan.scalar, plan.multiplied, raw)
 
 
-def entity_result(result: Any, statement: Any, loading: Loading) -> Any:
+def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
     """The result of a statement, with its entities as naked objects.
 
     :param result: the fresh cursor result of ``statement``; it is read to its end.
@@ -151,9 +151,6 @@ def entity_result(result: Any, statement: Any, loading: Loading) -> Any:
     :return: ``result`` itself, buffered, when its rows hold no entities.
     :raises ConversionError: a value can't be converted by the type of its column.
     """
-    if not isinstance(result, CursorResult):
-        # the value of a sequence
-        return result
     loader = loader_of(result, statement, loading)
     if loader is None:
         if result.returns_rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import lazyload
@@ -17,7 +18,7 @@ from naked_sqla.om.loading import entity_result, loading_on, stream_result
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("execute", "stream")
+__all__ = ("execute", "run", "stream")
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
 
@@ -54,10 +55,28 @@ def execute(
         return bulk_persistent.execute(conn, statement, parameters, execution_options)
     if parameters:
         _check_parameters(conn, statement, parameters)
+    return _run(conn, statement, parameters, execution_options)
+
+
+def run(
+    conn: Connection, statement: Any, parameters: Any, execution_options: _Options, *, eager: bool
+) -> Result[Any]:
+    """:func:`execute` for a SELECT that the library has written: its parameters fit."""
+    statement = _checked(statement, execution_options, eager)
+    _check_streaming(conn, statement, execution_options)
+    return _run(conn, statement, parameters, execution_options)
+
+
+def _run(
+    conn: Connection, statement: Any, parameters: Any, execution_options: _Options
+) -> Result[Any]:
     options = execution_options
     if _compat.is_orm_statement(statement):
         options = _compat.orm_options(options)
     result = conn.execute(statement, parameters, execution_options=options)
+    if isinstance(statement, DatabaseSequence):
+        # a sequence: its next value is the result
+        return result
     return entity_result(result, statement, loading_on(conn, execution_options))
 
 
