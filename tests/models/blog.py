@@ -31,8 +31,8 @@ class User(Base):
     boss_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
     boss: Mapped[User | None] = relationship(remote_side=[id], back_populates="staff")
-    staff: Mapped[list[User]] = relationship(back_populates="boss")
-    posts: Mapped[list[Post]] = relationship(back_populates="author")
+    staff: Mapped[list[User]] = relationship(back_populates="boss", order_by=id)
+    posts: Mapped[list[Post]] = relationship(back_populates="author", order_by="Post.id")
     profile: Mapped[Profile | None] = relationship(back_populates="user", uselist=False)
     post_titles: AssociationProxy[list[str]] = association_proxy("posts", "title")
 
@@ -71,9 +71,11 @@ class Post(Base):
     stars: Mapped[int] = mapped_column(default=3, server_default="1")
 
     author: Mapped[User | None] = relationship(back_populates="posts")
-    tags: Mapped[list[Tag]] = relationship(secondary=post_tags, back_populates="posts")
+    tags: Mapped[list[Tag]] = relationship(
+        secondary=post_tags, back_populates="posts", order_by="Tag.id"
+    )
     comments: Mapped[dict[str, Comment]] = relationship(
-        collection_class=attribute_keyed_dict("slug"), back_populates="post"
+        collection_class=attribute_keyed_dict("slug"), back_populates="post", order_by="Comment.id"
     )
 
 
@@ -134,10 +136,16 @@ class Hub(Base):
     owner_raising: Mapped[User | None] = relationship(lazy="raise", viewonly=True)
     owner_raising_on_sql: Mapped[User | None] = relationship(lazy="raise_on_sql", viewonly=True)
     owner_immediate: Mapped[User | None] = relationship(lazy="immediate", viewonly=True)
-    joined: Mapped[list[Spoke]] = relationship(lazy="joined")
-    selectin: Mapped[list[Spoke]] = relationship(lazy="selectin", viewonly=True)
-    subquery: Mapped[list[Spoke]] = relationship(lazy="subquery", viewonly=True)
-    immediate: Mapped[list[Spoke]] = relationship(lazy="immediate", viewonly=True)
+    joined: Mapped[list[Spoke]] = relationship(order_by="Spoke.id", lazy="joined")
+    selectin: Mapped[list[Spoke]] = relationship(
+        order_by="Spoke.id", lazy="selectin", viewonly=True
+    )
+    subquery: Mapped[list[Spoke]] = relationship(
+        order_by="Spoke.id", lazy="subquery", viewonly=True
+    )
+    immediate: Mapped[list[Spoke]] = relationship(
+        order_by="Spoke.id", lazy="immediate", viewonly=True
+    )
     dynamic: DynamicMapped[Spoke] = relationship(viewonly=True)
     write_only: WriteOnlyMapped[Spoke] = relationship(viewonly=True)
 
@@ -148,7 +156,7 @@ class Spoke(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     hub_id: Mapped[int | None] = mapped_column(ForeignKey("hubs.id"))
     label: Mapped[str | None]
-    hub: Mapped[Hub | None] = relationship(lazy="joined", viewonly=True)
+    hub: Mapped[Hub | None] = relationship(viewonly=True)
 
 
 class Node(Base):
@@ -159,5 +167,5 @@ class Node(Base):
     name: Mapped[str]
     parent: Mapped[Node | None] = relationship(remote_side=[id], back_populates="children")
     children: Mapped[list[Node]] = relationship(
-        back_populates="parent", lazy="joined", join_depth=2
+        back_populates="parent", lazy="joined", join_depth=2, order_by="Node.id"
     )
