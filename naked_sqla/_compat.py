@@ -877,7 +877,7 @@ class CompiledMetadata:
 
     def __init__(self, compiled: Any) -> None:
         columns = compiled._result_columns
-        self.keys = tuple(column.keyname for column in columns)
+        self.keys = self._keys = tuple(column.keyname for column in columns)
         self._processors = (None,) * len(columns)
         self._positions: dict[Any, int] = {}
         for position, column in enumerate(columns):
