@@ -895,8 +895,11 @@ class CompiledMetadata:
 
 def all_columns(statement: Any) -> Sequence[Any]:
     """The columns of any statement that knows them, or nothing."""
-    columns: Sequence[Any] = tuple(getattr(statement, "_all_selected_columns", ()))
-    return columns
+    try:
+        return tuple(statement._all_selected_columns)
+    except (AttributeError, NotImplementedError):
+        # a text() without columns(), and what is not about rows at all
+        return ()
 
 
 def written_name(column: Any) -> str | None:

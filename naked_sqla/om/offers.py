@@ -1,0 +1,265 @@
+"""What the rows of a statement have to give, by name: columns, entities, bundles.
+
+Two ways lead here.  An ORM statement is read from its plan, so that entities and attributes are
+known; the rows of any other statement are columns and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla import _compat
+from naked_sqla.exception import UnsupportedOption
+from naked_sqla.om.context import plan_of
+from naked_sqla.om.plan import Cell, Constant, Entity, Group, Item, Polymorphic, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("Column", "Computed", "Offer", "Offers", "Own", "Structure", "offers_of", "plain_offers")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A value of the row.
+
+    :ivar names: by what a field may call it, best first.
+    :ivar shown: its name in messages.
+    :ivar cell: None for a value that is always None.
+    :ivar implied: it comes along with its entity, nobody asked for it.
+    """
+
+    names: tuple[str, ...]
+    shown: str
+    cell: Cell | None
+    implied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A composite: a value made from several columns of the same entity."""
+
+    name: str
+    build: Callable[..., Any]
+    parts: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A name of an entity: a field of this name takes it as a nested object.
+
+    :ivar rank: how sure the name is: 0 its own, 1 a relationship it was joined by, 2 the only
+        relationship that leads to it.
+    :ivar parent: for a relationship: the entity that has it.
+    """
+
+    name: str
+    rank: int = 0
+    parent: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """Several values that belong together: an entity or a bundle.
+
+    :ivar item: the whole as one object: a naked object, a bundle's row.
+    :ivar model: the mapped class, or None for a bundle.
+    :ivar identity: where all of it is NULL there is no object; empty: there always is.
+    :ivar spreads: where no field takes it, its columns fill fields of their own.
+    :ivar below: what it holds: relationships loaded with it, entities in a bundle.
+    """
+
+    shown: str
+    names: tuple[Own, ...]
+    item: Item
+    model: type | None
+    entity: Any
+    columns: tuple[Column, ...]
+    computed: tuple[Computed, ...] = ()
+    below: tuple[Structure, ...] = ()
+    identity: tuple[Cell, ...] = ()
+    partial: bool = True
+    spreads: bool = True
+
+
+Offer = Column | Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """All that a row has.
+
+    :ivar width: the number of columns of a driver's row.
+    """
+
+    width: int
+    items: tuple[Offer, ...]
+
+
+def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+    """What the rows of a statement without entities have: columns.
+
+    :param metadata: of the cursor result, or of the compiled statement.
+    :param statement: the compiled one, which may know the columns by better names.
+    :param raw: False for rows whose values SQLAlchemy has converted.
+    :param sentinels: columns at the end of a row that only serve to sort the rows.
+    """
+    keys = tuple(metadata.keys)
+    processors = _compat.processors_of(metadata, sentinels) if raw else (None,) * len(keys)
+    written = [_compat.written_name(column) for column in _compat.all_columns(statement)]
+    if len(written) != len(keys):
+        written = [None] * len(keys)
+    items = tuple(
+        _column(Cell(index, processors[index]), key, name)
+        for index, (key, name) in enumerate(zip(keys, written, strict=True))
+    )
+    return Offers(len(processors), items)
+
+
+def _column(cell: Cell | None, key: str, written: str | None) -> Column:
+    names = (key,) if written is None else tuple(dict.fromkeys((key, written)))
+    # SQLAlchemy numbers names that occur twice; the name that was written is what is meant
+    return Column(names, str(written or key), cell)
+
+
+def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+    """What the rows of an ORM statement have.
+
+    :param state: its compile state.
+    :param metadata: of the cursor result, or of the compiled statement.
+    :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
+    """
+    plan = plan_of(state, metadata, raw, sentinels=sentinels)
+    reader = _Reader(state)
+    items = _compat.entities_of(state)
+    return Offers(plan.width, tuple(map(reader.offer, items, plan.items)))
+
+
+class _Reader:
+    """Reads one compile state, next to the plan made of it."""
+
+    def __init__(self, state: Any) -> None:
+        self.entities = [
+            entity.entity_zero
+            for entity in _compat.entities_of(state)
+            if isinstance(entity, _compat.MapperEntity)
+        ]
+        self.joins = list(_compat.joins_of(state))
+        self.defers = _compat.defers_columns(state.select_statement)
+
+    def offer(self, entity: Any, item: Item) -> Offer:
+        if isinstance(item, Value):
+            return _column(item.cell, item.name, _compat.written_name(entity.column))
+        if isinstance(item, Constant):
+            return Column((item.name,), item.name, None)
+        if isinstance(item, Group):
+            return self.bundle(entity, item)
+        return self.entity(entity, item)
+
+    def bundle(self, entity: Any, item: Group) -> Structure:
+        parts = [
+            self.offer(part, piece)
+            for part, piece in zip(_compat.sub_entities(entity), item.items, strict=True)
+        ]
+        return Structure(
+            shown=f"Bundle {item.name!r}",
+            names=(Own(item.name),),
+            item=item,
+            model=None,
+            entity=None,
+            columns=tuple(part for part in parts if isinstance(part, Column)),
+            below=tuple(part for part in parts if isinstance(part, Structure)),
+        )
+
+    def entity(self, entity: Any, item: Entity | Polymorphic) -> Structure:
+        zero = entity.entity_zero
+        label = _compat.label_of(entity) if entity.is_aliased_class else None
+        names = [Own(name) for name in (label, *_class_names(zero.mapper.class_)) if name]
+        names += [Own(key, 1, parent) for parent, key, target in self.joins if target is zero]
+        names += self.only_way(zero)
+        shown = zero.mapper.class_.__name__
+        return _structure(
+            item, f"{shown} as {label!r}" if label else shown, names, self.defers, zero
+        )
+
+    def only_way(self, zero: Any) -> Iterator[Own]:
+        """The relationship that leads to an entity, where there is one only."""
+        ways = [
+            (parent, relationship.key)
+            for parent in self.entities
+            if parent is not zero
+            for relationship in parent.mapper.relationships
+            if not relationship.uselist and zero.mapper.isa(relationship.mapper)
+        ]
+        if len(ways) == 1:
+            yield Own(ways[0][1], 2, ways[0][0])
+
+
+def _structure(
+    item: Entity | Polymorphic, shown: str, names: Sequence[Own], defers: bool, zero: Any
+) -> Structure:
+    entities = _entities(item)
+    implied = set(item.identity) if defers else set()
+    if defers and isinstance(item, Polymorphic):
+        implied.add(item.discriminator)
+    columns: dict[str, Column] = {}
+    computed: dict[str, Computed] = {}
+    below: dict[str, Structure] = {}
+    for entity in entities:
+        cells = {attribute.key: attribute.cell for attribute in entity.attributes}
+        for key, cell in cells.items():
+            column = Column((key,), f"{shown}.{key}", cell, cell in implied)
+            columns.setdefault(key, column)
+        for composite in entity.composites:
+            made = tuple(cells[part] for part in composite.parts)
+            computed.setdefault(
+                composite.key, Computed(composite.key, composite.build, composite.parts, made)
+            )
+        for joined in entity.joined:
+            if joined.collection is not None:
+                _refuse_loading(shown, joined.key)
+            target = _structure(
+                joined.target, f"{shown}.{joined.key}", (Own(joined.key),), False, None
+            )
+            below.setdefault(joined.key, target)
+        for later in entity.later:
+            _refuse_loading(shown, str(getattr(later, "key", "subclasses")))
+    return Structure(
+        shown=shown,
+        names=tuple(names),
+        item=item,
+        model=entities[0].naked.model if zero is None else zero.mapper.class_,
+        entity=zero,
+        columns=tuple(columns.values()),
+        computed=tuple(computed.values()),
+        below=tuple(below.values()),
+        identity=item.identity,
+        partial=item.partial,
+        spreads=zero is not None,
+    )
+
+
+def _entities(item: Entity | Polymorphic) -> list[Entity]:
+    """The entities an item may be, the class that was asked for first."""
+    if isinstance(item, Entity):
+        return [item]
+    found = [variant.entity for variant in item.variants if variant.entity is not None]
+    found.sort(key=lambda entity: entity.name != item.name)
+    return found
+
+
+def _refuse_loading(shown: str, key: str) -> None:
+    raise UnsupportedOption(
+        f"{shown}.{key} is loaded as a collection or by a further statement, and each object is "
+        f"filled from one row. Leave the option out and load {key} on its own, or read {shown} "
+        f"objects with scalars()."
+    )
+
+
+def _class_names(cls: type) -> tuple[str, str]:
+    name = cls.__name__
+    return name, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
