@@ -893,13 +893,29 @@ class CompiledMetadata:
         return key in self._positions
 
 
-def all_columns(statement: Any) -> Sequence[Any]:
-    """The columns of any statement that knows them, or nothing."""
+def written_names(statement: Any) -> Sequence[str | None]:
+    """The names of a plain statement's columns as they were written; nothing where it has none.
+
+    In a compound select the entities of its first select are columns already, which SQLAlchemy
+    calls by their column names; here they go by their attributes.
+    """
     try:
-        return tuple(statement._all_selected_columns)
+        columns = tuple(statement._all_selected_columns)
     except (AttributeError, NotImplementedError):
         # a text() without columns(), and what is not about rows at all
         return ()
+    first = statement
+    while hasattr(first, "selects"):
+        first = first.selects[0]
+    names: list[str | None] = []
+    for column in raw_columns(first):
+        entity = getattr(column, "_annotations", {}).get("parententity")
+        if entity is None or not getattr(column, "is_selectable", False):
+            names += map(written_name, getattr(column, "_select_iterable", (column,)))
+            continue
+        keys = {c.key: prop.key for prop in entity.mapper.column_attrs for c in prop.columns}
+        names += [keys.get(part.key) for part in column._select_iterable]
+    return names if len(names) == len(columns) else [written_name(column) for column in columns]
 
 
 def written_name(column: Any) -> str | None:

@@ -110,7 +110,7 @@ def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int
     """
     keys = tuple(metadata.keys)
     processors = _compat.processors_of(metadata, sentinels) if raw else (None,) * len(keys)
-    written = [_compat.written_name(column) for column in _compat.all_columns(statement)]
+    written = _compat.written_names(statement)
     if len(written) != len(keys):
         written = [None] * len(keys)
     items = tuple(
@@ -122,7 +122,7 @@ def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int
 
 def _column(cell: Cell | None, key: str, written: str | None) -> Column:
     names = (key,) if written is None else tuple(dict.fromkeys((key, written)))
-    # SQLAlchemy numbers names that occur twice; the name that was written is what is meant
+    # SQLAlchemy numbers names that occur twice, and calls mapped columns as the database does
     return Column(names, str(written or key), cell)
 
 
