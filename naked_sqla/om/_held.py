@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import types
 from collections.abc import Awaitable, Generator
 from typing import Any
@@ -22,8 +23,17 @@ class Held:
     def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._steps
         try:
+            pending = next(steps)
             while True:
-                yield next(steps)
+                try:
+                    yield pending
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    # What it waited for failed: a task throws that in.
+                    pending = steps.throw(error)
+                else:
+                    pending = next(steps)
         except StopIteration as end:
             return end.value
 
@@ -33,7 +43,11 @@ class Held:
         try:
             pending = self._steps.throw(error)
             while True:
-                yield pending
-                pending = next(self._steps)
+                try:
+                    yield pending
+                except BaseException as raised:  # noqa: BLE001
+                    pending = self._steps.throw(raised)
+                else:
+                    pending = next(self._steps)
         except StopIteration as end:
             return end.value
