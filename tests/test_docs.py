@@ -20,6 +20,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from naked_sqla import exception
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 QUICKSTART = DOCS / "quickstart.md"
@@ -128,3 +130,12 @@ def test_links_between_pages_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_tree_of_errors_is_the_one_of_the_module() -> None:
+    def tree(text: str) -> list[str]:
+        return [line.strip() for line in text.splitlines() if line.strip().startswith(("├", "└"))]
+
+    shown = tree((DOCS / "errors.md").read_text(encoding="utf-8"))
+    assert shown == tree(str(exception.__doc__))
+    assert len(shown) == len(exception.__all__) - 1
