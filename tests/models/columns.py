@@ -174,7 +174,9 @@ class Invoice(Base):
 
     tax = synonym("vat")
     both = synonym("gross")
-    lines: Mapped[list[InvoiceLine]] = relationship(back_populates="invoice")
+    lines: Mapped[list[InvoiceLine]] = relationship(
+        back_populates="invoice", order_by="InvoiceLine.id"
+    )
     articles: AssociationProxy[list[str]] = association_proxy("lines", "article")
 
     @hybrid_property

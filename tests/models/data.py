@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Connection, Table, inspect, null
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Mapper, configure_mappers
 
-from . import behaviour, blog, columns, inheritance, pg, styles, types
+from . import behaviour, blog, columns, inheritance, pg, related, styles, types
 
 Rows = list[dict[str, Any]]
 
@@ -278,6 +278,79 @@ def _behaviour() -> Iterator[tuple[Any, Rows]]:
     yield behaviour.Strict, _rows("id name detail", (1, "one", "d"), (2, None, None))
 
 
+def _related() -> Iterator[tuple[Any, Rows]]:
+    yield related.Country, _rows("id code", (1, "AA"), (2, "BB"), (3, None), (4, "DD"))
+    yield (
+        related.City,
+        _rows(
+            "id name country_code is_capital",
+            (1, "a1", "AA", 0),
+            (2, "a2", "AA", 1),
+            (3, "b1", "BB", 0),
+            (4, "free", None, 1),
+            (5, "a0", "AA", 0),
+        ),
+    )
+    yield related.Language, _rows("id name", (1, "one"), (2, "two"), (3, "three"))
+    yield (
+        related.spoken,
+        _rows(
+            "country language official rank",
+            ("AA", 1, 1, 2),
+            ("AA", 2, 1, 1),
+            ("AA", 3, 0, 0),
+            ("BB", 1, 1, 1),
+        ),
+    )
+    yield (
+        related.Order,
+        _rows(
+            "year number note", (2024, 1, "x"), (2024, 2, None), (2025, 1, "y"), (2025, 9, "empty")
+        ),
+    )
+    yield (
+        related.Line,
+        _rows(
+            "id order_year order_number position article",
+            (1, 2024, 1, 1, "b"),
+            (2, 2024, 1, 0, "a"),
+            (3, 2025, 1, 0, None),
+            (4, None, None, 0, "lost"),
+            (5, 2024, None, 0, "half"),
+        ),
+    )
+    yield (
+        related.Member,
+        _rows(
+            "id name parent_id",
+            (1, "top", None),
+            (2, "mid", 1),
+            (3, "mid2", 1),
+            (4, "leaf", 2),
+            (5, "deep", 4),
+            (6, "alone", None),
+        ),
+    )
+    yield related.friends, _rows("one other", (1, 2), (2, 1), (1, 3), (3, 3))
+    yield related.Team, _rows("id name", (1, "red"), (2, "blue"), (3, "nobody"))
+    yield (
+        related.Worker,
+        _rows(
+            "id kind name team_id",
+            (1, "worker", "w", 1),
+            (2, "driver", "d", 1),
+            (3, "cook", "c", 1),
+            (4, "driver", "d2", 2),
+            (5, "cook", "c2", None),
+        ),
+    )
+    yield related.Driver, _rows("id licence", (2, "B"), (4, None))
+    yield related.Cook, _rows("id stars", (3, 2), (5, None))
+    yield related.Car, _rows("id driver_id plate", (1, 2, "x"), (2, 2, "y"), (3, None, "z"))
+    yield related.Album, _rows("id title", (1, "first"), (2, "silence"))
+    yield related.Song, _rows("id title album_id", (1, "s1", 1), (2, "s2", 1), (3, "stray", None))
+
+
 def _sqlmodels() -> Iterator[tuple[Any, Rows]]:
     from . import sqlmodels
 
@@ -325,7 +398,7 @@ def _postgres() -> Iterator[tuple[Any, Rows]]:
 
 def rows(dialect: str) -> Iterator[tuple[Any, Rows]]:
     """Give each table (or model) with the rows that go into it, parents first."""
-    for part in (_blog, _styles, _inheritance, _columns, _types, _behaviour, _sqlmodels):
+    for part in (_blog, _styles, _inheritance, _columns, _types, _related, _behaviour, _sqlmodels):
         yield from part()
     if dialect == "postgresql":
         yield from _postgres()
@@ -346,6 +419,8 @@ def metadatas(dialect: str) -> Iterator[Any]:
         inheritance.Base,
         columns.Base,
         types.Base,
+        related.Base,
+        related.DataBase,
         behaviour.Base,
         behaviour.StrictBase,
         behaviour.MetaBase,
@@ -375,7 +450,7 @@ def models(dialect: str) -> dict[str, Any]:
     from . import sqlmodels
 
     configure_mappers()
-    modules = [blog, styles, inheritance, columns, types, behaviour, sqlmodels]
+    modules = [blog, styles, inheritance, columns, types, related, behaviour, sqlmodels]
     if dialect == "postgresql":
         modules.append(pg)
     return {

@@ -70,7 +70,7 @@ class Firm(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str | None]
-    people: Mapped[list[Person]] = relationship(back_populates="firm")
+    people: Mapped[list[Person]] = relationship(back_populates="firm", order_by="Person.id")
 
 
 class Vessel(Base):
