@@ -1,0 +1,147 @@
+"""What a factory, a block and a session say to a wrong argument; nothing is leaked by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from naked_sqla import (
+    AsyncSession,
+    AsyncSessionFactory,
+    InvalidStatement,
+    Session,
+    SessionFactory,
+    UnsupportedOption,
+)
+
+from ._notes import COUNT, Note, checked_out, create, stored
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def db(engine: AsyncEngine) -> AsyncSessionFactory:
+    await create(engine)
+    return AsyncSessionFactory(engine)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_wrong_engines(engine: AsyncEngine) -> None:
+    wanted = "AsyncSessionFactory.. takes an AsyncEngine, not .*create_async_engine"
+    for wrong in (engine.sync_engine, engine.url, str(engine.url), None, AsyncEngine, 3):
+        with pytest.raises(TypeError, match=wanted):
+            AsyncSessionFactory(wrong)  # type: ignore[arg-type]
+    async with engine.connect() as conn:
+        with pytest.raises(TypeError, match="not an AsyncConnection"):
+            AsyncSessionFactory(conn)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_wrong_engines_of_the_synchronous_factory(engine: AsyncEngine) -> None:
+    wanted = "SessionFactory.. takes an Engine, not .*create_engine"
+    for wrong in (engine, engine.url, str(engine.url), None, Engine):
+        with pytest.raises(TypeError, match=wanted):
+            SessionFactory(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("wrong", ["no", None, 1])
+async def test_wrong_auto_commit(engine: AsyncEngine, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"auto_commit=.*True or False, not {wrong!r}"):
+        AsyncSessionFactory(engine, auto_commit=wrong)
+    with pytest.raises(TypeError, match="auto_commit="):
+        SessionFactory(engine.sync_engine, auto_commit=wrong)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_wrong_connections(engine: AsyncEngine) -> None:
+    for wrong in (engine, None, "conn", engine.sync_engine):
+        with pytest.raises(TypeError, match=r"AsyncSession.. takes an AsyncConnection, not"):
+            AsyncSession(wrong)  # type: ignore[arg-type]
+    async with engine.connect() as conn:
+        with pytest.raises(TypeError, match="takes an AsyncConnection, not a Connection"):
+            AsyncSession(conn.sync_connection)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="takes a Connection, not an AsyncConnection"):
+            Session(conn)  # type: ignore[arg-type]
+
+
+async def test_with_instead_of_async_with(db: AsyncSessionFactory) -> None:
+    block: Any = db.begin()
+    with pytest.raises(TypeError, match="async with"), block:
+        pass
+    with pytest.raises(TypeError, match="async with"):
+        await block
+    # Neither has used it up.
+    async with block as session:
+        await session.execute(insert(Note), {"text": "a"})
+    assert await stored(db.engine) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["yield_per", "stream_results"])
+async def test_options_that_need_a_stream(db: AsyncSessionFactory, name: str) -> None:
+    with pytest.raises(UnsupportedOption, match=name):
+        db.begin(**{name: 10})
+    async with db.begin() as session:
+        with pytest.raises(UnsupportedOption, match=name):
+            await session.execute(COUNT, execution_options={name: 10})
+        with pytest.raises(UnsupportedOption, match=name):
+            await session.scalars(COUNT, execution_options={name: 10})
+        assert (await session.execute(COUNT)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("wrong", ["x", 3, [("a", 1)]])
+async def test_options_that_are_no_dictionary(db: AsyncSessionFactory, wrong: Any) -> None:
+    async with db.begin() as session:
+        for call in (session.execute, session.scalars, session.tuples):
+            with pytest.raises(TypeError, match="execution_options takes a dictionary"):
+                await call(COUNT, execution_options=wrong)
+        assert session.state == "open"
+
+
+@pytest.mark.parametrize("wrong", ["select 1", None, Note, 3, select()])
+async def test_no_statements(db: AsyncSessionFactory, wrong: Any) -> None:
+    async with db.begin() as session:
+        for call in (session.execute, session.scalars, session.tuples):
+            with pytest.raises(InvalidStatement):
+                await call(wrong)
+        await session.execute(insert(Note), {"text": "a"})
+    assert await stored(db.engine) == ["a"]
+    assert checked_out(db.engine) == 0
+
+
+NOT_HERE = {
+    "add": "insert",
+    "add_all": "insert",
+    "delete": "delete",
+    "expunge": "belong to no session",
+    "flush": "at once",
+    "get": "one_or_none",
+    "merge": "update",
+    "query": "select",
+    "refresh": "select",
+}
+
+
+@pytest.mark.parametrize("name", NOT_HERE)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_methods_of_another_session(db: AsyncSessionFactory, name: str) -> None:
+    async with db.begin() as session:
+        with pytest.raises(AttributeError, match=f"AsyncSession has no '{name}'.*{NOT_HERE[name]}"):
+            getattr(session, name)
+        assert not hasattr(session, name)
+        with pytest.raises(AttributeError, match="no attribute 'typo'"):
+            session.typo  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("name", NOT_HERE)
+def test_methods_of_another_synchronous_session(name: str) -> None:
+    engine = create_engine("sqlite://")
+    with SessionFactory(engine).begin() as session:
+        assert isinstance(session.conn, Connection)
+        with pytest.raises(AttributeError, match=f"Session has no '{name}'") as raised:
+            getattr(session, name)
+        assert "await" not in str(raised.value)
+    engine.dispose()

@@ -1,0 +1,201 @@
+"""The same session on a synchronous engine."""
+
+# A block that fails at its end can only be written inside raises().
+# ruff: noqa: PT012, SIM117
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import StaticPool
+
+from naked_sqla import (
+    ConcurrentSessionUse,
+    InvalidSessionState,
+    Session,
+    SessionFactory,
+    TransactionRolledBack,
+)
+
+from ._notes import COUNT, Base, Note, checked_out, stored_sync
+
+
+@pytest.fixture
+def db(sync_engine: Engine) -> SessionFactory:
+    Base.metadata.create_all(sync_engine)
+    return SessionFactory(sync_engine)
+
+
+def add(session: Session, words: str) -> None:
+    session.execute(insert(Note), {"text": words})
+
+
+def test_the_factory_shows_what_it_was_made_of(sync_engine: Engine) -> None:
+    assert SessionFactory(sync_engine).engine is sync_engine
+    assert SessionFactory(sync_engine).auto_commit is True
+
+
+def test_execute_tuples_scalars(db: SessionFactory) -> None:
+    with db.begin() as session:
+        session.execute(insert(Note), [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}])
+        assert [note.text for note in session.scalars(select(Note).order_by(Note.id))] == ["a", "b"]
+        assert session.tuples(select(Note.id, Note.text)).all() == [(1, "a"), (2, "b")]
+        assert repr(session) == "<Session open>"
+    assert session.state == "closed"
+    assert stored_sync(db.engine) == ["a", "b"]
+
+
+@pytest.mark.parametrize("auto_commit", [True, False])
+def test_auto_commit(db: SessionFactory, auto_commit: bool) -> None:
+    factory = SessionFactory(db.engine, auto_commit=auto_commit)
+    with factory.begin() as session:
+        add(session, "a")
+    with factory.begin() as session:
+        add(session, "b")
+        session.commit()
+    with factory.begin() as session:
+        add(session, "c")
+        session.rollback()
+    with pytest.raises(KeyboardInterrupt), factory.begin() as session:
+        add(session, "d")
+        raise KeyboardInterrupt
+    assert stored_sync(db.engine) == (["a", "b"] if auto_commit else ["b"])
+    assert checked_out(db.engine) == 0
+
+
+@pytest.mark.parametrize("call", ["execute", "tuples", "scalars", "commit", "rollback"])
+def test_a_closed_session(db: SessionFactory, call: str) -> None:
+    with db.begin() as session:
+        session.rollback()
+        for _ in range(2):
+            with pytest.raises(InvalidSessionState, match="closed session"):
+                getattr(session, call)(*(() if call in ("commit", "rollback") else (COUNT,)))
+
+
+def test_a_block_is_entered_once(db: SessionFactory) -> None:
+    block = db.begin()
+    with block as session:
+        add(session, "a")
+    with pytest.raises(InvalidSessionState, match="second time"), block:
+        pass
+
+
+def test_autocommit_is_refused(db: SessionFactory) -> None:
+    with pytest.raises(InvalidSessionState, match="AUTOCOMMIT"):
+        db.begin(isolation_level="AUTOCOMMIT")
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        with pytest.raises(InvalidSessionState, match="AUTOCOMMIT"):
+            Session(conn)
+
+
+def test_built_on_a_connection(db: SessionFactory) -> None:
+    with db.engine.connect() as conn:
+        session = Session(conn)
+        add(session, "a")
+        session.commit()
+        session = Session(conn)
+        add(session, "b")
+        session.rollback()
+        assert not conn.closed
+    with pytest.raises(InvalidSessionState, match="closed"):
+        Session(conn)
+    assert stored_sync(db.engine) == ["a"]
+
+
+@pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
+def test_a_swallowed_failure(db: SessionFactory) -> None:
+    with pytest.raises(TransactionRolledBack) as raised, db.begin() as session:
+        add(session, "a")
+        with pytest.raises(IntegrityError) as swallowed:
+            add(session, "a")
+    assert raised.value.__cause__ is swallowed.value
+    with db.begin() as session:
+        add(session, "a")
+        with pytest.raises(IntegrityError), session.conn.begin_nested():
+            add(session, "a")
+    assert stored_sync(db.engine) == ["a"]
+
+
+class Pause:
+    """Holds a statement in the middle, until it is told to go on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        event.listen(engine, "before_cursor_execute", self)
+
+    def __call__(
+        self, conn: Any, cursor: Any, sql: str, params: Any, context: Any, many: Any
+    ) -> None:
+        if sql.startswith("INSERT"):
+            self.reached.set()
+            self.go_on.wait(10)
+
+
+@pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
+def test_two_threads_in_one_session(db: SessionFactory) -> None:
+    pause = Pause(db.engine)
+    with db.begin() as session:
+        first = threading.Thread(target=add, args=(session, "a"), name="first")
+        first.start()
+        pause.reached.wait(10)
+        with pytest.raises(ConcurrentSessionUse, match=r"thread 'MainThread' .* thread 'first'"):
+            session.commit()
+        pause.go_on.set()
+        first.join()
+    assert stored_sync(db.engine) == ["a"]
+
+
+@pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
+def test_a_block_left_while_a_thread_is_inside(db: SessionFactory) -> None:
+    pause = Pause(db.engine)
+    with pytest.raises(ConcurrentSessionUse, match=r"'first' was inside.*rolled back"):
+        with db.begin() as session:
+            first = threading.Thread(target=add, args=(session, "a"), name="first")
+            first.start()
+            pause.reached.wait(10)
+            threading.Timer(0, pause.go_on.set).start()
+    first.join()
+    assert stored_sync(db.engine) == []
+    assert checked_out(db.engine) == 0
+
+
+def test_memory_sessions_of_one_thread() -> None:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    db = SessionFactory(engine)
+    with db.begin() as session:
+        add(session, "a")
+        with pytest.raises(InvalidSessionState, match="file::memory:"), db.begin():
+            pass
+    with db.begin() as session:
+        assert session.execute(COUNT).scalar_one() == 1
+    engine.dispose()
+
+
+def test_memory_sessions_of_many_threads() -> None:
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    Base.metadata.create_all(engine)
+    inside: list[str] = []
+    seen: list[int] = []
+
+    def work(name: str) -> None:
+        with SessionFactory(engine).begin() as session:
+            inside.append(name)
+            seen.append(len(inside))
+            add(session, name)
+            inside.remove(name)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcdefgh"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 8
+    with SessionFactory(engine).begin() as session:
+        assert session.execute(COUNT).scalar_one() == 8
+    engine.dispose()
