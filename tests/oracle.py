@@ -294,6 +294,7 @@ class Oracle:
         read: Callable[[Any], Any],
         then: Sequence[Any],
         before: Sequence[Any] = (),
+        method: str = "execute",
     ) -> Outcome:
         """Run a statement in a session and a transaction of its own, read it, and roll back."""
 
@@ -334,6 +335,7 @@ class Oracle:
         orm_read: Callable[[Any], Any] | None = None,
         then: Sequence[Any] | None = None,
         before: Sequence[Any] = (),
+        method: str = "execute",
     ) -> tuple[Outcome, Outcome]:
         """Run a statement through the ORM session and through ours.
 
@@ -341,6 +343,7 @@ class Oracle:
         :param then: selects whose rows tell what a statement stored; by default all rows of the
             table that an INSERT, UPDATE or DELETE is about.
         :param before: statements of Core that run first, in the same transaction.
+        :param method: the method of the sessions that runs the statement.
         """
         tables = [statement.table] if isinstance(statement, Insert | Update | Delete) else []
         if then is None:
@@ -354,9 +357,10 @@ class Oracle:
             orm_read or read,
             then,
             before,
+            method,
         )
         ours = self.outcome(
-            NakedSession, statement, parameters, execution_options, read, then, before
+            NakedSession, statement, parameters, execution_options, read, then, before, method
         )
         return theirs, ours
 

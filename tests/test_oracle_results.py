@@ -209,3 +209,37 @@ def test_unique(oracle: Oracle, statement: str) -> None:
         except AssertionError as error:
             found.append(f"{name}: {error}")
     assert not found, "\n".join(found)
+
+
+SCALAR_READS: dict[str, Read] = {
+    "all": lambda r: r.all(),
+    "first": lambda r: r.first(),
+    "one": lambda r: r.one(),
+    "one_or_none": lambda r: r.one_or_none(),
+    "unique": lambda r: r.unique().all(),
+    "iterate": list,
+    "fetchmany": lambda r: [r.fetchmany(2), r.fetchmany(2)],
+    "partitions": lambda r: list(r.partitions(2)),
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_scalars_of_the_session(oracle: Oracle, statement: str) -> None:
+    """``session.scalars()`` gives the first item of each row, as the ORM session does."""
+    for read in SCALAR_READS.values():
+        oracle.compare(STATEMENTS[statement](), read=read, method="scalars")
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_tuples_of_the_session(oracle: Oracle, statement: str) -> None:
+    """``session.tuples()`` gives the rows of ``execute()``, typed as tuples."""
+
+    async def work(session: Any) -> Any:
+        rows = (await session.tuples(STATEMENTS[statement]())).all()
+        again = (await session.execute(STATEMENTS[statement]())).all()
+        assert len(rows) == len(again)
+        for row, other in zip(rows, again, strict=True):
+            assert row._fields == other._fields
+            assert [type(item) for item in row] == [type(item) for item in other]
+
+    oracle.naked(work)
