@@ -918,6 +918,16 @@ def written_names(statement: Any) -> Sequence[str | None]:
     return names if len(names) == len(columns) else [written_name(column) for column in columns]
 
 
+def mappers_of(statement: Any) -> Iterator[Mapper[Any]]:
+    """The mappers of the entities that a statement returns, of an ORM INSERT and its kin too."""
+    if not is_orm_statement(statement):
+        return
+    for column in (*raw_columns(statement), *getattr(statement, "_returning", ())):
+        entity = getattr(column, "_annotations", {}).get("parententity")
+        if entity is not None and getattr(column, "is_selectable", False):
+            yield entity.mapper
+
+
 def written_name(column: Any) -> str | None:
     """The attribute, label or column name that a selected expression was written with."""
     name = getattr(column, "_annotations", {}).get("proxy_key") or getattr(column, "key", None)

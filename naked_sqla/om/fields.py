@@ -329,7 +329,8 @@ def _style(cls: Any, fields: list[Field]) -> Style:
     if not dataclasses.is_dataclass(cls) or not _has_plain_init(cls, fields):
         return Style.CALL
     if cls.__setattr__ is object.__setattr__:
-        return Style.STORE
+        # since 3.13 a call of a class runs its __init__ without leaving the interpreter loop
+        return Style.STORE if sys.version_info < (3, 13) else Style.CALL
     settings: Any = cls
     if not settings.__dataclass_params__.frozen or not _is_generated(cls.__setattr__):
         return Style.CALL

@@ -76,7 +76,8 @@ def execute(
     """
     _check_before(conn, cls, statement, validate)
     options = _options(cls, validate, execution_options)
-    result = _statement.execute(conn, statement, parameters, options, eager=False)
+    eager = not _loads_eagerly(statement)
+    result = _statement.execute(conn, statement, parameters, options, eager=eager)
     return _scalars(cls, statement, result)
 
 
@@ -95,7 +96,8 @@ def stream(
     """
     _check_before(conn, cls, statement, validate)
     options = _options(cls, validate, execution_options)
-    result = _statement.stream(conn, statement, parameters, options, eager=False)
+    eager = not _loads_eagerly(statement)
+    result = _statement.stream(conn, statement, parameters, options, eager=eager)
     return _scalars(cls, statement, result)
 
 
@@ -105,10 +107,28 @@ def _options(cls: Any, validate: bool, options: Mapping[str, Any] | None) -> Any
         return options
 
     def reader(result: CursorResult[Any]) -> Loader:
-        load = loader_for(result, None, cls, validate)
+        load = loader_for(result, result.context.invoked_statement, cls, validate)
         return Loader(load, _metadata, True, False, _compat.is_raw_readable(result))
 
     return _compat.without_adaption({**(options or {}), READER: reader})
+
+
+_eager: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+
+
+def _loads_eagerly(statement: Any) -> bool:
+    """True when a mapping has relationships that are loaded with their class: not with records."""
+    for mapper in _compat.mappers_of(statement):
+        found = _eager.get(mapper)
+        if found is None:
+            found = _eager[mapper] = any(
+                relationship.lazy in ("joined", False, "selectin", "subquery", "immediate")
+                for sub in mapper.self_and_descendants
+                for relationship in sub.relationships
+            )
+        if found:
+            return True
+    return False
 
 
 def _scalars(cls: Any, statement: Any, result: Any) -> Any:
@@ -131,7 +151,7 @@ def loader_for(
     :raises RowMismatch: the class and the statement do not fit.
     """
     if not result.returns_rows:
-        raise RowMismatch(_no_rows(cls, statement if statement is not None else result.context.invoked_statement))
+        raise RowMismatch(_no_rows(cls, statement))
     compiled = result.context.compiled
     fillers = _fillers.get(compiled)
     if fillers is None:
@@ -223,7 +243,7 @@ def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | N
     """What a statement's rows will have; None when only the database knows."""
     if is_dml and statement.is_insert and _compat.is_orm_statement(statement):
         statement = _compat.as_orm_insert(statement)
-    elif not is_dml and _compat.is_orm_statement(statement):
+    elif not is_dml and _loads_eagerly(statement):
         statement = statement.options(lazyload("*"))
     try:
         compiled = statement.compile(dialect=conn.dialect)
