@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ("get", "get_statement")
 
-# class -> its SELECT by primary key, whose cache key is made once
-_statements: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+# where a mapper keeps its SELECT by primary key: gone with the mapped class
+_KEPT = "naked_sqla.om.lookup"
 
 
 def get(
@@ -57,7 +56,7 @@ def get_statement(
             f"get({mapper.class_.__name__}, {ident!r}): a primary key that is None finds no row. "
             f"Pass the key of a stored row."
         )
-    statement = _statements.get(mapper)
+    statement = mapper.info.get(_KEPT)
     if statement is None:
         statement = select(mapper.class_).where(
             *(
@@ -65,7 +64,7 @@ def get_statement(
                 for i, column in enumerate(mapper.primary_key)
             )
         )
-        _statements[mapper] = statement
+        mapper.info[_KEPT] = statement
     if options:
         statement = statement.options(*options)
     if with_for_update:

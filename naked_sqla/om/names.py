@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -68,7 +67,8 @@ def _composite_columns(prop: Any, columns: Mapping[str, str]) -> Callable[[Any],
     return expand
 
 
-_models: weakref.WeakKeyDictionary[Any, _Model] = weakref.WeakKeyDictionary()
+# where a mapper keeps them: gone with the mapped class
+_KEPT = "naked_sqla.om.names"
 
 
 def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:
@@ -78,9 +78,9 @@ def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:
     """
     model = None
     if mapper is not None:
-        model = _models.get(mapper)
+        model = mapper.info.get(_KEPT)
         if model is None:
-            model = _models[mapper] = _Model(mapper)
+            model = mapper.info[_KEPT] = _Model(mapper)
     return Names(statement, model)
 
 
