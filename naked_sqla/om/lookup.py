@@ -56,7 +56,7 @@ def get_statement(
             f"get({mapper.class_.__name__}, {ident!r}): a primary key that is None finds no row. "
             f"Pass the key of a stored row."
         )
-    statement = mapper.info.get(_KEPT)
+    statement = mapper.class_manager.info.get(_KEPT)
     if statement is None:
         statement = select(mapper.class_).where(
             *(
@@ -64,7 +64,7 @@ def get_statement(
                 for i, column in enumerate(mapper.primary_key)
             )
         )
-        mapper.info[_KEPT] = statement
+        mapper.class_manager.info[_KEPT] = statement
     if options:
         statement = statement.options(*options)
     if with_for_update:

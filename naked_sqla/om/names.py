@@ -78,9 +78,9 @@ def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:
     """
     model = None
     if mapper is not None:
-        model = mapper.info.get(_KEPT)
+        model = mapper.class_manager.info.get(_KEPT)
         if model is None:
-            model = mapper.info[_KEPT] = _Model(mapper)
+            model = mapper.class_manager.info[_KEPT] = _Model(mapper)
     return Names(statement, model)
 
 
