@@ -849,9 +849,15 @@ def without_adaption(options: Mapping[str, Any] | None) -> Any:
     return orm_options(options)
 
 
+def resolved(statement: Any) -> Any:
+    """The statement that a ``lambda_stmt()`` stands for; any other as it is."""
+    return getattr(statement, "_resolved", statement)
+
+
 def statement_key(statement: Any) -> Any:
     """What the compiled cache finds a statement by; None for one that can't be cached."""
-    statement = getattr(statement, "_resolved", statement)
+    if not hasattr(statement, "_generate_cache_key"):
+        return None
     # Connection.execute() makes the same key a moment later, and it is memoized
     found = statement._generate_cache_key()
     return None if found is None else found.key

@@ -28,11 +28,11 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import statement as _statement
-from naked_sqla.om.fields import target_of
 from naked_sqla.om.loading import READER, Loader
 from naked_sqla.om.matching import match
 from naked_sqla.om.offers import Offers, offers_of, plain_offers
 from naked_sqla.om.records import Fill, filler
+from naked_sqla.om.targets import target_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
@@ -78,7 +78,8 @@ def execute(
     options = _options(cls, validate, execution_options)
     eager = not _loads_eagerly(statement)
     result = _statement.execute(conn, statement, parameters, options, eager=eager)
-    return _scalars(cls, statement, result)
+    objects: ScalarResult[T] = _scalars(cls, statement, result)
+    return objects
 
 
 def stream(
@@ -98,16 +99,21 @@ def stream(
     options = _options(cls, validate, execution_options)
     eager = not _loads_eagerly(statement)
     result = _statement.stream(conn, statement, parameters, options, eager=eager)
-    return _scalars(cls, statement, result)
+    objects: ScalarResult[T] = _scalars(cls, statement, result)
+    return objects
 
 
-def _options(cls: Any, validate: bool, options: Mapping[str, Any] | None) -> Any:
+def _options(cls: Any, validate: bool, options: Any) -> Any:
     if options is not None and not isinstance(options, Mapping):
         # refused by what is called next
         return options
 
     def reader(result: CursorResult[Any]) -> Loader:
-        load = loader_for(result, result.context.invoked_statement, cls, validate)
+        try:
+            load = loader_for(result, result.context.invoked_statement, cls, validate)
+        except Exception:
+            result.close()
+            raise
         return Loader(load, _metadata, True, False, _compat.is_raw_readable(result))
 
     return _compat.without_adaption({**(options or {}), READER: reader})
@@ -217,8 +223,9 @@ _fits: dict[Any, None] = {}
 def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) -> None:
     """Refuse a class and a statement that do not fit, as far as the statement tells."""
     if not _compat.is_executable(statement) or _compat.is_empty_select(statement):
-        # not for this module to say
+        # what is called next says it
         return
+    statement = _compat.resolved(statement)
     is_dml = getattr(statement, "is_dml", False)
     if is_dml and not _compat.returning_columns(statement):
         raise RowMismatch(_no_rows(cls, statement))

@@ -1,6 +1,6 @@
 """What a class wants and what a statement's rows have -> how each object is filled.
 
-Deciding only; what is decided is a :class:`Record`.
+Deciding only; what is decided is a :class:`~naked_sqla.om.filling.Record`.
 """
 
 from __future__ import annotations
@@ -12,65 +12,12 @@ from typing import Any
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import mismatch
 from naked_sqla.om.annotations import alternatives, is_fillable
-from naked_sqla.om.fields import Field, Style, Target, target_of
+from naked_sqla.om.fields import Field, Style, Target
+from naked_sqla.om.filling import Absent, Filling, Made, Record, Source, Whole
 from naked_sqla.om.offers import Column, Computed, Offers, Own, Structure
-from naked_sqla.om.plan import Cell, Item
+from naked_sqla.om.targets import target_of
 
-__all__ = ("Absent", "Filling", "Made", "Record", "Source", "Whole", "match")
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A value made from several columns: a composite."""
-
-    build: Any
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A naked object, or a bundle's row.
-
-    :ivar absent: what to say when it is None, where None is not allowed.
-    """
-
-    item: Item
-    absent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Always None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filling:
-    """A field, and what it is filled with."""
-
-    field: Field
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An object of a class, with what fills it.
-
-    :ivar style: how it is made; as the class says, or a more general way.
-    :ivar fillings: in the order of the fields, those of columns without a field last.
-    :ivar identity: it is None where all of these are NULL (``partial=False``: any); empty: never.
-    :ivar absent: what to say when it is None, where None is not allowed.
-    """
-
-    target: Target
-    style: Style
-    fillings: tuple[Filling, ...]
-    extra: tuple[Filling, ...] = ()
-    identity: tuple[Cell, ...] = ()
-    partial: bool = True
-    absent: str | None = None
-
-
-Source = Cell | Made | Whole | Absent | Record
+__all__ = ("match",)
 
 
 def match(cls: Any, offers: Offers, validate: bool = True) -> Record:
@@ -130,7 +77,11 @@ class _Matcher:
     # -- which field takes which entity
 
     def claims(
-        self, target: Target, structures: Iterable[Structure], may: Callable[[Own, Structure], bool], alone: Structure | None = None
+        self,
+        target: Target,
+        structures: Iterable[Structure],
+        may: Callable[[Own, Structure], bool],
+        alone: Structure | None = None,
     ) -> dict[str, _Nested]:
         """The fields that take an entity or a bundle, by name."""
         wanted: dict[str, list[tuple[int, _Nested]]] = {}
@@ -232,9 +183,7 @@ class _Matcher:
         if target.extras != "ignore":
             strange += level.left
         if missing or strange:
-            raise RowMismatch(
-                mismatch.misfit(target, level.about, self.offers, missing, strange)
-            )
+            raise RowMismatch(mismatch.misfit(target, level.about, self.offers, missing, strange))
         full = len(fillings) == len(target.fields)
         style = target.style if full or target.style not in _NEEDS_ALL else Style.CALL
         return Record(target, style, tuple(fillings), extra)

@@ -40,7 +40,7 @@ def misfit(
     if left:
         given = ", ".join(item.shown for item in left)
         facts.append(f"no field in {name} for the {_plural('column', left)} {given}")
-        steps.append(f"leave {_it(left)} out of the statement, or add {_it(left)} to {name}")
+        steps.append(f"leave {given} out of the statement, or add {_it(left)} to {name}")
         known = {name for item in left if isinstance(item, Column) for name in item.names}
         steps += [why for field, why in target.unfillable if field in known]
     source = f"{about} in the statement" if about else "the statement"
@@ -92,10 +92,11 @@ def _hint(field: Field, offers: Offers) -> str | None:
             f"{field.name}: its annotation {field.annotation!r} can't be resolved here; define the "
             f"class at the top of a module"
         )
-    for choice in alternatives(field.annotation).types:
-        if typing.get_origin(choice) in (list, set, tuple, frozenset, dict):
-            if any(isinstance(item, Structure) for item in offers.items):
-                return f"{field.name}: each object is filled from one row and can't collect others"
+    if any(isinstance(item, Structure) for item in offers.items) and any(
+        typing.get_origin(choice) in (list, set, tuple, frozenset, dict)
+        for choice in alternatives(field.annotation).types
+    ):
+        return f"{field.name}: each object is filled from one row and can't collect others"
     return None
 
 
