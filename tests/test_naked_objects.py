@@ -20,7 +20,9 @@ from typing import Any
 
 import pydantic
 import pytest
-from sqlalchemy import URL, event, insert, inspect, select
+from sqlalchemy import URL, MetaData, event, insert, inspect, select
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -30,6 +32,7 @@ from sqlalchemy.orm import (
     load_only,
     mapped_column,
 )
+from sqlalchemy.orm.exc import UnmappedInstanceError
 from sqlalchemy.orm.instrumentation import ClassManager
 
 from naked_sqla.exception import BaseNakedSQLAException, NotLoadedError
@@ -64,7 +67,8 @@ def loaded(request: pytest.FixtureRequest, zoo: Oracle) -> Any:
 def first(zoo: Oracle, model: Any, *options: Any, **by: Any) -> Any:
     """Load the first object of a model."""
     order = inspect(model).mapper.primary_key
-    return zoo.one(select(model).filter_by(**by).options(lazyload("*"), *options).order_by(*order))
+    statement = select(model).filter_by(**by).order_by(*order).limit(1)
+    return zoo.one(statement.options(lazyload("*"), *options))
 
 
 def from_orm(zoo: Oracle, model: Any, *options: Any, **by: Any) -> Any:
@@ -731,6 +735,16 @@ def test_pickle_with_a_state_of_its_own(zoo: Oracle) -> None:
     assert copy.copy(first(zoo, behaviour.Stateful)).name == "one (restored)"
 
 
+def test_copies_of_composites(zoo: Oracle) -> None:
+    """A composite that is None although one of its columns is not: the column keeps its value."""
+    segment = first(zoo, Segment, id=2)
+    assert (segment.low, segment.high, segment.range) == (None, 1, None)
+    copies = copy.copy(segment), copy.deepcopy(segment), pickle.loads(pickle.dumps(segment))
+    for made in copies:
+        assert (made.low, made.high, made.range) == (None, 1, None)
+        assert made.start == segment.start
+
+
 def test_deepcopy_of_a_graph(zoo: Oracle) -> None:
     user, post = first(zoo, User), first(zoo, Post)
     user.posts, post.author = [post], user
@@ -830,6 +844,33 @@ def test_mapping_a_subclass_afterwards(zoo: Oracle) -> None:
 
     assert zoo.one(select(New).where(New.id == 1)).__class__ is New
     assert isinstance(zoo.one(select(New).where(New.id == 1)), Old)
+
+
+def test_automap(zoo: Oracle) -> None:
+    """Classes that reflection made are models like any other."""
+    metadata = MetaData()
+
+    async def reflect() -> None:
+        async with zoo.engine.connect() as conn:
+            await conn.run_sync(lambda sync: metadata.reflect(sync, only=["orders", "order_lines"]))
+
+    zoo.run(reflect())
+    base: Any = automap_base(metadata=metadata)
+    base.prepare()
+    order = first(zoo, base.classes.orders)
+    assert order.__class__ is base.classes.orders
+    assert (order.year, order.number) == (2024, 1)
+    with pytest.raises(NotLoadedError, match="order_lines_collection"):
+        order.order_lines_collection  # noqa: B018 - reading it is the test
+
+
+def test_the_orm_refuses_loaded_objects(zoo: Oracle) -> None:
+    """A loaded object has no state: the ORM says so, instead of half adopting it."""
+    user = first(zoo, User)
+    with pytest.raises(NoInspectionAvailable):
+        inspect(user)
+    with Session() as session, pytest.raises(UnmappedInstanceError):
+        session.add(user)
 
 
 def test_the_orm_still_works(zoo: Oracle) -> None:

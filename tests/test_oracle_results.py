@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import operator
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +125,10 @@ READS: dict[str, Read] = {
     "freeze with rows": lambda r: r.freeze().with_new_rows([])().all(),
     "freeze, then unique": lambda r: r.freeze()().unique().all(),
     "merge": lambda r: r.merge(r.freeze()()).all(),
+    "pickled rows": lambda r: pickle.loads(pickle.dumps(r.all())),
+    "pickled frozen": lambda r: pickle.loads(pickle.dumps(r.freeze()))().all(),
+    "pickled mappings": lambda r: pickle.loads(pickle.dumps(r.mappings().all())),
+    "deep copied rows": lambda r: copy.deepcopy(r.all()),
     "context manager": _in_context,
     "row as dict": lambda r: [row._asdict() for row in r],
     "row index": lambda r: [row[0] for row in r],

@@ -80,6 +80,8 @@ from .models.inheritance import (
     Manager,
     Person,
     Shape,
+    SubThing,
+    Thing,
     Truck,
     Vehicle,
     Vessel,
@@ -187,6 +189,15 @@ ENTITIES: dict[str, Make] = {
     "filter_by": lambda: select(User).filter_by(name="ann"),
     "execution options": lambda: select(User).execution_options(something="else"),
     "populate_existing": lambda: select(User).execution_options(populate_existing=True),
+    "label like an entity": lambda: select(User, User.name.label("User")),
+    "label like an attribute": lambda: select(User, literal(1).label("name"), User.name),
+    "labels like methods": lambda: select(
+        User.id.label("count"), User.name.label("index"), User.age.label("_fields"), User
+    ),
+    "alias like a class": lambda: select(User, Post, aliased(Tag, name="Post")).where(true()),
+    "options, then other columns": lambda: (
+        select(User).options(load_only(User.name)).with_only_columns(User.name, User)
+    ),
     "prefix and hint": lambda: select(User).prefix_with("ALL").with_statement_hint("x", "nope"),
     "nobody": lambda: select(User).where(false()),
     "nobody, two": lambda: select(User, Post.id).join(User.posts).where(false()),
@@ -364,6 +375,18 @@ COMPOUNDS: dict[str, Make] = {
     "from_statement of text, no key": lambda: select(User).from_statement(
         text("SELECT name FROM users")
     ),
+    "from_statement of text, labels": lambda: select(User, Post).from_statement(
+        text(
+            "SELECT users.id AS users_id, users.name AS users_name, posts.id AS posts_id,"
+            " posts.title AS posts_title FROM users JOIN posts ON posts.author_id = users.id"
+        )
+    ),
+    "from_statement of text, positional": lambda: select(User, Post).from_statement(
+        text(
+            "SELECT users.id, users.name, posts.id, posts.title FROM users"
+            " JOIN posts ON posts.author_id = users.id"
+        ).columns(User.id, User.name, Post.id, Post.title)
+    ),
     "from_statement of text with columns": lambda: select(User).from_statement(
         text("SELECT id AS a, name AS b FROM users").columns(User.id, User.name)
     ),
@@ -441,6 +464,14 @@ POLYMORPHIC: dict[str, Make] = {
     "single, columns": lambda: select(Dog.id, Dog.tricks),
     "single, outer": lambda: select(Cat, (d := aliased(Dog))).outerjoin(d, d.id == Cat.id + 1),
     "single, union": lambda: union_all(select(Cat.id), select(Dog.id)),
+    "discriminator that is NULL": lambda: select(Thing).from_statement(
+        text("SELECT 3 AS id, NULL AS kind")
+    ),
+    "discriminator that may be NULL": lambda: select(Thing, SubThing.id).join(SubThing, true()),
+    "rows of another class": lambda: select(Cat).from_statement(text("SELECT * FROM animals")),
+    "rows of a base class": lambda: select(Engineer).from_statement(
+        text("SELECT persons.*, 'x' AS language FROM persons")
+    ),
     "expression discriminator": lambda: select(Shape),
     "concrete": lambda: select(Vehicle, Truck).outerjoin(Truck, Truck.id == Vehicle.id),
     "load_only on the base": lambda: select(Person).options(load_only(Person.name)),

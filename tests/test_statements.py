@@ -505,6 +505,39 @@ def test_statement_errors_pass_through(oracle: Oracle) -> None:
         oracle.compare(statement)
 
 
+def test_ambiguous_text(oracle: Oracle) -> None:
+    """Columns of one name can't tell two entities apart, and the error says which."""
+    both = text("SELECT users.*, posts.* FROM users JOIN posts ON posts.author_id = users.id")
+    with pytest.raises(exc.InvalidRequestError, match="Ambiguous column name"):
+        oracle.rows(select(User, Post).from_statement(both))
+
+
+def test_very_wide_table(oracle: Oracle) -> None:
+    """Four hundred columns, as a table and as a mapped class."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Wide(Base):
+        __table__ = Table(
+            "wide",
+            Base.metadata,
+            Column("id", Integer, primary_key=True),
+            *(Column(f"c{n}", Integer) for n in range(400)),
+        )
+
+    async def work(session: AsyncSession) -> Any:
+        await session.execute(CreateTable(Wide.__table__))
+        row = {"id": 1, **{f"c{n}": n for n in range(400)}}
+        made = (await session.execute(insert(Wide).returning(Wide), [row])).scalar_one()
+        found = (await session.execute(select(Wide))).scalar_one()
+        plain = (await session.execute(select(Wide.__table__))).one()
+        return row, vars(made), vars(found), plain._asdict()
+
+    expected, *others = oracle.naked(work)
+    assert all(other == expected for other in others)
+
+
 # --- values that can't be converted ---
 
 

@@ -142,6 +142,7 @@ def _inheritance() -> Iterator[tuple[Any, Rows]]:
             (4, None, kind.CAT, None, None),
         ),
     )
+    yield zoo.Thing, _rows("id kind", (1, "thing"), (2, "sub"))
     yield zoo.Shape, _rows("id corners", (1, 4), (2, 3), (3, None))
     yield zoo.Vehicle, _rows("id name wheels", (1, "cart", 2))
     yield zoo.Truck, _rows("id name load", (1, "lorry", 900), (2, None, None))

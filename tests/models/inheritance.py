@@ -192,6 +192,20 @@ class Square(Shape):
     __mapper_args__ = {"polymorphic_identity": "square"}
 
 
+class Thing(Base):
+    """The discriminator may be NULL."""
+
+    __tablename__ = "things"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str | None]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "thing"}
+
+
+class SubThing(Thing):
+    __mapper_args__ = {"polymorphic_identity": "sub"}
+
+
 # --- concrete ------------------------------------------------------------------------------------
 
 
