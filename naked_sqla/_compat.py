@@ -961,3 +961,112 @@ def defers_columns(statement: Any) -> bool:
         for option in getattr(statement, "_with_options", ())
         for element in getattr(option, "context", ())
     )
+
+
+# ---------------------------------------------------------------- writing
+
+# COPY speaks to the driver, which has to be awaited inside of SQLAlchemy's greenlet.
+await_only: Any = sqlalchemy.util.await_only
+
+
+def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
+    """Each table of a class, parents first: itself, attribute key -> column, its primary key."""
+    for table in mapper.base_mapper._sorted_tables:
+        if mapper._pks_by_table.get(table):
+            attributes = {
+                str(mapper._columntoproperty[column].key): column
+                for column in mapper._cols_by_table[table]
+            }
+            yield table, attributes, tuple(mapper._pks_by_table[table])
+
+
+def inherited_keys(mapper: Mapper[Any], table: Any) -> Iterator[tuple[str, str]]:
+    """Attributes whose value, once a row of ``table`` has it, is that of a subclass's key too."""
+    for owner, pairs in mapper._table_to_equated[table]:
+        for parent, child in pairs:
+            properties = owner._columntoproperty
+            yield str(properties[parent].key), str(properties[child].key)
+
+
+def attribute_of(mapper: Mapper[Any], column: Any) -> str | None:
+    """The key of the attribute that holds a column, or None."""
+    found = mapper._columntoproperty.get(column)
+    return None if found is None else str(found.key)
+
+
+def orm_defaults(mapper: Mapper[Any], table: Any) -> Iterator[tuple[str, Any]]:
+    """Dataclass defaults that no column default delivers (2.1 keeps them out of the instance)."""
+    for key, _, value in getattr(mapper, "_insert_orm_defaults", {}).get(table, ()):
+        yield str(key), value
+
+
+def version_is_generated(mapper: Mapper[Any]) -> bool:
+    """True when the client makes the next version of a row."""
+    return mapper.version_id_col is not None and mapper.version_id_generator is not False
+
+
+def counts_versions(mapper: Mapper[Any]) -> bool:
+    """True when the next version of a row is the number after the last."""
+    if mapper.version_id_col is None or mapper.version_id_generator is False:
+        return False
+    generator: Any = mapper.version_id_generator
+    return getattr(generator, "__module__", None) == "sqlalchemy.orm.mapper"
+
+
+def embedded_binds(statement: Any) -> set[str]:
+    """The names of bound parameters inside an INSERT or UPDATE, those of its own values left out."""
+    return {bind.key for bind in statement._get_embedded_bindparams() if not bind.unique}
+
+
+def values_by_column(statement: Any) -> Mapping[Any, Any]:
+    """What ``values()`` was given, by column or key, of a statement for a single row."""
+    return statement._values or {}
+
+
+def without_values(statement: Any) -> Any:
+    """A copy of an INSERT or UPDATE without what ``values()`` was given."""
+    statement = statement._generate()
+    statement._values = None
+    return statement
+
+
+def bound_rows(result: Any) -> tuple[Sequence[str], list[tuple[Any, ...]]] | None:
+    """The names of bound parameters and the values that the driver got for each row.
+
+    :return: None where the driver takes parameters by name.
+    """
+    compiled = result.context.compiled
+    if not compiled.positional:
+        return None
+    return compiled.positiontup, result.context.parameters
+
+
+def raise_from_driver(conn: Connection, error: Exception, sql: str) -> None:
+    """Raise a driver's error the way SQLAlchemy raises those of its own statements."""
+    adapter: Any = conn.connection.dbapi_connection
+    translate = getattr(adapter, "_handle_exception", None)
+    translated: BaseException = error
+    if translate is not None and not isinstance(error, conn.dialect.loaded_dbapi.Error):
+        try:
+            translate(error)
+        except Exception as raised:  # noqa: BLE001 - it is raised again below
+            translated = raised
+    try:
+        raise translated
+    except BaseException as raised:  # noqa: BLE001 - handed on
+        conn._handle_dbapi_exception(raised, sql, None, None, None)
+
+
+def fire_mutable_load(instance: Any) -> None:
+    """Tell mutable values of an instance whose they are, as the ORM's loader does."""
+    state = instance._sa_instance_state
+    for listener in state.manager.dispatch.load:
+        function = getattr(listener, "__wrapped__", listener)
+        if getattr(function, "__module__", None) == "sqlalchemy.ext.mutable":
+            function(state)
+
+
+def instance_values(instance: Any) -> dict[str, Any]:
+    """What is set on, or loaded into, an instance of the ORM, by attribute key."""
+    values: dict[str, Any] = instance._sa_instance_state.dict
+    return values
