@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import TupleResult
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.sql.selectable import TypedReturnsRows
-    from typing_extensions import TypeVar, TypeVarTuple
 
-    from .session import _Parameters
-
-    _T = TypeVar("_T")
-    _Ts = TypeVarTuple("_Ts")
+    from .session import _T, _Parameters, _Ts
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
@@ -88,11 +84,11 @@ class AsyncSession:
     @overload
     async def execute(
         self,
-        statement: TypedReturnsRows[*_Ts],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[*_Ts]: ...
+    ) -> Result[*tuple[_T, *_Ts]]: ...
 
     @overload
     async def execute(
@@ -127,11 +123,11 @@ class AsyncSession:
     @overload
     async def tuples(
         self,
-        statement: TypedReturnsRows[*_Ts],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[tuple[*_Ts]]: ...
+    ) -> TupleResult[tuple[_T, *_Ts]]: ...
 
     @overload
     async def tuples(
@@ -157,7 +153,7 @@ class AsyncSession:
     @overload
     async def scalars(
         self,
-        statement: TypedReturnsRows[_T, *tuple[Any, ...]],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import TupleResult
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.sql.selectable import TypedReturnsRows
-    from typing_extensions import TypeVar, TypeVarTuple
+    from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
-    _T = TypeVar("_T")
-    _Ts = TypeVarTuple("_Ts")
-    _Parameters = Mapping[str, Any] | list[Mapping[str, Any]] | list[dict[str, Any]] | None
+    # SQLAlchemy 2.0 knows no variadic rows: the defaults make them Any there.
+    _T = TypeVar("_T", default=Any)
+    _Ts = TypeVarTuple("_Ts", default=Unpack[tuple[Any, ...]])
+    _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")
 
@@ -71,11 +72,11 @@ class Session:
     @overload
     def execute(
         self,
-        statement: TypedReturnsRows[*_Ts],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[*_Ts]: ...
+    ) -> Result[*tuple[_T, *_Ts]]: ...
 
     @overload
     def execute(
@@ -110,11 +111,11 @@ class Session:
     @overload
     def tuples(
         self,
-        statement: TypedReturnsRows[*_Ts],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[tuple[*_Ts]]: ...
+    ) -> TupleResult[tuple[_T, *_Ts]]: ...
 
     @overload
     def tuples(
@@ -140,7 +141,7 @@ class Session:
     @overload
     def scalars(
         self,
-        statement: TypedReturnsRows[_T, *tuple[Any, ...]],
+        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
         parameters: _Parameters = None,
         *,
         execution_options: CoreExecuteOptionsParameter | None = None,

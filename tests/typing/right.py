@@ -1,0 +1,52 @@
+"""Right uses: nothing to say about them, on SQLAlchemy 2.0 and 2.1."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError, SessionFactory
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class User(Base):
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+async def asynchronous(db: AsyncSessionFactory, conn: AsyncConnection) -> User:
+    async with db.begin(isolation_level="SERIALIZABLE") as session:
+        users = await session.scalars(select(User))
+        for user in users:
+            print(user.name.upper())
+        result = await session.execute(select(User.id, User.name))
+        for row in result:
+            print(row.id, row[1])
+        pairs = await session.tuples(select(User, User.id))
+        for owner, number in pairs:
+            print(owner.name, number + 1)
+        await session.execute(insert(User), [{"name": "a"}, {"name": "b"}])
+        await session.execute(insert(User), {"name": "a"})
+        await session.execute(delete(User), execution_options={"mine": 1})
+        print((await session.scalars(text("select 1"))).one())
+        await session.commit()
+    joined = AsyncSession(conn)
+    try:
+        loaded: User = (await joined.scalars(select(User))).one()
+        return loaded
+    except NotLoadedError:
+        await joined.rollback()
+        raise
+
+
+def synchronous(engine: Engine) -> str:
+    with SessionFactory(engine, auto_commit=False).begin() as session:
+        user: User = session.scalars(select(User)).one()
+        session.commit()
+        return user.name

@@ -1,0 +1,56 @@
+"""Wrong uses: a type checker has something to say on each line that ends in ``# wrong``, and on
+SQLAlchemy 2.1, where types are exact, on those that end in ``# wrong on 2.1``."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class User(Base):
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+def engines(engine: Engine, async_engine: AsyncEngine, conn: AsyncConnection) -> None:
+    AsyncSessionFactory(engine)  # wrong
+    AsyncSessionFactory("sqlite+aiosqlite://")  # wrong
+    AsyncSessionFactory(conn)  # wrong
+    AsyncSessionFactory(async_engine, auto_commit="no")  # wrong
+    AsyncSessionFactory(async_engine, False)  # wrong
+    SessionFactory(async_engine)  # wrong
+    AsyncSession(async_engine)  # wrong
+
+
+def not_async(db: AsyncSessionFactory) -> None:
+    with db.begin() as session:  # wrong
+        print(session)
+
+
+async def statements(db: AsyncSessionFactory) -> None:
+    await db.begin()  # wrong
+    async with db.begin() as session:
+        await session.execute("select 1")  # wrong
+        await session.execute(User)  # wrong
+        await session.execute(None)  # wrong
+        await session.scalars("select 1")  # wrong
+        await session.tuples(User)  # wrong
+        await session.execute(select(User), "x")  # wrong
+        await session.execute(select(User), execution_options="x")  # wrong
+        session.add(User(id=1, name="a"))  # wrong
+        await session.flush()  # wrong
+        session.state = "open"  # wrong
+        name: int = (await session.scalars(select(User.name))).one()  # wrong on 2.1
+        pair = (await session.tuples(select(User.id, User.name))).one()
+        user_id, user_name, more = pair  # wrong on 2.1
+        user = (await session.scalars(select(User))).one()
+        print(name, user_id, user_name, more, user.nmae)  # wrong on 2.1
