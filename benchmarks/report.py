@@ -27,7 +27,8 @@ def markdown(results: dict[str, Any]) -> str:
             "A ratio is the median of the rounds' ratios to Core by position, with its 95%"
             " bootstrap interval, and the quartiles of the rounds. *Core, by position, again* is"
             " the baseline measured a second time: as far as it is from 1.00, so far the others may"
-            " be off."
+            " be off. The CPU ratio is that of the process's processor time: what it costs, without"
+            " the waiting for the server and for other processes."
         ),
         "## Goals",
         _goals(results),
@@ -58,7 +59,7 @@ def _shapes(measured: dict[str, Any]) -> list[str]:
     parts = []
     for shape in measured["shapes"].values():
         rows = [_row(run) for run in shape["contenders"].values()]
-        head = ["", "median", "ratio to Core", "95% interval", "quartiles of rounds"]
+        head = ["", "median", "ratio to Core", "95% interval", "quartiles of rounds", "CPU ratio"]
         parts += [f"### {shape['title']}", table(head, rows)]
     return parts
 
@@ -71,6 +72,7 @@ def _row(run: dict[str, Any]) -> Cells:
         f"{figure['value']:.2f}",
         f"{figure['low']:.2f} to {figure['high']:.2f}",
         f"{figure['q1']:.2f} to {figure['q3']:.2f}",
+        f"{run['cpu_to_core']['value']:.2f}",
     ]
 
 

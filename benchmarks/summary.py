@@ -22,18 +22,19 @@ def summarise(worker: dict[str, Any]) -> dict[str, Any]:
 
 def _shape(shape: dict[str, Any]) -> dict[str, Any]:
     runs = shape["contenders"]
-    base = runs[BASELINE]["times"]
-    ours = next(runs[name]["times"] for name in OURS if name in runs)
+    base = runs[BASELINE]
+    ours = next(runs[name] for name in OURS if name in runs)
     return {**shape, "contenders": {name: _run(run, base, ours) for name, run in runs.items()}}
 
 
-def _run(run: dict[str, Any], base: list[float], ours: list[float]) -> dict[str, Any]:
+def _run(run: dict[str, Any], base: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     q1, _, q3 = quantiles(run["times"], n=4)
     return {
         "title": run["title"],
         "median": median(run["times"]),
         "q1": q1,
         "q3": q3,
-        "to_core": asdict(ratio(run["times"], base)),
-        "to_ours": asdict(ratio(run["times"], ours)),
+        "to_core": asdict(ratio(run["times"], base["times"])),
+        "to_ours": asdict(ratio(run["times"], ours["times"])),
+        "cpu_to_core": asdict(ratio(run["cpu"], base["cpu"])),
     }

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from sqlalchemy import make_url, select
@@ -95,7 +95,7 @@ class Bench:
         return {
             "title": shape.title,
             "repeats": shape.repeats,
-            "contenders": {e.name: {"title": e.title, "times": times[e.name]} for e in entrants},
+            "contenders": {e.name: {"title": e.title, **times[e.name]} for e in entrants},
         }
 
     async def check(self, shape: Shape, entrants: list[Contender]) -> None:
@@ -129,10 +129,16 @@ class Bench:
             rows = await conn.execute(select(table).order_by(table.c.id))
             return [tuple(row) for row in rows]
 
-    async def measure(self, shape: Shape, entrants: list[Contender]) -> dict[str, list[float]]:
-        """Run the rounds; every contender once in each, in random order."""
+    async def measure(
+        self, shape: Shape, entrants: list[Contender]
+    ) -> dict[str, dict[str, list[float]]]:
+        """Run the rounds; every contender once in each, in random order.
+
+        Returns, by contender, the seconds per operation in each round: by the clock (``times``),
+        and of this process's processor time, all threads together (``cpu``).
+        """
         runs = {e.name: (e.operation(shape), e.reader(shape).touch) for e in entrants}
-        times: dict[str, list[float]] = {name: [] for name in runs}
+        found: dict[str, dict[str, list[float]]] = {n: {"times": [], "cpu": []} for n in runs}
         order, repeats, n = list(runs), shape.repeats, 0
         dice = random.Random(shape.name)
         # What exists by now is not looked at again, so that collecting between rounds is quick.
@@ -146,15 +152,16 @@ class Bench:
             gc.disable()
             for name in order:
                 operation, touch = runs[name]
-                start = perf_counter_ns()
+                cpu, start = process_time_ns(), perf_counter_ns()
                 for i in range(n, n + repeats):
                     await operation(touch, i)
-                spent = perf_counter_ns() - start
+                spent, cpu = perf_counter_ns() - start, process_time_ns() - cpu
                 if turn >= WARMUPS:
-                    times[name].append(spent / repeats / 1e9)
+                    found[name]["times"].append(spent / repeats / 1e9)
+                    found[name]["cpu"].append(cpu / repeats / 1e9)
             gc.enable()
             n += repeats
-        return times
+        return found
 
 
 def _difference(found: Any, expected: Any) -> str:
