@@ -25,6 +25,7 @@ from sqlalchemy.orm.context import _BundleEntity as BundleEntity
 from sqlalchemy.orm.context import _IdentityTokenEntity as IdentityTokenEntity
 from sqlalchemy.orm.context import _MapperEntity as MapperEntity
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.functions import GenericFunction, next_value
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -928,7 +929,8 @@ def mappers_of(statement: Any) -> Iterator[Mapper[Any]]:
     """The mappers of the entities that a statement returns, of an ORM INSERT and its kin too."""
     if not is_orm_statement(statement):
         return
-    for column in (*raw_columns(statement), *getattr(statement, "_returning", ())):
+    # a from_statement() says None for what it does not return
+    for column in (*raw_columns(statement), *(getattr(statement, "_returning", None) or ())):
         entity = getattr(column, "_annotations", {}).get("parententity")
         if entity is not None and getattr(column, "is_selectable", False):
             yield entity.mapper
@@ -1070,3 +1072,77 @@ def instance_values(instance: Any) -> dict[str, Any]:
     """What is set on, or loaded into, an instance of the ORM, by attribute key."""
     values: dict[str, Any] = instance._sa_instance_state.dict
     return values
+
+
+# ---------------------------------------------------------------- one statement on a factory
+
+# Strategies of loader options that shape the statement itself, and never lead to another one.
+_IN_THE_STATEMENT = ("deferred", "instrument", "undefer_group", "query_expression", "raiseload")
+
+
+def may_load_further(statement: Any) -> bool:
+    """True when a loader option of a statement may lead to further statements."""
+    for option in getattr(statement, "_with_options", ()):
+        for load in getattr(option, "context", ()):
+            for name, value in load.strategy or ():
+                if name in _IN_THE_STATEMENT or (name == "lazy" and str(value).startswith("raise")):
+                    continue
+                return True
+    return False
+
+
+def computes_only(function: Any) -> bool:
+    """True for a function of SQLAlchemy's own, such as ``count()``; not for ``nextval()``."""
+    return isinstance(function, GenericFunction) and not isinstance(function, next_value)
+
+
+# ---------------------------------------------------------------- streams
+
+
+def scalars_at_once(result: Any) -> bool:
+    """True when a result gives the single item of each row, and no rows."""
+    return bool(result._source_supports_scalars)
+
+
+def is_unique(result: Any) -> bool:
+    """True when ``unique()`` was called on a result."""
+    return result._unique_filter_state is not None
+
+
+def sync_result(result: Any) -> Any:
+    """The synchronous result that an ``AsyncResult`` or ``AsyncScalarResult`` reads."""
+    return result._real_result
+
+
+def next_item(result: Any) -> Any:
+    """The next item of an async result whose source has one in hand."""
+    return result._onerow_getter(result)
+
+
+def as_stream(result: Any, factory: Any) -> Any:
+    """A result of ``factory(metadata, chunks, size, scalars, raw)`` that reads what this one does.
+
+    :param result: of ``statement.stream()``: a cursor result, or one that loads objects in chunks.
+    """
+    raw = getattr(result, "raw", None)
+    if isinstance(result, ChunkedIteratorResult):
+        return factory(
+            result._metadata, result.chunks, yield_per_of(raw), scalars_at_once(result), raw
+        )
+
+    def chunks(size: int | None) -> Iterator[Sequence[Any]]:
+        while rows := result._fetchmany_impl(size):
+            yield rows
+
+    return factory(result._metadata, chunks, yield_per_of(result), False, result)
+
+
+def bound_values(result: Any) -> Sequence[Mapping[str, Any]]:
+    """The parameters of a result's statement by name, defaults included, before their types."""
+    values: Sequence[Mapping[str, Any]] = result.context.compiled_parameters
+    return values
+
+
+def logs_rows(conn: Connection) -> bool:
+    """True when SQLAlchemy wants to see the rows itself, to log them (``echo="debug"``)."""
+    return bool(conn._echo and conn.engine._should_log_debug())

@@ -250,7 +250,7 @@ def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | N
     """What a statement's rows will have; None when only the database knows."""
     if is_dml and statement.is_insert and _compat.is_orm_statement(statement):
         statement = _compat.as_orm_insert(statement)
-    elif not is_dml and _loads_eagerly(statement):
+    if _loads_eagerly(statement):
         statement = statement.options(lazyload("*"))
     try:
         compiled = statement.compile(dialect=conn.dialect)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_origin
 
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import mismatch
@@ -276,5 +276,5 @@ def _holds(choice: Any, structure: Structure) -> bool:
     if choice is Any or choice is object:
         return True
     if structure.model is None:
-        return choice is tuple
+        return choice is tuple or get_origin(choice) is tuple
     return isinstance(choice, type) and issubclass(structure.model, choice)
