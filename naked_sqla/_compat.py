@@ -140,7 +140,7 @@ def selected_columns(statement: Any) -> Sequence[Any]:
     return columns
 
 
-def bind_names(statement: Any) -> set[str]:
+def bind_names(statement: Any) -> frozenset[str]:
     """The names that the caller gave to bound parameters of a statement."""
     statement = getattr(statement, "_resolved", statement)
     binds: Iterable[Any]
@@ -150,7 +150,7 @@ def bind_names(statement: Any) -> set[str]:
         binds = [e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam"]
     else:
         binds = cache_key.bindparams
-    return {bind.key for bind in binds if not bind.unique}
+    return frozenset([bind.key for bind in binds if not bind.unique])
 
 
 # ---------------------------------------------------------------- compile state

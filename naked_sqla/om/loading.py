@@ -39,16 +39,48 @@ _PLANS_PER_STATEMENT = 8
 _CHUNK = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """The function for the rows of one plan.
+@dataclass(slots=True)
+class Loader:
+    """What turns rows of one cursor result into objects, all at once or chunk by chunk.
 
-    :ivar metadata: the result metadata, where it is the same for each execution, or None.
+    :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
+        relationships that further statements load.
+    :ivar metadata: for the ``Result`` made of what :attr:`load` gives.
+    :ivar scalar: True when :attr:`load` gives the single item of each row, not tuples.
+    :ivar multiplied: True when rows repeat their objects, so that the result needs ``unique()``.
+    :ivar raw: True when :attr:`load` takes rows as the driver gives them, False for rows that
+        SQLAlchemy has converted.
     """
 
-    plan: Plan
-    hydrate: Hydrate
+    load: Callable[[Iterable[Any]], list[Any]]
     metadata: Any
+    scalar: bool
+    multiplied: bool
+    raw: bool
+
+
+class _Compiled:
+    """What is the same for each execution of one plan.
+
+    :ivar loader: the whole loader, where nothing of it differs between executions, or None.
+    """
+
+    __slots__ = ("hydrate", "later", "loader", "metadata", "multiplied", "raw", "scalar")
+
+    def __init__(self, plan: Plan, keys: Keys, raw: bool) -> None:
+        self.hydrate: Hydrate = hydrator(plan)
+        self.later = plan.later
+        self.scalar = plan.scalar
+        self.multiplied = plan.multiplied
+        self.raw = raw
+        self.metadata = keys.metadata(()) if keys.is_fixed else None
+        self.loader: Loader | None = None
+        if keys.is_fixed and not self.later:
+            self.loader = self.loader_with(self.hydrate, self.metadata)
+
+    def loader_with(self, load: Callable[[Iterable[Any]], list[Any]], metadata: Any) -> Loader:
+        """The loader of one execution."""
+        return Loader(load, metadata, self.scalar, self.multiplied, self.raw)
 
 
 class _Loaders:
@@ -81,33 +113,12 @@ class _Loaders:
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
-            fixed = self.keys.metadata(()) if self.keys.is_fixed else None
-            found = _Compiled(plan, hydrator(plan), fixed)
+            found = _Compiled(plan, self.keys, raw)
             if len(self.by_plan) >= _PLANS_PER_STATEMENT:
                 self.by_plan.clear()
             self.by_plan[plan] = found
         self.current = metadata, stamp, found
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Loader:
-    """What turns rows of one cursor result into objects, all at once or chunk by chunk.
-
-    :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
-        relationships that further statements load.
-    :ivar metadata: for the ``Result`` made of what :attr:`load` gives.
-    :ivar scalar: True when :attr:`load` gives the single item of each row, not tuples.
-    :ivar multiplied: True when rows repeat their objects, so that the result needs ``unique()``.
-    :ivar raw: True when :attr:`load` takes rows as the driver gives them, False for rows that
-        SQLAlchemy has converted.
-    """
-
-    load: Callable[[Iterable[Any]], list[Any]]
-    metadata: Any
-    scalar: bool
-    multiplied: bool
-    raw: bool
 
 
 def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Loader | None:
@@ -131,15 +142,16 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
         loaders = cache[_Loaders] = _Loaders(state)
     raw = _compat.is_raw_readable(result)
     compiled = loaders.find(state, result, raw, loading)
+    if compiled.loader is not None:
+        return compiled.loader
     metadata = compiled.metadata
     if metadata is None:
         columns = _compat.translation_columns(state, statement, is_dml)
         metadata = loaders.keys.metadata(columns)
-    plan = compiled.plan
     load = compiled.hydrate
-    if plan.later:
-        load = load_later(load, plan.later, state, statement, loading)
-    return Loader(load, metadata, plan.scalar, plan.multiplied, raw)
+    if compiled.later:
+        load = load_later(load, compiled.later, state, statement, loading)
+    return compiled.loader_with(load, metadata)
 
 
 def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:

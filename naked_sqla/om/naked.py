@@ -237,6 +237,8 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
         namespace["__repr__"] = shown
     if model.__reduce_ex__ is object.__reduce_ex__ and model.__reduce__ is object.__reduce__:
         namespace["__reduce_ex__"] = lambda self, protocol: _reduce(self, naked)
+        if not hasattr(model, "__setstate__"):
+            namespace["__setstate__"] = lambda self, state: _set_state(self, naked, state)
     return namespace
 
 
@@ -284,6 +286,15 @@ def _reduce(obj: Any, naked: NakedClass) -> tuple[Any, ...]:
         slots = {key: slot.__get__(obj) for key, slot in naked.slots.items() if _is_set(slot, obj)}
         state = (dict(naked.variables(obj)) or None, slots)
     return restore, (naked.model, naked.loaded), state
+
+
+def _set_state(obj: Any, naked: NakedClass, state: tuple[dict[str, Any] | None, Any]) -> None:
+    """Put the state of :func:`_reduce` into an empty object, past descriptors and properties."""
+    others, slots = state
+    for key, value in slots.items():
+        naked.slots[key].__set__(obj, value)
+    if others:
+        naked.variables(obj).update(others)
 
 
 def _is_set(slot: Any, obj: Any) -> bool:

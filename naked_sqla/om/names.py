@@ -95,7 +95,7 @@ class Names:
     def __init__(self, statement: Any, model: _Model | None) -> None:
         self._statement = statement
         self._model = model
-        self._binds: set[str] | None = None
+        self._binds: frozenset[str] | None = None
 
     def check_values(self, values: Iterable[Any]) -> None:
         """Refuse string keys of ``values()`` that the model does not have."""
@@ -173,7 +173,7 @@ class Names:
             return self._model.columns
         return {column.key: column.key for column in self._statement.table.columns}
 
-    def _bound(self) -> set[str]:
+    def _bound(self) -> frozenset[str]:
         if self._binds is None:
             self._binds = _compat.bind_names(self._statement)
         return self._binds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Select, TextClause, UpdateBase, inspect
 from sqlalchemy import Sequence as DatabaseSequence
-from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import lazyload
 
@@ -51,7 +51,7 @@ def execute(
     """
     statement = _checked(statement, execution_options, eager)
     _check_streaming(conn, statement, execution_options)
-    if getattr(statement, "is_dml", False) and _compat.inner_statement(statement) is None:
+    if isinstance(statement, UpdateBase):
         return bulk_persistent.execute(conn, statement, parameters, execution_options)
     if parameters:
         _check_parameters(conn, statement, parameters)
@@ -111,18 +111,22 @@ def stream(
 
 def _checked(statement: Any, execution_options: _Options, eager: bool) -> Any:
     """The statement, refused or made ready."""
-    if not _compat.is_executable(statement):
-        raise InvalidStatement(_what_to_write(statement))
     if execution_options is not None and not isinstance(execution_options, Mapping):
         raise TypeError(
             f"execution_options is a dictionary, got {execution_options!r}. Write "
             f'execution_options={{"schema_translate_map": ...}}.'
         )
-    if _compat.is_empty_select(statement):
-        raise InvalidStatement(
-            "select() has no columns: there is nothing to select. Name entities or columns: "
-            "select(User), select(User.id)."
-        )
+    if isinstance(statement, Select):
+        if _compat.is_empty_select(statement):
+            raise InvalidStatement(
+                "select() has no columns: there is nothing to select. Name entities or columns: "
+                "select(User), select(User.id)."
+            )
+        if eager or not _compat.is_orm_statement(statement):
+            return statement
+        return statement.options(lazyload("*"))
+    if not _compat.is_executable(statement):
+        raise InvalidStatement(_what_to_write(statement))
     inner = _compat.inner_statement(statement)
     if inner is not None and _compat.has_options(inner):
         raise UnsupportedOption(
@@ -168,6 +172,8 @@ def _check_streaming(conn: Connection, statement: Any, execution_options: _Optio
 
 def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
     """Refuse parameters that the statement has no use for; SQLAlchemy what is no dictionary."""
+    if type(parameters) is dict and parameters.keys() <= _compat.bind_names(statement):
+        return
     sets = [parameters] if isinstance(parameters, Mapping) else parameters
     if not isinstance(sets, Sequence) or not all(isinstance(item, Mapping) for item in sets):
         return
