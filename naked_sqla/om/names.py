@@ -182,7 +182,7 @@ class Names:
         about = self._model.described if self._model else f"table {self._statement.table}"
         if self._takes_columns:
             fact = f"{about} has no attribute {key!r}, so the statement can't store it."
-            known = {*self._columns(), *self._bound()}
+            known: frozenset[str] = self._bound().union(self._columns())
         else:
             fact = f"The DELETE from {about} has no parameter {key!r}."
             known = self._bound()
