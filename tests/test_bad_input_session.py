@@ -118,7 +118,6 @@ NOT_HERE = {
     "delete": "delete",
     "expunge": "belong to no session",
     "flush": "at once",
-    "get": "one_or_none",
     "merge": "update",
     "query": "select",
     "refresh": "select",

@@ -134,8 +134,7 @@ async def test_a_closed_session(db: AsyncSessionFactory, end: str, call: str) ->
 
 async def _refused(session: AsyncSession, call: str) -> None:
     arguments = () if call in ("commit", "rollback") else (COUNT,)
-    expected = call if arguments == () else "execute"
-    with pytest.raises(InvalidSessionState, match=rf"{expected}\(\) on a closed session"):
+    with pytest.raises(InvalidSessionState, match=rf"{call}\(\) on a closed session"):
         await getattr(session, call)(*arguments)
 
 

@@ -16,7 +16,6 @@ _INSTEAD = {
     "add_all": "session.execute(insert(Model), [{...}, {...}])",
     "autoflush": "nothing: no statement is kept back, there is no flush",
     "begin": "one session per transaction: `async with db.begin() as session`",
-    "begin_nested": "session.conn.begin_nested()",
     "bulk_insert_mappings": "session.execute(insert(Model), [{...}, {...}])",
     "bulk_save_objects": "session.execute(insert(Model), [{...}, {...}])",
     "bulk_update_mappings": "session.execute(update(Model), [{...}, {...}])",
@@ -29,14 +28,11 @@ _INSTEAD = {
     "expunge": "nothing: objects belong to no session",
     "expunge_all": "nothing: objects belong to no session",
     "flush": "nothing: execute() sends its statement at once",
-    "get": "(await session.scalars(select(Model).where(Model.id == key))).one_or_none()",
-    "get_one": "(await session.scalars(select(Model).where(Model.id == key))).one()",
     "merge": "session.execute(update(Model).where(...).values(...)), or insert(Model)",
     "new": "nothing: objects are not tracked",
     "query": "session.scalars(select(Model).where(...))",
     "refresh": "(await session.scalars(select(Model).where(Model.id == obj.id))).one()",
     "run_sync": "session.conn.run_sync(...)",
-    "scalar": "(await session.execute(statement)).scalar()",
 }
 
 
@@ -56,7 +52,9 @@ def no_such_attribute(session: object, name: str) -> NoReturn:
     )
 
 
-def factory_arguments(kind: type, engine: object, wanted: type, auto_commit: object) -> None:
+def factory_arguments(
+    kind: type, engine: object, wanted: type, auto_commit: object, eager: object
+) -> None:
     """Raise ``TypeError`` for what a session factory can't be made of."""
     name, needed = kind.__name__, wanted.__name__
     if not isinstance(engine, wanted):
@@ -67,6 +65,12 @@ def factory_arguments(kind: type, engine: object, wanted: type, auto_commit: obj
         )
     if not isinstance(auto_commit, bool):
         raise TypeError(f"{name}(auto_commit=...) takes True or False, not {_shown(auto_commit)}.")
+    if eager not in ("mapped", "explicit"):
+        error = ValueError if isinstance(eager, str) else TypeError
+        raise error(
+            f"{name}(eager=...) takes 'mapped' (load what relationships are mapped to load) or "
+            f"'explicit' (only what statements ask for), not {_shown(eager)}."
+        )
 
 
 def session_connection(kind: type, conn: object, wanted: type) -> None:
@@ -82,17 +86,27 @@ def session_connection(kind: type, conn: object, wanted: type) -> None:
 
 def execution_options(options: object) -> None:
     """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for streaming ones."""
+    stream_options(options)
+    for name in ("yield_per", "stream_results"):
+        if options.get(name):  # type: ignore[attr-defined]
+            raise UnsupportedOption(
+                f"the execution option {name!r} asks for a stream, and execute() reads the whole "
+                f"result before it returns. Leave it out, or use session.stream()."
+            )
+
+
+def stream_options(options: object) -> None:
+    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for an identity token."""
     if not isinstance(options, Mapping):
         raise TypeError(
             f"execution_options takes a dictionary, not {_shown(options)}. "
             f'Write execution_options={{"name": value}}.'
         )
-    for name in ("yield_per", "stream_results"):
-        if options.get(name):
-            raise UnsupportedOption(
-                f"the execution option {name!r} asks for a stream, and execute() reads the whole "
-                f"result before it returns. Leave it out, or use session.conn.stream()."
-            )
+    if options.get("identity_token") is not None:
+        raise UnsupportedOption(
+            "the execution option 'identity_token' belongs to an identity map, which there is not. "
+            "Leave it out, and use one factory for each database."
+        )
 
 
 def refuse_autocommit(dialect: Any, options: Mapping[str, Any]) -> None:
@@ -155,24 +169,31 @@ def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
     refuse_autocommit(engine.dialect, options)
 
 
-def entered_twice() -> NoReturn:
+def entered_twice(made_by: str = "begin") -> NoReturn:
     """Raise ``InvalidSessionState`` for a block that is entered again."""
+    one = {"begin": "transaction", "begin_nested": "savepoint", "stream": "stream"}[made_by]
     raise InvalidSessionState(
-        "what begin() returned was entered a second time: it is one transaction. Call begin() "
-        "again for another one."
+        f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "
+        f"again for another one."
     )
 
 
-def not_async_with(written: str) -> NoReturn:
+def not_async_with(
+    written: str, opened: str = "a session", block: str = "db.begin() as session"
+) -> NoReturn:
     """Raise ``TypeError`` for a block that is not entered with ``async with``."""
-    raise TypeError(f"`{written}` can't open a session. Write `async with db.begin() as session:`.")
+    raise TypeError(f"`{written}` can't open {opened}. Write `async with {block}:`.")
 
 
-def left_while_inside(kind: str, inside: str) -> str:
-    """What a block says that ended while somebody else was inside its session."""
+def left_while_inside(kind: str, inside: str, block: str = "") -> str:
+    """What a block says that ended while somebody else was inside its session.
+
+    :param block: ``begin_nested``, for a savepoint.
+    """
     me: Any = asyncio.current_task() if kind == "task" else threading.current_thread()
     name = "(no task)" if me is None else repr(me.get_name() if kind == "task" else me.name)
     return (
-        f"{kind} {name} left the block of a session while {kind} {inside} was inside it. The "
-        f"transaction was rolled back. Await all that uses the session before the block ends."
+        f"{kind} {name} left the {block and block + '() '}block of a session while {kind} {inside} "
+        f"was inside it. The {'savepoint' if block else 'transaction'} was rolled back. Await all "
+        f"that uses the session before the block ends."
     )

@@ -7,16 +7,16 @@ one caller at a time is in here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.exc import DBAPIError
 
 from ..exception import InvalidSessionState, TransactionRolledBack
-from . import statement as _statement
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Result
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import NestedTransaction
 
 logger = logging.getLogger("naked_sqla")
 
@@ -30,14 +30,18 @@ class Work:
     """One transaction on one connection, and whether it may still be used.
 
     :param conn: the connection; ``None`` until :meth:`connect`.
+    :param eager: whether relationships are loaded that are mapped to be loaded eagerly.
     """
 
-    __slots__ = ("conn", "failure", "open")
+    __slots__ = ("conn", "eager", "failure", "open", "streams")
 
-    def __init__(self, conn: Connection | None = None) -> None:
+    def __init__(self, conn: Connection | None = None, *, eager: bool = True) -> None:
         self.conn: Connection = conn  # type: ignore[assignment]
+        self.eager = eager
         self.open = conn is not None
         self.failure: BaseException | None = None
+        # Cursor results that are still being read, each with what closes it.
+        self.streams: dict[Any, Callable[[], None]] = {}
 
     @property
     def connected(self) -> bool:
@@ -48,35 +52,116 @@ class Work:
     def state(self) -> Literal["open", "closed"]:
         return "open" if self.open else "closed"
 
-    def connect(self, engine: Engine, options: Mapping[str, Any]) -> None:
+    def connect(self, engine: Engine, options: Mapping[str, Any], snapshot: bool = False) -> None:
         """Check a connection out and begin its transaction.
 
         ``conn`` is set before anything can fail on it, so that the caller can give it back.
+
+        :param snapshot: several reads are to see the same state of the database.
         """
         self.conn = conn = engine.connect()
         if options:
             conn.execution_options(**options)
         conn.begin()
+        if snapshot:
+            self._really_begin()
         self.open = True
+
+    def _really_begin(self) -> None:
+        """Send SQLite the BEGIN that Python's driver keeps back until the first write."""
+        conn = self.conn
+        raw: Any = conn.connection.driver_connection
+        if conn.dialect.name == "sqlite" and not raw.in_transaction:
+            conn.exec_driver_sql("BEGIN")
+
+    def once(
+        self, engine: Engine, options: Mapping[str, Any], fn: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Run one statement that only reads, on a connection that is given back at once.
+
+        :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given.
+        """
+        self.conn = conn = engine.connect()
+        try:
+            if options:
+                conn.execution_options(**options)
+            return fn(conn, self.eager, *args)
+        finally:
+            # Nothing was written: how this ends changes nothing for the caller.
+            self.finish(pending=True, commit=False, failed=True)
+
+    def connection(self) -> Connection:
+        """The connection, for Core work in the same transaction."""
+        self.check_open("connection")
+        return self.conn
+
+    def in_transaction(self) -> bool:
+        """True while there is a transaction to commit; False on a closed session."""
+        return self.open and self.conn.in_transaction()
 
     def check_open(self, what: str) -> None:
         """Raise ``InvalidSessionState`` on a closed session."""
         if not self.open:
+            call = what if " " in what else f"{what}()"
             raise InvalidSessionState(
-                f"{what}() on a closed session: it was committed, rolled back, or its block has "
+                f"{call} on a closed session: it was committed, rolled back, or its block has "
                 f"ended. Open another one with begin(); results read before stay readable."
             )
 
-    def execute(
-        self, statement: Any, parameters: Any, execution_options: Mapping[str, Any] | None
-    ) -> Result[Any]:
-        """Run a statement, and remember when it fails."""
+    def call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run a function of ``_calls`` in the transaction."""
+        return self.watched(fn, self.conn, self.eager, *args)
+
+    def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what uses the connection, and remember when it fails."""
         try:
-            return _statement.execute(self.conn, statement, parameters, execution_options)
+            return fn(*args)
         except BaseException as error:
             if self.failure is None or _sqlstate(error) != _ABORTED:
                 self.failure = error
             raise
+
+    def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
+        """Set a savepoint; gives it, and the failure that the session knew of before it."""
+        try:
+            # Else the savepoint would be the transaction, and its release a commit.
+            self._really_begin()
+            return self.conn.begin_nested(), self.failure
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+
+    def end_savepoint(
+        self, point: NestedTransaction, before: BaseException | None, keep: bool, failed: bool
+    ) -> None:
+        """Release a savepoint, or roll back to it.
+
+        :param before: the failure that the session knew of before the savepoint.
+        :param keep: release it; False rolls back, which also mends a failed transaction.
+        :param failed: an exception is on its way out, which an error here must not replace.
+        """
+        if not self.open or not point.is_active:
+            # The session was committed or rolled back inside.
+            return
+        swallowed = self.failure if self.failure is not before else None
+        try:
+            if keep and not self._given_up(swallowed):
+                point.commit()
+                self.failure = before
+                return
+            point.rollback()
+            self.failure = before
+        except BaseException as error:
+            self.failure = self.failure or error
+            if not failed or not isinstance(error, Exception):
+                raise
+            logger.warning("the rollback to a savepoint failed", exc_info=True)
+        if keep:
+            raise TransactionRolledBack(
+                "nothing since the savepoint was kept: a statement failed inside it, and the "
+                "database had given all of it up. The session goes on from the savepoint. Let the "
+                "error leave the `begin_nested()` block, or set one around what may fail."
+            ) from swallowed
 
     def commit(self) -> None:
         """Commit, and close the session whatever comes of it.
@@ -85,12 +170,13 @@ class Work:
         """
         self.open = False
         failure, self.failure = self.failure, None
+        self._close_streams()
         if self._given_up(failure):
             self.rollback_quietly()
             raise TransactionRolledBack(
                 "nothing was committed: a statement of this session failed, and the database gave "
                 "the whole transaction up. Let the error leave the block, or run what may fail "
-                "inside `session.conn.begin_nested()`, whose rollback keeps the rest."
+                "inside `session.begin_nested()`, whose rollback keeps the rest."
             ) from failure
         self.conn.commit()
 
@@ -98,6 +184,7 @@ class Work:
         """Roll back, and close the session whatever comes of it."""
         self.open = False
         self.failure = None
+        self._close_streams()
         self.conn.rollback()
 
     def rollback_quietly(self) -> None:
@@ -137,6 +224,15 @@ class Work:
             if not quietly:
                 raise
             logger.warning("a session's connection could not be given back", exc_info=True)
+
+    def _close_streams(self) -> None:
+        """Close what was not read to its end: an open cursor on SQLite holds its lock."""
+        streams, self.streams = self.streams, {}
+        for close in streams.values():
+            try:
+                close()
+            except Exception:
+                logger.info("a stream could not be closed", exc_info=True)
 
     def _given_up(self, failure: BaseException | None) -> bool:
         """True when the database would "commit" this transaction and store nothing."""

@@ -6,32 +6,35 @@ Each call runs its work in one greenlet hop; what a cancellation does to it is s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
 
 from ..exception import ConcurrentSessionUse, InvalidSessionState
-from . import _checks
+from . import _calls, _checks, _oneshot
+from ._async_calls import AsyncCalls
 from ._cancel import needs_connecting, stopper
 from ._guard import TaskGuard
-from ._hop import Stop, hop, shielded, spawn, start
+from ._hop import Stop, hop, noticing_cancellation, shielded, spawn, start
+from ._savepoint import AsyncSavepoint
+from ._stream import AsyncStream, AsyncStreaming, stream_of
 from ._turns import Turns, turns_of
 from ._work import Work
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable, Result, ScalarResult
-    from sqlalchemy.engine import TupleResult
-    from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
+    from sqlalchemy import Executable
+    from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from .session import _T, _Parameters, _Ts
+    from ._types import C, Options, Parameters, T, Ts
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
 
-class AsyncSession:
+class AsyncSession(AsyncCalls):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
@@ -67,7 +70,7 @@ class AsyncSession:
 
     @property
     def conn(self) -> AsyncConnection:
-        """The connection, for what a session does not do: savepoints, streams, DDL helpers.
+        """The connection, for what a session does not do, such as ``run_sync()``.
 
         On asyncpg a failure of a statement that runs here, and not through the session, is not
         known to :meth:`commit`.
@@ -82,102 +85,121 @@ class AsyncSession:
         return self._work.state
 
     @overload
-    async def execute(
+    def stream(
         self,
-        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
-        parameters: _Parameters = None,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[*tuple[_T, *_Ts]]: ...
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[T, *Ts]]]: ...
 
     @overload
-    async def execute(
+    def stream(
         self,
         statement: Executable,
-        parameters: _Parameters = None,
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[*tuple[Any, ...]]: ...
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]: ...
 
-    async def execute(
+    def stream(
         self,
         statement: Executable,
-        parameters: _Parameters = None,
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> Result[*tuple[Any, ...]]:
-        """Run a statement of any kind and return its buffered result.
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]:
+        """Run a statement with a server-side cursor, and read its rows chunk by chunk.
 
-        :param parameters: a dictionary, or a list of them for INSERT, UPDATE and DELETE.
-        :raises InvalidSessionState: on a closed session.
-        :raises ConcurrentSessionUse: when another task is inside the session.
+        ``result = await session.stream(...)``, or ``async with session.stream(...) as result:``,
+        which closes it at the end of the block.  A result that is left half-way is closed with the
+        session.
+
+        :param execution_options: ``yield_per`` says how many rows make a chunk.
+        :raises InvalidSessionState: on a closed session; also by the result, when it is read after
+            the session was closed.
+        :raises ConcurrentSessionUse: when another task is inside the session; also by the result.
+        :raises InvalidRequestError: for joined collections, which chunks would tear.
+
+        And the errors of :meth:`execute`.
         """
         if execution_options is not None:
-            _checks.execution_options(execution_options)
-        self._enter("execute")
-        work = self._work
-        return await hop(
-            self._guard.leave, self._stop, work.execute, statement, parameters, execution_options
-        )
+            _checks.stream_options(execution_options)
+        args = (_calls.stream, statement, parameters, execution_options)
+        return AsyncStreaming(self, lambda: self._stream(*args))
 
     @overload
-    async def tuples(
+    def stream_scalars(
         self,
-        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
-        parameters: _Parameters = None,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[tuple[_T, *_Ts]]: ...
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[T]]: ...
 
     @overload
-    async def tuples(
+    def stream_scalars(
         self,
         statement: Executable,
-        parameters: _Parameters = None,
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[Any]: ...
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]: ...
 
-    async def tuples(
+    def stream_scalars(
         self,
         statement: Executable,
-        parameters: _Parameters = None,
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> TupleResult[Any]:
-        """The rows of a statement as tuples, typed; arguments and errors as in ``execute()``."""
-        result = await self.execute(statement, parameters, execution_options=execution_options)
-        # A TupleResult is a Result to the eyes of a type checker; 2.1 deprecates the method.
-        return cast("TupleResult[Any]", result)
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]:
+        """The first item of each row; arguments, use and errors as in :meth:`stream`."""
+        if execution_options is not None:
+            _checks.stream_options(execution_options)
+        args = (_calls.stream, statement, parameters, execution_options)
+        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
 
-    @overload
-    async def scalars(
+    def stream_into(
         self,
-        statement: TypedReturnsRows[*tuple[_T, *_Ts]],
-        parameters: _Parameters = None,
-        *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> ScalarResult[_T]: ...
-
-    @overload
-    async def scalars(
-        self,
+        cls: type[C],
         statement: Executable,
-        parameters: _Parameters = None,
+        parameters: Parameters = None,
         *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> ScalarResult[Any]: ...
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[C]]:
+        """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
+        if execution_options is not None:
+            _checks.stream_options(execution_options)
+        args = (_calls.stream_into, cls, statement, parameters, validate, execution_options)
+        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
 
-    async def scalars(
-        self,
-        statement: Executable,
-        parameters: _Parameters = None,
-        *,
-        execution_options: CoreExecuteOptionsParameter | None = None,
-    ) -> ScalarResult[Any]:
-        """The first item of each row; arguments and errors as in ``execute()``."""
-        result = await self.execute(statement, parameters, execution_options=execution_options)
-        return result.scalars()
+    def begin_nested(self) -> AsyncSavepoint:
+        """A savepoint, as a block: ``async with session.begin_nested():``.
+
+        A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and
+        the session goes on.
+
+        :raises InvalidSessionState: on entering it in a closed session, or a second time.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises TransactionRolledBack: at a clean end, when the database had given up what was done.
+        """
+        return AsyncSavepoint(self)
+
+    def in_transaction(self) -> bool:
+        """True while there is a transaction to commit; False on a closed session."""
+        return self._work.in_transaction()
+
+    async def connection(self) -> AsyncConnection:
+        """The connection, for Core work in the same transaction.
+
+        On asyncpg a failure of a statement that runs there, and not through the session, is not
+        known to :meth:`commit`.
+
+        :raises InvalidSessionState: on a closed session.
+        """
+        self._work.check_open("connection")
+        return self.conn
 
     async def commit(self) -> None:
         """Commit the transaction and close the session, whatever comes of it.
@@ -200,6 +222,21 @@ class AsyncSession:
         self._work.open = False
         await shielded(start(spawn(self._work.rollback), self._guard.leave), patient=self._patient)
 
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        self._enter(fn.__name__.strip("_"))
+        return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
+
+    async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+        return AsyncStream(stream_of(self, await self._call(fn, *args)))
+
+    async def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
+        return (await self._stream(fn, *args)).scalars()
+
+    def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what reads a stream, from within a greenlet of SQLAlchemy's."""
+        self._enter(what)
+        return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+
     def _enter(self, what: str) -> None:
         self._guard.enter()
         if not self._work.open:
@@ -215,20 +252,32 @@ class AsyncSession:
             _checks.no_such_attribute(self, name)
 
 
-class AsyncSessionFactory:
+class AsyncSessionFactory(AsyncCalls):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
     :param auto_commit: commit at the end of a block that was left without an exception.
+    :param eager: ``"mapped"`` loads the relationships that are mapped to be loaded eagerly
+        (``lazy="selectin"`` and its kin); ``"explicit"`` only those that a statement asks for.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
+    :raises ValueError: for another word as ``eager``.
+
+    A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
     """
 
-    __slots__ = ("__weakref__", "_auto_commit", "_engine")
+    __slots__ = ("__weakref__", "_auto_commit", "_eager", "_engine")
 
-    def __init__(self, engine: AsyncEngine, *, auto_commit: bool = True) -> None:
-        _checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit)
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        auto_commit: bool = True,
+        eager: Literal["mapped", "explicit"] = "mapped",
+    ) -> None:
+        _checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
+        self._eager = eager == "mapped"
 
     @property
     def engine(self) -> AsyncEngine:
@@ -237,6 +286,10 @@ class AsyncSessionFactory:
     @property
     def auto_commit(self) -> bool:
         return self._auto_commit
+
+    @property
+    def eager(self) -> Literal["mapped", "explicit"]:
+        return "mapped" if self._eager else "explicit"
 
     def begin(self, **execution_options: Any) -> AsyncSessionBlock:
         """A block, for ``async with``, that is one transaction in one session.
@@ -250,20 +303,52 @@ class AsyncSessionFactory:
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
         _checks.begin_options(self._engine.sync_engine, execution_options)
-        return AsyncSessionBlock(self._engine, self._auto_commit, execution_options)
+        return AsyncSessionBlock(self._engine, self._auto_commit, execution_options, self._eager)
+
+    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        engine = self._engine.sync_engine
+        plan = _oneshot.plan(engine, self._auto_commit, self._eager, fn, args)
+        if plan.alone and turns_of(engine.pool) is None and not needs_connecting(engine.pool):
+            work = Work(eager=self._eager)
+            stop = stopper(work, engine)
+            with noticing_cancellation():
+                return await hop(_nothing, stop, work.once, engine, plan.options, fn, *args)
+        block = AsyncSessionBlock(
+            self._engine, plan.commit, plan.options, self._eager, plan.snapshot
+        )
+        async with block as session:
+            return await session._call(fn, *args)
 
 
 class AsyncSessionBlock:
     """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
 
-    __slots__ = ("_auto_commit", "_engine", "_entered", "_options", "_session", "_turns")
+    __slots__ = (
+        "_auto_commit",
+        "_eager",
+        "_engine",
+        "_entered",
+        "_options",
+        "_session",
+        "_snapshot",
+        "_turns",
+    )
 
     _session: AsyncSession
 
-    def __init__(self, engine: AsyncEngine, auto_commit: bool, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        snapshot: bool = False,
+    ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
         self._options = options
+        self._eager = eager
+        self._snapshot = snapshot
         self._entered = False
         self._turns: Turns | None = None
 
@@ -274,7 +359,7 @@ class AsyncSessionBlock:
         self._turns = turns_of(self._engine.sync_engine.pool)
         if self._turns is not None:
             await self._turns.take_in_task()
-        work = Work()
+        work = Work(eager=self._eager)
         await self._connect(work)
         self._session = AsyncSession._begun(self._engine, work, self._turns is not None)
         return self._session
@@ -282,19 +367,16 @@ class AsyncSessionBlock:
     async def _connect(self, work: Work) -> None:
         """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
         engine = self._engine.sync_engine
-        caller = asyncio.current_task()
-        asked = 0 if caller is None else caller.cancelling()
+        connect = work.connect, engine, self._options, self._snapshot
         opening: asyncio.Task[None] | None = None
         try:
-            if needs_connecting(engine.pool):
-                # A torn connection attempt leaks its socket on some drivers: let it end.
-                opening = start(spawn(work.connect, engine, self._options))
-                await shielded(opening, patient=self._turns is not None, push=False)
-            else:
-                await hop(_nothing, stopper(work, engine), work.connect, engine, self._options)
-            if caller is not None and caller.cancelling() > asked:
-                # wait_for(), in which the pool waits, can lose a cancellation on Python 3.11.
-                raise asyncio.CancelledError
+            with noticing_cancellation():
+                if needs_connecting(engine.pool):
+                    # A torn connection attempt leaks its socket on some drivers: let it end.
+                    opening = start(spawn(*connect))
+                    await shielded(opening, patient=self._turns is not None, push=False)
+                else:
+                    await hop(_nothing, stopper(work, engine), *connect)
         except BaseException:
             if opening is None or opening.done():
                 await self._give_back(work)
