@@ -20,7 +20,8 @@ def markdown(results: dict[str, Any]) -> str:
             f" SQLAlchemy {env['sqlalchemy']}"
             f" ({'with' if env['compiled_extensions'] else 'without'} compiled extensions), "
             + ", ".join(f"{name} {number}" for name, number in env["drivers"].items())
-            + ". Written by `python -m benchmarks run`; what each contender does is told in"
+            + f". The machine has {env['processors']} processors, and in the minutes before a load of"
+            f" {env['load']}. Written by `python -m benchmarks run`; what each contender does is told in"
             " `benchmarks/__init__.py`."
         ),
         (

@@ -6,6 +6,7 @@ import asyncio
 import faulthandler
 import gc
 import json
+import os
 import platform
 import random
 import sys
@@ -182,6 +183,8 @@ def environment() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "sqlalchemy": version("sqlalchemy"),
         "compiled_extensions": has_compiled_ext(),
+        "load": round(os.getloadavg()[1], 1),
+        "processors": os.cpu_count(),
         "drivers": {name: version(name) for name in ("aiosqlite", "asyncpg", "psycopg")},
     }
 
