@@ -30,16 +30,17 @@ class Run:
     """What became of a coroutine that was cancelled at one of its suspension points."""
 
     point: int
-    reached: bool
-    cancelled: bool
+    reached: bool = False
+    cancelled: bool = False
+    # How often it was suspended.
+    points: int = 0
 
 
 @types.coroutine
 def _stepped(
-    coro: Coroutine[Any, Any, Any], point: int, reached: Callable[[Any], None]
+    coro: Coroutine[Any, Any, Any], run: Run, reached: Callable[[Any], None]
 ) -> Generator[Any, Any, Any]:
     """Run a coroutine by hand, and call back when it is about to suspend for the k-th time."""
-    count = 0
     error: BaseException | None = None
     while True:
         try:
@@ -47,8 +48,8 @@ def _stepped(
         except StopIteration as stop:
             return stop.value
         error = None
-        count += 1
-        if count == point:
+        run.points += 1
+        if run.points == run.point:
             reached(pending)
         try:
             yield pending
@@ -65,7 +66,7 @@ async def cancelled_at(
     and the task has not been resumed.
     """
     loop = asyncio.get_running_loop()
-    run = Run(point, reached=False, cancelled=False)
+    run = Run(point)
     scope = anyio.CancelScope()
 
     def cancel(_: Any = None) -> None:
@@ -86,7 +87,7 @@ async def cancelled_at(
 
     async def in_scope() -> None:
         with scope:
-            await _stepped(make(), point, reached)
+            await _stepped(make(), run, reached)
         run.cancelled = scope.cancelled_caught
 
     task = asyncio.create_task(in_scope())

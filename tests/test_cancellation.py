@@ -6,6 +6,7 @@ for anyio's scopes, with a future that is pending or done, on every driver.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -18,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory
 
-from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
+from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 
 pytestmark = pytest.mark.anyio
 
@@ -136,3 +137,133 @@ async def test_cancelled_anywhere(
 
     points = await cancelled_everywhere(block, kind, moment, check, prepare)
     assert points >= 3
+
+
+# Runs until it is interrupted.
+ENDLESS = text(
+    "with recursive n (i) as (select 1 union all select i + 1 from n) select max(i) from n"
+)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("kind", "moment"), [("task", "pending"), ("scope", "pending")])
+async def test_a_statement_that_does_not_end(
+    engine: AsyncEngine, witness: Witness, kind: Kind, moment: Moment
+) -> None:
+    db = AsyncSessionFactory(engine)
+
+    async def block() -> None:
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": "new"})
+            counter.reached = True
+            await session.execute(ENDLESS)
+
+    # The first session opens the connection, which all others use.
+    async with db.begin() as session:
+        await session.execute(select(func.count()).select_from(Note))
+    counter = Run(0)
+    point = 0
+    while not counter.reached:
+        point += 1
+        assert (await cancelled_at(point, kind, moment, block)).cancelled
+    # From the first point of the endless statement on, and the one after it.
+    for later in (point, point + 1):
+        assert (await cancelled_at(later, kind, moment, block)).cancelled
+        await witness.can_write()
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("kind", "moment"), VARIANTS)
+async def test_a_memory_database_survives_everywhere(
+    engine: AsyncEngine, kind: Kind, moment: Moment
+) -> None:
+    memory = create_async_engine("sqlite+aiosqlite:///:memory:")
+    db = AsyncSessionFactory(memory)
+    async with db.begin() as session:
+        await session.conn.run_sync(Base.metadata.create_all)
+        await session.execute(insert(Note), {"id": 1, "text": "kept"})
+
+    async def block() -> None:
+        async with db.begin() as session:
+            await write_and_read(session)
+
+    async def check(run: Run) -> None:
+        async with db.begin() as session:
+            assert 1 in (await session.scalars(select(Note.id))).all()
+
+    assert await cancelled_everywhere(block, kind, moment, check) > 3
+    await memory.dispose()
+
+
+@pytest.mark.parametrize(("kind", "moment"), VARIANTS)
+async def test_waiting_for_the_pool(
+    database_url: URL, witness: Witness, kind: Kind, moment: Moment
+) -> None:
+    engine = create_async_engine(database_url, pool_size=1, max_overflow=0)
+    db = AsyncSessionFactory(engine)
+
+    async def block() -> None:
+        async with db.begin() as session:
+            await session.execute(select(func.count()).select_from(Note))
+
+    async def holder() -> None:
+        async with db.begin() as session:
+            holding.set()
+            await go_on.wait()
+            await session.execute(insert(Note), {"text": "kept"})
+
+    for point in (1, 2, 3):
+        holding, go_on = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(holder())
+        await holding.wait()
+        waiter = asyncio.create_task(cancelled_at(point, kind, moment, block))
+        if moment == "pending" and point == 1:
+            assert (await waiter).cancelled
+            go_on.set()
+        go_on.set()
+        await task
+        await waiter
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        await witness.can_write()
+    # The only connection is there for the next one.
+    await block()
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("kind", ["task", "scope"])
+async def test_a_stalled_commit_gets_a_grace(
+    engine: AsyncEngine, witness: Witness, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naked_sqla.om._hop.GRACE", 0.05)
+    # COMMIT checks the deferred trigger, which waits for a lock that another transaction holds.
+    async with witness.engine.begin() as conn:
+        for statement in STALLING:
+            await conn.execute(text(statement))
+    db = AsyncSessionFactory(engine)
+    sessions: list[AsyncSession] = []
+
+    async def block() -> None:
+        async with db.begin() as session:
+            sessions.append(session)
+            await session.execute(insert(Note), {"text": "new"})
+
+    # Twice: the first block opens the connection. Its last suspension is its COMMIT.
+    await block()
+    commit = (await cancelled_at(0, kind, "pending", block)).points
+    async with witness.engine.connect() as other:
+        await other.execute(text("select pg_advisory_xact_lock(1)"))
+        assert (await cancelled_at(commit, kind, "pending", block)).cancelled
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        await other.rollback()
+    assert {session.state for session in sessions} == {"closed"}
+    await witness.can_write()
+
+
+STALLING = [
+    "create function stall() returns trigger language plpgsql as "
+    "$$ begin perform pg_advisory_xact_lock(1); return null; end $$",
+    "create constraint trigger stall after insert on note deferrable initially deferred "
+    "for each row execute function stall()",
+]

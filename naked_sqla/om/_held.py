@@ -28,6 +28,8 @@ class Held:
                 try:
                     yield pending
                 except asyncio.CancelledError:
+                    # Its result may be a cursor; the frames of an error live long.
+                    pending = None
                     raise
                 except BaseException as error:  # noqa: BLE001
                     # What it waited for failed: a task throws that in.

@@ -15,7 +15,7 @@ import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from .._compat import AsyncIoGreenlet, current_greenlet
@@ -30,8 +30,8 @@ GRACE = 1.0
 _PUSH = 0.25
 _PUSHES = 3
 
-# Ends what cancelled work waits for; gives the error to go on with, None for the cancellation.
-Stop = Callable[[], Awaitable[BaseException | None]]
+# Ends what cancelled work waits for; gives the error to go on with, None where there is none.
+Stop = Callable[[Any], Awaitable[BaseException | None]]
 
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()
@@ -62,7 +62,7 @@ async def hop(
                 if stop is None or held is None:
                     left = _rest(worker, cancelled)
                 else:
-                    left = _held_rest(worker, held, stop, cancelled)
+                    left = _held_rest(worker, held, stop, waits)
                 rest = asyncio.get_running_loop().create_task(left)
                 rest.add_done_callback(lambda _: done())
                 moved = True
@@ -144,19 +144,6 @@ async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool =
     task.add_done_callback(_settled)
 
 
-@contextlib.contextmanager
-def noticing_cancellation() -> Iterator[None]:
-    """Raise ``CancelledError`` at the end when the task was cancelled, and nothing came of it.
-
-    ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
-    """
-    caller = asyncio.current_task()
-    asked = 0 if caller is None else caller.cancelling()
-    yield
-    if caller is not None and caller.cancelling() > asked:
-        raise asyncio.CancelledError
-
-
 def _settled(task: asyncio.Task[Any]) -> None:
     _leftover.discard(task)
     if task.cancelled():
@@ -184,12 +171,12 @@ async def _rest(worker: Any, cancelled: BaseException) -> None:
         await _run_on(worker, worker.throw(cancelled))
 
 
-async def _held_rest(worker: Any, held: Held, stop: Stop, cancelled: BaseException) -> None:
+async def _held_rest(worker: Any, held: Held, stop: Stop, waits: Any) -> None:
     """Stop what the work waits for, and run what is left of it; its end is of no interest."""
-    error = await stop() or cancelled
+    error = await stop(waits)
     try:
         try:
-            value = await held.end(error)
+            value = None if error is None else await held.end(error)
         except BaseException as raised:  # noqa: BLE001
             waits = worker.throw(raised)
         else:
@@ -199,7 +186,7 @@ async def _held_rest(worker: Any, held: Held, stop: Stop, cancelled: BaseExcepti
         # SQLAlchemy's frames are in cycles with their error; a driver's cursor in one of them would
         # hold its lock on the database until the garbage collector has come.
         lost: BaseException | None = ended
-        while lost is not None and lost is not cancelled:
+        while lost is not None:
             traceback.clear_frames(lost.__traceback__)
             lost = lost.__cause__ or lost.__context__
     finally:
