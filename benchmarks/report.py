@@ -12,18 +12,9 @@ Cells = list[str]
 
 def markdown(results: dict[str, Any]) -> str:
     """Return the whole report."""
-    env = results["environment"]
     parts = [
         "# Benchmark results",
-        (
-            f"{env['implementation']} {env['python']} on {env['machine']},"
-            f" SQLAlchemy {env['sqlalchemy']}"
-            f" ({'with' if env['compiled_extensions'] else 'without'} compiled extensions), "
-            + ", ".join(f"{name} {number}" for name, number in env["drivers"].items())
-            + f". The machine has {env['processors']} processors, and in the minutes before a load of"
-            f" {env['load']}. Written by `python -m benchmarks run`; what each contender does is told in"
-            " `benchmarks/__init__.py`."
-        ),
+        _environment(results["environment"]),
         (
             "A ratio is the median of the rounds' ratios to Core by position, with its 95%"
             " bootstrap interval, and the quartiles of the rounds. *Core, by position, again* is"
@@ -40,6 +31,18 @@ def markdown(results: dict[str, Any]) -> str:
             parts += [f"## {title}", f"{measured['rounds']} rounds.", *_shapes(measured)]
     parts += _legacy(results) + _alone(results)
     return "\n\n".join(parts) + "\n"
+
+
+def _environment(env: dict[str, Any]) -> str:
+    drivers = ", ".join(f"{name} {number}" for name, number in env["drivers"].items())
+    extensions = "with" if env["compiled_extensions"] else "without"
+    return (
+        f"{env['implementation']} {env['python']} on {env['machine']}, SQLAlchemy"
+        f" {env['sqlalchemy']} ({extensions} compiled extensions), {drivers}. The machine has"
+        f" {env['processors']} processors, and had a load of {env['load']} in the minutes before."
+        " Written by `python -m benchmarks run`; what each contender does is told in"
+        " `benchmarks/__init__.py`."
+    )
 
 
 def _goals(results: dict[str, Any]) -> str:
