@@ -15,7 +15,7 @@ import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from .._compat import AsyncIoGreenlet, current_greenlet
@@ -142,6 +142,19 @@ async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool =
             limit = loop.time() + _PUSH
     _leftover.add(task)
     task.add_done_callback(_settled)
+
+
+@contextlib.contextmanager
+def noticing_cancellation() -> Iterator[None]:
+    """Raise ``CancelledError`` at the end when the task was cancelled, and nothing came of it.
+
+    ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
+    """
+    caller = asyncio.current_task()
+    asked = 0 if caller is None else caller.cancelling()
+    yield
+    if caller is not None and caller.cancelling() > asked:
+        raise asyncio.CancelledError
 
 
 def _settled(task: asyncio.Task[Any]) -> None:
