@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import ColumnProperty, CompositeProperty
+from sqlalchemy.orm import ColumnProperty, CompositeProperty, RelationshipProperty
 
 from naked_sqla import _compat
 from naked_sqla.exception import NotLoadedError
@@ -54,10 +54,14 @@ def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
             f"{fact} Load it with the statement: keep it in load_only(), leave it out of defer(), "
             f"or write .options(undefer({name})); for a column of a subclass select that class."
         )
-    target = prop.mapper.class_.__name__ if hasattr(prop, "mapper") else "the related class"
+    if isinstance(prop, RelationshipProperty) and prop.lazy in ("dynamic", "write_only"):
+        return (
+            f"{fact} It is mapped lazy={prop.lazy!r}, which no statement loads. Select the related "
+            f"rows with a statement of their own."
+        )
     return (
-        f"{fact} Select the related rows yourself: select({model.__name__}, {target})"
-        f".join({name}), or a statement of its own."
+        f"{fact} Load it with the statement, .options(selectinload({name})), or for objects in "
+        f"hand, session.preload(objects, {name})."
     )
 
 
