@@ -19,6 +19,7 @@ from naked_sqla import (
     SessionFactory,
     TransactionRolledBack,
 )
+from naked_sqla.om._guard import ThreadGuard
 
 from ._notes import COUNT, Base, Note, checked_out, stored_sync
 
@@ -149,14 +150,23 @@ def test_two_threads_in_one_session(db: SessionFactory) -> None:
 
 
 @pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
-def test_a_block_left_while_a_thread_is_inside(db: SessionFactory) -> None:
+def test_a_block_left_while_a_thread_is_inside(
+    db: SessionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pause = Pause(db.engine)
+    wait_and_enter = ThreadGuard.wait_and_enter
+
+    def going_on(guard: ThreadGuard) -> None:
+        # The end of the block has seen the other thread, and is about to wait for it.
+        pause.go_on.set()
+        wait_and_enter(guard)
+
+    monkeypatch.setattr(ThreadGuard, "wait_and_enter", going_on)
     with pytest.raises(ConcurrentSessionUse, match=r"'first' was inside.*rolled back"):
         with db.begin() as session:
             first = threading.Thread(target=add, args=(session, "a"), name="first")
             first.start()
             pause.reached.wait(10)
-            threading.Timer(0, pause.go_on.set).start()
     first.join()
     assert stored_sync(db.engine) == []
     assert checked_out(db.engine) == 0
