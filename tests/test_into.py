@@ -6,13 +6,14 @@ import datetime
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import attrs
 import msgspec
 import pydantic
 import pytest
 from sqlalchemy import (
+    URL,
     Column,
     Integer,
     MetaData,
@@ -30,7 +31,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Bundle, aliased, joinedload, load_only, selectinload, with_polymorphic
 from typing_extensions import TypedDict
 
@@ -412,6 +413,19 @@ async def test_a_field_of_the_mapped_class_takes_a_naked_object(db: Database) ->
         _ = first.author.company
 
 
+class Named(Protocol):
+    name: str
+
+
+async def test_a_field_of_a_protocol_takes_a_naked_object(db: Database) -> None:
+    @dataclass
+    class Out:
+        user: Named
+
+    (found,) = await db.into(Out, select(User).where(User.id == 1))
+    assert isinstance(found.user, User)
+
+
 async def test_the_only_relationship_that_leads_to_an_entity_names_it(db: Database) -> None:
     @dataclass
     class Out:
@@ -611,3 +625,23 @@ async def test_one_statement_into_many_classes(db: Database) -> None:
             name: str
 
         assert [type(item) for item in await db.into(Out, BY_ID)] == [Out, Out], number
+
+
+async def test_rows_that_sqlalchemy_wants_to_see_itself(database_url: URL) -> None:
+    engine = create_async_engine(database_url, echo="debug")
+    try:
+        async with filled(engine) as db:
+            assert len(await db.into(TypedOut, select(Typed))) == 1
+            assert await db.stream_into(AsDataclass, BY_ID, 5) == [expected]
+    finally:
+        await engine.dispose()
+
+
+async def test_values_are_not_part_of_what_is_cached(db: Database) -> None:
+    for number in range(5):
+        assert len(await db.into(AsDataclass, select(User.id, User.name).limit(number))) == min(
+            number, 2
+        )
+    statement = select(User.id, User.name).where(User.id.in_([1, 2])).order_by(User.id)
+    assert await db.into(AsDataclass, statement) == expected
+    assert await db.into(AsDataclass, statement.where(User.id.in_([2]))) == expected[1:]

@@ -84,7 +84,16 @@ def test_import_takes_no_driver_and_no_framework() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    optional = {"aiosqlite", "asyncpg", "fastapi", "psycopg", "pydantic", "sqlmodel"}
+    optional = {
+        "aiosqlite",
+        "asyncpg",
+        "attr",
+        "fastapi",
+        "msgspec",
+        "psycopg",
+        "pydantic",
+        "sqlmodel",
+    }
     assert optional & set(done.stdout.split()) == set()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_origin
 
+import typing_extensions
+
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import mismatch
 from naked_sqla.om.annotations import alternatives, is_fillable
@@ -277,4 +279,6 @@ def _holds(choice: Any, structure: Structure) -> bool:
         return True
     if structure.model is None:
         return choice is tuple or get_origin(choice) is tuple
-    return isinstance(choice, type) and issubclass(structure.model, choice)
+    if not isinstance(choice, type):
+        return False
+    return typing_extensions.is_protocol(choice) or issubclass(structure.model, choice)
