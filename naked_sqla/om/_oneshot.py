@@ -111,6 +111,12 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
         return _PRELOAD
     if fn is _calls.get or fn is _calls.get_one:
         model, ident, options, _, with_for_update = args
+        if not options and not with_for_update and isinstance(model, type):
+            found = _kinds.get((model, eager))
+            if found is None:
+                statement, _ = get_statement(model, ident)
+                found = _remember((model, eager), statement, eager)
+            return found
         statement, _ = get_statement(model, ident, options, with_for_update)
     elif fn is _calls.into:
         # Rows into other classes never lead to further statements.
@@ -122,11 +128,13 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     key = _compat.cache_key_of(statement)
     if key is None:
         return _kind_of(statement, eager)
-    found = _kinds.get((key, eager))
-    if found is None:
-        if len(_kinds) >= _REMEMBERED:
-            _kinds.clear()
-        found = _kinds[key, eager] = _kind_of(statement, eager)
+    return _kinds.get((key, eager)) or _remember((key, eager), statement, eager)
+
+
+def _remember(key: Any, statement: Any, eager: bool) -> _Kind:
+    if len(_kinds) >= _REMEMBERED:
+        _kinds.clear()
+    found = _kinds[key] = _kind_of(statement, eager)
     return found
 
 
