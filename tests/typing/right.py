@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
+
 from sqlalchemy import Engine, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -18,6 +21,22 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+
+
+@dataclass
+class UserRow:
+    id: int
+    name: str
+
+
+class UserTuple(NamedTuple):
+    id: int
+    name: str
+
+
+class UserEntry(TypedDict):
+    id: int
+    name: str
 
 
 async def asynchronous(db: AsyncSessionFactory, conn: AsyncConnection) -> User:
@@ -50,3 +69,21 @@ def synchronous(engine: Engine) -> str:
         user: User = session.scalars(select(User)).one()
         session.commit()
         return user.name
+
+
+async def into_classes(db: AsyncSessionFactory) -> UserRow:
+    async with db.begin() as session:
+        for row in await session.into(UserRow, select(User)):
+            print(row.name.upper())
+        pair: UserTuple = (await session.into(UserTuple, text("select 1"), {"a": 1})).one()
+        entry: UserEntry = (await session.into(UserEntry, select(User), validate=False)).one()
+        print(pair.id + entry["id"])
+        async with session.stream_into(UserRow, select(User)) as stream:
+            async for row in stream:
+                print(row.name.upper())
+    return (await db.into(UserRow, insert(User).returning(User))).one()
+
+
+def into_classes_synchronous(db: SessionFactory) -> UserRow | None:
+    with db.begin() as session:
+        return session.into(UserRow, select(User)).first()

@@ -54,3 +54,15 @@ async def statements(db: AsyncSessionFactory) -> None:
         user_id, user_name, more = pair  # wrong on 2.1
         user = (await session.scalars(select(User))).one()
         print(name, user_id, user_name, more, user.nmae)  # wrong on 2.1
+
+
+class UserRow:
+    def __init__(self, id: int) -> None:
+        self.id = id
+
+
+async def into_classes(db: AsyncSessionFactory) -> None:
+    async with db.begin() as session:
+        (await session.into(UserRow, select(User))).one().age.bit_length()  # wrong
+        await session.into(UserRow, "select 1")  # wrong
+        await session.into(UserRow(1), select(User))  # wrong
