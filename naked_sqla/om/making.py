@@ -21,9 +21,11 @@ class Printer(Protocol):
 
     def bind(self, prefix: str, value: Any) -> str:
         """A name for an object."""
+        ...
 
     def temporary(self, prefix: str) -> str:
         """A name for a value of the row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,13 +243,14 @@ def _written_names(cls: Any) -> dict[str, str]:
 
 
 def _unfillable(cls: Any) -> Iterator[tuple[str, str]]:
+    shown = cls.__name__
     if dataclasses.is_dataclass(cls):
         fields: Any = dataclasses.fields(cls)
     else:
         fields = getattr(cls, "__attrs_attrs__", ())
     for field in fields:
         if not field.init:
-            yield field.name, f"{field.name} is set by {cls.__name__} itself (init=False)"
+            yield field.name, f"{field.name} is set by {shown} itself (init=False)"
 
 
 def _style(cls: Any, fields: list[Field]) -> Style:
