@@ -808,13 +808,17 @@ def has_sane_rowcount(result: Any, sets: int) -> bool:
     )
 
 
-def null_result() -> Result[Any]:
-    """A result of a statement that did not have to run: no rows, none affected."""
+def null_result(affected: int = 0, keys: Sequence[Any] = ()) -> Result[Any]:
+    """A result without rows, of no statement or of several.
+
+    :param affected: how many rows were written.
+    :param keys: the primary keys of inserted rows.
+    """
     from sqlalchemy.engine.cursor import null_dml_result
 
     result: Any = null_dml_result()
-    result.rowcount = 0
-    result.inserted_primary_key_rows = []
+    result.rowcount = affected
+    result.inserted_primary_key_rows = list(keys)
     return result  # type: ignore[no-any-return]
 
 
@@ -1015,21 +1019,26 @@ def counts_versions(mapper: Mapper[Any]) -> bool:
     return getattr(generator, "__module__", None) == "sqlalchemy.orm.mapper"
 
 
-def embedded_binds(statement: Any) -> set[str]:
-    """The names of bound parameters inside an INSERT or UPDATE, those of its own values left out."""
-    return {bind.key for bind in statement._get_embedded_bindparams() if not bind.unique}
-
-
 def values_by_column(statement: Any) -> Mapping[Any, Any]:
     """What ``values()`` was given, by column or key, of a statement for a single row."""
     return statement._values or {}
 
 
-def without_values(statement: Any) -> Any:
-    """A copy of an INSERT or UPDATE without what ``values()`` was given."""
-    statement = statement._generate()
-    statement._values = None
-    return statement
+def where_criteria(statement: Any) -> Sequence[Any]:
+    """What an UPDATE or DELETE was given by ``where()``."""
+    criteria: Sequence[Any] = statement._where_criteria
+    return criteria
+
+
+def has_post_values(statement: Any) -> bool:
+    """True for an INSERT with ON CONFLICT, or what other databases have in its place."""
+    return statement._post_values_clause is not None
+
+
+def options_of(statement: Any) -> Sequence[Any]:
+    """What ``options()`` was given."""
+    options: Sequence[Any] = statement._with_options
+    return options
 
 
 def bound_rows(result: Any) -> tuple[Sequence[str], list[tuple[Any, ...]]] | None:

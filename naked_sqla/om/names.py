@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla import _compat
 from naked_sqla.exception import UnknownAttribute
+from naked_sqla.om.tables import has_own_value
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -21,11 +22,21 @@ _Rows = Sequence[Mapping[str, Any]]
 class _Model:
     """The names of one mapped class: the same for all of its statements."""
 
-    __slots__ = ("__weakref__", "added", "columns", "composites", "described", "readable")
+    __slots__ = (
+        "__weakref__",
+        "added",
+        "columns",
+        "composites",
+        "described",
+        "omitted",
+        "readable",
+        "table",
+        "version",
+    )
 
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.described = mapper.class_.__name__
-        local = mapper.local_table
+        self.table = local = mapper.local_table
         # attribute name or column key -> column key
         self.columns = {column.key: column.key for column in local.columns}
         for prop in mapper.column_attrs:
@@ -44,6 +55,11 @@ class _Model:
         self.readable = set(mapper.all_orm_descriptors.keys())
         # what an INSERT sets by itself: the discriminator, the first version
         self.added: dict[str, Callable[[], Any]] = {}
+        self.version: str | None = None
+        # columns for which None says nothing in an INSERT: they have a value of their own
+        self.omitted = frozenset(
+            str(column.key) for column in local.columns if has_own_value(column)
+        )
         found = _compat.discriminator(mapper)
         if found is not None and found[0] in self.columns:
             self.added[self.columns[found[0]]] = partial(_same, found[1])
@@ -51,6 +67,7 @@ class _Model:
         key = "" if version is None else str(version.key)
         if callable(generate) and key in local.columns:
             self.added[key] = partial(generate, None)
+            self.version = key
 
 
 def _same(value: Any) -> Any:
@@ -138,6 +155,10 @@ class Names:
     ) -> dict[str, Any]:
         new = {key: make() for key, make in added.items()}
         new.update((renamed.get(key, key), value) for key, value in row.items())
+        version = None if self._model is None else self._model.version
+        if version is not None and version in added:
+            # the first version is the first one, whatever the row says
+            new[version] = added[version]()
         for key in composites:
             if self._model is not None:
                 new.update(self._model.composites[key](new.pop(key)))
@@ -161,8 +182,18 @@ class Names:
         """The discriminator and first version that the ORM's bulk INSERT sets where not given."""
         if self._model is None or not self._model.added or not self._statement.is_insert:
             return {}
-        given = {renamed.get(key, key) for key in row}
+        given = {renamed.get(key, key) for key in row} - {self._model.version}
         return {key: make for key, make in self._model.added.items() if key not in given}
+
+    @property
+    def omitted(self) -> Iterable[str]:
+        """Column keys for which None in a dictionary of an INSERT means "not given"."""
+        return () if self._model is None else self._model.omitted
+
+    def by_column(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+        """Values by column key, as ``values()`` can't misunderstand them."""
+        table = self._statement.table if self._model is None else self._model.table
+        return {table.columns[key]: value for key, value in values.items()}
 
     @property
     def _takes_columns(self) -> bool:

@@ -1,0 +1,200 @@
+"""INSERT of rows given by attribute keys: into one table or several, with the rows back or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import lazyload
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.om.loading import entity_result, loader_of, loading_on
+from naked_sqla.om.ordering import insert_in_order
+from naked_sqla.om.tables import Part, Rows, Written, among, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = (
+    "insert_into_tables",
+    "insert_objects",
+    "returns_whole_rows",
+    "select_by_identity",
+    "stored_rows",
+)
+
+# keys in one SELECT
+_CHUNK = 500
+
+_Identity = tuple[Any, ...]
+
+
+def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
+    """Insert rows and load what was stored.
+
+    :param rows: dictionaries by attribute key.
+    :return: a naked object for each row, in their order.
+    """
+    if not conn.dialect.insert_returning:
+        raise InvalidStatement(
+            f"{conn.dialect.name} does not return the rows of an INSERT, so that they can't be "
+            f"given back. Use execute(insert({written.name}), rows)."
+        )
+    if not returns_whole_rows(written):
+        identities = insert_into_tables(conn, written, rows)
+        stored = stored_rows(conn, written, identities)
+        if any(obj is None for obj in stored):
+            raise InvalidStatement(
+                f"a {written.name} was stored that is none by what its columns say: its "
+                f"discriminator is another one. Insert the class that it is."
+            )
+        return stored
+    part = written.parts[0]
+    statement = _compat.as_orm_insert(insert(written.mapper.class_)).options(lazyload("*"))
+    options = _compat.orm_options(None)
+    loading = loading_on(conn, None)
+    objects: list[Any] = []
+    for expressions, group in runs(_values(part, rows)):
+        writes = _with_expressions(statement, part, expressions)
+        entity = (written.mapper.class_,)
+        result, found = insert_in_order(conn, writes, entity, part.table, group, options)
+        loader = loader_of(result, writes, loading)
+        if loader is None:
+            raise InvalidStatement(f"{written.name} has no columns that an INSERT could return.")
+        objects += loader.load(found)
+    return objects
+
+
+def returns_whole_rows(written: Written) -> bool:
+    """False for a class whose rows the RETURNING of one INSERT can't give."""
+    discriminator = written.mapper.polymorphic_on
+    return (
+        len(written.parts) == 1
+        and written.mapper.selectable is written.mapper.local_table
+        and (discriminator is None or discriminator in written.columns.values())
+    )
+
+
+def _values(part: Part, rows: Rows) -> list[dict[str, Any]]:
+    return list(map(part.values, rows))
+
+
+def _with_expressions(statement: Any, part: Part, expressions: Mapping[str, Any]) -> Any:
+    """The INSERT with the SQL expressions of a row; :func:`runs` has put them apart."""
+    if not expressions:
+        return statement
+    return statement.values({part.table.columns[key]: v for key, v in expressions.items()})
+
+
+def insert_into_tables(
+    conn: Connection,
+    written: Written,
+    rows: Rows,
+    options: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+    render_nulls: bool = False,
+) -> list[_Identity]:
+    """Insert rows into each table of a class, parents first.
+
+    :param rows: dictionaries by attribute key; they stay as they are.
+    :param values: what all rows have besides, SQL expressions too, by attribute key.
+    :return: the primary key of each row, in their order.
+    """
+    kept = [dict(row) for row in rows]
+    for part in written.parts:
+        if values:
+            common = {key: value for key, value in values.items() if key in part.columns}
+            filled = [{**common, **row} for row in kept]
+        else:
+            filled = kept
+        _insert_into(conn, part, kept, [part.values(r, render_nulls) for r in filled], options)
+        for row in kept:
+            for parent, child in part.inherited:
+                if row.get(child) is None:
+                    row[child] = row.get(parent)
+    return [written.identity(row) for row in kept]
+
+
+def _insert_into(
+    conn: Connection,
+    part: Part,
+    rows: list[dict[str, Any]],
+    params: list[dict[str, Any]],
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Insert rows into one table, and note the keys that it generates."""
+    columns = [part.columns[key] for key in part.keys]
+    names = [part.names[key] for key in part.keys]
+    start = 0
+    for expressions, group in runs(params):
+        statement = _with_expressions(insert(part.table), part, expressions)
+        taken = rows[start : start + len(group)]
+        start += len(group)
+        if all(name in group[0] for name in names):
+            conn.execute(statement, group, execution_options=options)
+            continue
+        if not conn.dialect.insert_returning:
+            raise InvalidStatement(
+                f"{conn.dialect.name} does not return the keys of an INSERT into {part.table}. "
+                f"Give the primary key with each row."
+            )
+        result, found = insert_in_order(conn, statement, columns, part.table, group, options)
+        for row, key in zip(taken, _keys_of(result, columns, found), strict=True):
+            row.update(zip(part.keys, key, strict=True))
+
+
+def _keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Iterator[_Identity]:
+    """The primary keys in rows of a result, converted by their types."""
+    metadata = _compat.metadata_of(result)
+    positions = [_compat.position_of(metadata, column, required=True) for column in columns]
+    processors: Sequence[Any] = (None,) * len(columns)
+    if _compat.is_raw_readable(result):
+        processors = _compat.processors_of(metadata, _compat.sentinels_of(result))
+    for row in found:
+        yield tuple(
+            row[i] if processors[i] is None else processors[i](row[i])  # type: ignore[index]
+            for i in positions
+        )
+
+
+def select_by_identity(
+    conn: Connection, written: Written, identities: Sequence[_Identity]
+) -> Iterator[Any]:
+    """The objects with some primary keys, in any order; one statement for each 500 keys."""
+    mapper = written.mapper
+    columns = mapper.primary_key
+    statement = select(mapper.class_).options(lazyload("*"))
+    options = _compat.orm_options(None)
+    for start in range(0, len(identities), _CHUNK):
+        chunk = identities[start : start + _CHUNK]
+        wanted = statement.where(among(columns, chunk))
+        result = conn.execute(wanted, execution_options=options)
+        yield from entity_result(result, wanted, loading_on(conn, None)).scalars()
+
+
+def stored_rows(
+    conn: Connection, written: Written, identities: Sequence[_Identity]
+) -> list[Any | None]:
+    """The stored objects with some primary keys, in their order; None for what is not there."""
+    if len(identities) == 1:
+        return [_one(conn, written, identities[0])]
+    found = {
+        tuple(getattr(obj, key) for key in written.keys): obj
+        for obj in select_by_identity(conn, written, list(dict.fromkeys(identities)))
+    }
+    used: set[_Identity] = set()
+    objects = []
+    for identity in identities:
+        obj = found.get(identity)
+        if obj is None or identity in used:
+            # a key in another form than the database gives it back, or a row that is named twice
+            obj = _one(conn, written, identity)
+        used.add(identity)
+        objects.append(obj)
+    return objects
+
+
+def _one(conn: Connection, written: Written, identity: _Identity) -> Any | None:
+    return next(select_by_identity(conn, written, [identity]), None)

@@ -1,0 +1,151 @@
+"""Rows that an INSERT returns, in the order of its parameters.
+
+PostgreSQL: SQLAlchemy sorts them by a sentinel.  SQLite has none for a generated key, and
+SQLAlchemy inserts row by row there.  Here the batch stays one statement, and the order is proven:
+what each returned row holds is what the driver was given for it.  Two rows that were given the same
+values in every column can't be told apart by anybody, so that it does not matter which is which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, literal, select
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidStatement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult
+
+__all__ = ("insert_in_order",)
+
+_Row = Sequence[Any]
+
+
+def insert_in_order(
+    conn: Connection,
+    statement: Any,
+    returning: Sequence[Any],
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    options: Any,
+) -> tuple[CursorResult[Any], Sequence[_Row]]:
+    """Insert some rows with one statement.
+
+    :param statement: an INSERT without RETURNING.
+    :param returning: what it is to return, the primary key of ``table`` included.
+    :param rows: dictionaries with the same column keys.
+    :return: the result, which has been read, and its rows in the order of ``rows``, as the driver
+        gave them where the result is raw readable, else converted.
+    :raises InvalidStatement: fewer rows came back than were inserted, or nothing tells which is
+        which.
+    """
+    several = len(rows) > 1
+    proving = several and conn.dialect.name == "sqlite" and not _compat.logs_rows(conn)
+    statement = statement.returning(*returning, sort_by_parameter_order=several and not proving)
+    # a list of one is no executemany, so that its row is returned by any dialect that can
+    result = conn.execute(statement, rows if several else rows[0], execution_options=options)
+    found = list(_compat.raw_rows(result) if _compat.is_raw_readable(result) else result.all())
+    if len(found) != len(rows):
+        raise InvalidStatement(
+            f"INSERT into {table}: {len(rows)} rows were given and {len(found)} came back, so that "
+            f"a trigger or a rule must have left rows out. Use execute(insert(...), rows), which "
+            f"does not ask which row is which."
+        )
+    return result, _Proof(conn, table, result, found).rows() if proving else found
+
+
+class _Proof:
+    """Finds for each given row the one that was returned for it."""
+
+    def __init__(
+        self, conn: Connection, table: Any, result: CursorResult[Any], found: list[_Row]
+    ) -> None:
+        self.conn = conn
+        self.table = table
+        self.result = result
+        self.found = found
+
+    def rows(self) -> Sequence[_Row]:
+        """The returned rows in the order of the given ones."""
+        bound = _compat.bound_rows(self.result)
+        if bound is None:
+            return self._verified()
+        names, given = bound
+        metadata = _compat.metadata_of(self.result)
+        positions = [self._position(metadata, name) for name in names]
+        if positions and None not in positions:
+            returned = itemgetter(*positions) if len(positions) > 1 else _one(positions[0])
+            if list(map(returned, self.found)) == given:
+                return self.found
+        try:
+            return self._matched(given, positions)
+        except TypeError:
+            # a value that can't be hashed
+            return self._verified()
+
+    def _position(self, metadata: Any, name: str) -> int | None:
+        column = self.table.columns.get(name)
+        return None if column is None else _compat.position_of(metadata, column)
+
+    def _matched(self, given: list[tuple[Any, ...]], positions: Sequence[int | None]) -> list[_Row]:
+        """Match rows by the columns whose values came back as they were given."""
+        kept = [
+            (i, position)
+            for i, position in enumerate(positions)
+            if position is not None
+            and Counter(row[i] for row in given) == Counter(row[position] for row in self.found)
+        ]
+        wanted = [tuple(row[i] for i, _ in kept) for row in given]
+        if len(set(wanted)) != len(set(given)):
+            return self._verified()
+        waiting: dict[tuple[Any, ...], deque[_Row]] = defaultdict(deque)
+        for row in self.found:
+            waiting[tuple(row[position] for _, position in kept)].append(row)
+        if any(not waiting[key] for key in wanted):
+            return self._verified()
+        counts = Counter(wanted)
+        if any(len(waiting[key]) != count for key, count in counts.items()):
+            return self._verified()
+        return [waiting[key].popleft() for key in wanted]
+
+    def _verified(self) -> list[_Row]:
+        """The rows as they came, when the database says of each that it holds what was given."""
+        metadata = _compat.metadata_of(self.result)
+        processors = _compat.processors_of(metadata)
+        keys = [
+            (column, _compat.position_of(metadata, column, required=True))
+            for column in self.table.primary_key
+        ]
+        for row, values in zip(self.found, _compat.bound_values(self.result), strict=True):
+            criteria = [
+                column == bindparam(None, _converted(row, position, processors), type_=column.type)
+                for column, position in keys
+            ]
+            criteria += [
+                self.table.columns[name].is_not_distinct_from(
+                    bindparam(None, value, type_=self.table.columns[name].type)
+                )
+                for name, value in values.items()
+                if name in self.table.columns
+            ]
+            if self.conn.execute(select(literal(1)).where(*criteria)).first() is None:
+                raise InvalidStatement(
+                    f"INSERT into {self.table}: nothing tells which of the returned rows belongs "
+                    f"to which of the given ones, since their values are stored in another form. "
+                    f"Pass batch_size=1."
+                )
+        return self.found
+
+
+def _one(position: Any) -> Callable[[_Row], tuple[Any]]:
+    return lambda row: (row[position],)
+
+
+def _converted(row: _Row, position: Any, processors: Sequence[Any]) -> Any:
+    convert = processors[position]
+    return row[position] if convert is None else convert(row[position])

@@ -1,0 +1,207 @@
+"""INSERT ... ON CONFLICT of objects: the row that is there is updated, or left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import lazyload
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.om.changing import next_version
+from naked_sqla.om.inserting import insert_objects
+from naked_sqla.om.loading import entity_result, loading_on
+from naked_sqla.om.tables import Written, among, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("Upsert",)
+
+_CHUNK = 500
+
+_Key = tuple[Any, ...]
+_Row = Mapping[str, Any]
+
+
+class Upsert:
+    """How the rows of one class are upserted.
+
+    :param on: attributes of a unique constraint; None: the primary key.
+    :param update: attributes that an existing row takes from the new one; None: all that the row
+        has, besides the key; empty: none, the existing row stays.
+    :raises InvalidStatement: the database has no ON CONFLICT, or the class has several tables.
+    :raises UnknownAttribute: a name that the class does not have.
+    """
+
+    def __init__(
+        self, conn: Connection, written: Written, on: Iterable[Any] | None, update: Any
+    ) -> None:
+        if conn.dialect.name not in ("sqlite", "postgresql"):
+            raise InvalidStatement(
+                f"{conn.dialect.name} has no INSERT ... ON CONFLICT, which upsert() is. Use "
+                f"execute() with what it has (on_duplicate_key_update(), MERGE)."
+            )
+        if len(written.parts) > 1:
+            tables = ", ".join(str(part.table) for part in written.parts)
+            raise InvalidStatement(
+                f"upsert({written.name}): a {written.name} is stored in several tables ({tables}), "
+                f"and ON CONFLICT decides on one. Use get(), and then insert() or update()."
+            )
+        self.conn = conn
+        self.written = written
+        self.part = written.parts[0]
+        self.on = written.keys if on is None else names_of_attributes(written, on)
+        if not self.on:
+            raise InvalidStatement(
+                f"upsert({written.name}, on=()): name the columns of a unique constraint."
+            )
+        self.chosen = None if update is None else names_of_attributes(written, update)
+
+    def rows(self, rows: Sequence[_Row]) -> list[Any]:
+        """Upsert rows; the stored ones as naked objects, in their order."""
+        objects: list[Any] = [None] * len(rows)
+        pending = list(enumerate(rows))
+        while pending:
+            keyed: dict[_Key, tuple[int, _Row]] = {}
+            later: list[tuple[int, _Row]] = []
+            plain: list[tuple[int, _Row]] = []
+            for index, row in pending:
+                key = tuple(map(row.get, self.on))
+                if None in key:
+                    # NULLs and generated keys meet nothing
+                    plain.append((index, row))
+                elif key in keyed:
+                    # a statement can't touch a row twice
+                    later.append((index, row))
+                else:
+                    keyed[key] = index, row
+            if plain:
+                stored = insert_objects(self.conn, self.written, [row for _, row in plain])
+                for (index, _), obj in zip(plain, stored, strict=True):
+                    objects[index] = obj
+            if keyed:
+                found = self._upsert({key: row for key, (_, row) in keyed.items()})
+                for key, (index, _) in keyed.items():
+                    objects[index] = found[key]
+            pending = later
+        return objects
+
+    def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
+        found: dict[_Key, Any] = {}
+        params = [self._values(row) for row in rows.values()]
+        for expressions, group in runs(params):
+            given = [*group[0], *expressions]
+            statement = self._statement(given)
+            if expressions:
+                columns = self.part.table.columns
+                statement = statement.values({columns[k]: v for k, v in expressions.items()})
+            result = self.conn.execute(
+                statement, group, execution_options=_compat.orm_options(None)
+            )
+            for obj in entity_result(result, statement, loading_on(self.conn, None)).scalars():
+                found[self._key(obj)] = obj
+        for look in (self._stored, self._one_by_one):
+            missing = [key for key in rows if key not in found]
+            if missing:
+                found.update(look(missing))
+        lost = [key for key in rows if key not in found]
+        if lost:
+            on = ", ".join(self.on)
+            raise InvalidStatement(
+                f"upsert({self.written.name}): the stored row with ({on}) = {lost[0]!r} can't be "
+                f"found again: a trigger has left the row out, or changed it. Use execute() with "
+                f"on_conflict_do_update(), which does not ask which row is which."
+            )
+        return found
+
+    def _values(self, row: _Row) -> dict[str, Any]:
+        """What the INSERT says: NULL where the row says None, unless that would make a key."""
+        values = self.part.values(row)
+        for key in self._updated(row):
+            name = self.part.names[key]
+            if name not in values and key in row:
+                values[name] = row[key]
+        return values
+
+    def _updated(self, row: Iterable[str]) -> list[str]:
+        fixed = {*self.on, *self.written.keys, self.written.version}
+        fixed |= {key for key in self.part.added if self.chosen is None}
+        wanted = row if self.chosen is None else self.chosen
+        return [key for key in wanted if key in self.part.columns and key not in fixed]
+
+    def _statement(self, given: Sequence[str]) -> Any:
+        table, model = self.part.table, self.written.mapper.class_
+        insert = import_module(f"sqlalchemy.dialects.{self.conn.dialect.name}").insert
+        statement = insert(model)
+        attributes = {name: key for key, name in self.part.names.items()}
+        keys = [attributes[name] for name in given]
+        updated = self._updated(keys)
+        on = [self.part.columns[key] for key in self.on]
+        if not updated:
+            statement = statement.on_conflict_do_nothing(index_elements=on)
+        else:
+            columns = [self.part.columns[key] for key in updated]
+            changes = {column.key: statement.excluded[column.key] for column in columns}
+            for column in table.columns:
+                if column.onupdate is not None and column.key not in changes:
+                    changes.update(self._onupdate(column))
+            version = self.written.version
+            if version is not None and self.written.generated:
+                changes[self.part.columns[version].key] = self._version()
+            statement = statement.on_conflict_do_update(index_elements=on, set_=changes)
+        statement = _compat.as_orm_insert(statement.returning(model))
+        return statement.options(lazyload("*"))
+
+    def _onupdate(self, column: Any) -> dict[str, Any]:
+        """What an UPDATE sets by itself, which ON CONFLICT leaves out."""
+        default = column.onupdate
+        if default.is_scalar or default.is_clause_element:
+            return {column.key: default.arg}
+        if default.is_callable:
+            return {column.key: default.arg(None)}
+        return {}
+
+    def _version(self) -> Any:
+        column = self.written.mapper.version_id_col
+        if _compat.counts_versions(self.written.mapper) and column is not None:
+            return column + 1
+        return next_version(self.written, None)
+
+    def _key(self, obj: Any) -> _Key:
+        return tuple(getattr(obj, key) for key in self.on)
+
+    def _stored(self, keys: Sequence[_Key]) -> dict[_Key, Any]:
+        """The rows that were there, and stay as they are."""
+        model = self.written.mapper.class_
+        columns = [self.part.columns[key] for key in self.on]
+        found: dict[_Key, Any] = {}
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            statement = select(model).where(among(columns, chunk)).options(lazyload("*"))
+            result = self.conn.execute(statement, execution_options=_compat.orm_options(None))
+            for obj in entity_result(result, statement, loading_on(self.conn, None)).scalars():
+                found[self._key(obj)] = obj
+        return found
+
+    def _one_by_one(self, keys: Sequence[_Key]) -> dict[_Key, Any]:
+        """Rows whose key is stored in another form than it was given: the database compares."""
+        found: dict[_Key, Any] = {}
+        for key in keys:
+            objects = list(self._stored([key]).values())
+            if len(objects) == 1:
+                found[key] = objects[0]
+        return found
+
+
+def names_of_attributes(written: Written, names: Any) -> tuple[str, ...]:
+    """Attribute keys of what may be names or attributes (``User.name``).
+
+    :raises UnknownAttribute: for what the class does not have.
+    """
+    if isinstance(names, str) or hasattr(names, "__clause_element__"):
+        names = (names,)
+    return tuple(written.attribute(getattr(name, "key", name)) for name in names)

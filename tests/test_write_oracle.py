@@ -1,0 +1,128 @@
+"""Rows written by object and by statement, next to the ORM session: the tables are equal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, inspect
+from sqlalchemy.orm import Session
+
+from naked_sqla.om import statement as statements
+from naked_sqla.om import writing
+
+from ._writing import (
+    Rows,
+    by_unit_of_work,
+    column_attributes,
+    instance_of,
+    outcome,
+    stored_dictionaries,
+    tables_of,
+)
+from .models import data
+from .oracle import Oracle, oracle
+
+__all__ = ("oracle",)
+
+# The ORM stores only one of two attributes of one column, and so do we.
+SHADOWED = {"columns.Doubled"}
+# Of another class as soon as their columns say so.
+SELF_DEFINED = {"inheritance.Square"}
+# Mapped to a SELECT: there is nothing to write to.
+READ_ONLY = {"inheritance.NameCount", "inheritance.Document"}
+MODELS = sorted(data.models("postgresql").keys() - READ_ONLY - SELF_DEFINED)
+
+
+def model_of(oracle: Oracle, name: str) -> Any:
+    return data.models("postgresql" if oracle.postgresql else "sqlite").get(name)
+
+
+def by_bulk_insert(model: Any, rows: Rows) -> Any:
+    def work(conn: Connection) -> None:
+        with Session(conn) as session:
+            session.execute(insert(model), [dict(row) for row in rows])
+
+    return work
+
+
+def same(oracle: Oracle, model: Any, theirs: Any, ours: Any) -> Any:
+    """Run both; fail where an error or the tables differ, else give what ours returned."""
+    expected, their_tables = outcome(oracle, model, theirs)
+    value, our_tables = outcome(oracle, model, ours)
+    if isinstance(expected, Exception) or isinstance(value, Exception):
+        assert type(expected) is type(value), f"{expected!r} is not {value!r}"
+    assert their_tables == our_tables
+    return value
+
+
+def variants(model: Any, rows: Rows) -> dict[str, Rows]:
+    """Rows whole, without what may be left out, without keys, each with other attributes."""
+    columns = column_attributes(model)
+    keys = {
+        key
+        for key, c in columns.items()
+        if any(t.primary_key.contains_column(c) for t in tables_of(model))
+    }
+    needed = {k for k, c in columns.items() if not (c.nullable or c.default or c.server_default)}
+    found = {
+        "whole": rows,
+        "needed": [{k: v for k, v in row.items() if k in needed | keys} for row in rows],
+        "uneven": [
+            {k: v for i, (k, v) in enumerate(row.items()) if k in needed | keys or (i + n) % 3}
+            for n, row in enumerate(rows)
+        ],
+    }
+    if tables_of(model)[0].autoincrement_column is not None:
+        found["no keys"] = [{k: v for k, v in row.items() if k not in keys} for row in rows]
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_inserts(oracle: Oracle, name: str) -> None:
+    model = model_of(oracle, name)
+    if model is None:
+        return
+    stored = stored_dictionaries(oracle, model)
+    for rows in variants(model, stored).values():
+        if not rows:
+            continue
+        orm = by_unit_of_work(model, rows)
+        instances = [instance_of(model, row) for row in rows]
+        loaded = same(oracle, model, orm, lambda conn, x=instances: writing.insert_all(conn, x))
+        if name not in SHADOWED:
+            check_loaded(model, rows, loaded)
+        if name in SHADOWED:
+            continue
+        bulk = by_bulk_insert(model, rows)
+        if isinstance(outcome(oracle, model, bulk)[0], AttributeError):
+            # the ORM can't: the class is mapped to a join, for itself or for its queries
+            bulk = orm
+        same(
+            oracle,
+            model,
+            # a unit of work asks for rows too, and fails where SQLAlchemy can't give them
+            orm if isinstance(loaded, Exception) else bulk,
+            lambda conn, x=rows: writing.insert_all(conn, x, model=model),
+        )
+        same(
+            oracle,
+            model,
+            bulk,
+            lambda conn, x=rows: statements.execute(conn, insert(model), list(x)) and None,
+        )
+
+
+def check_loaded(model: Any, rows: Rows, loaded: Any) -> None:
+    if isinstance(loaded, Exception):
+        return
+    assert len(loaded) == len(rows)
+    columns = column_attributes(model)
+    for row, obj in zip(rows, loaded, strict=True):
+        assert obj.__class__ is model
+        values = vars(obj)
+        for key, value in row.items():
+            column = columns[key]
+            given = value is not None or not (column.default or column.server_default)
+            if key in values and given and column is not inspect(model).version_id_col:
+                assert values[key] == value, key
