@@ -10,7 +10,7 @@ from benchmarks.goals import LIMITED
 
 SHOWN = ("core", "naked", "core_objects", "core_name", "legacy", "orm")
 PANELS = ("thousand", "join")
-WIDTH, LABEL, BAR, GAP, HEAD = 760, 190, 20, 6, 34
+WIDTH, LABEL, BAR, GAP, HEAD = 760, 200, 20, 6, 34
 FONT = "font-family: system-ui, -apple-system, 'Segoe UI', sans-serif"
 STYLE = f"""
 text {{ {FONT}; font-size: 13px; fill: #1f2328 }}
