@@ -20,12 +20,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typing_extensions import ReadOnly, TypedDict
 
 from naked_sqla.exception import RowMismatch
-from naked_sqla.om.fields import Style
-from naked_sqla.om.matching import match
-from naked_sqla.om.offers import Column, Offers
+from naked_sqla.om.into.fields import Style
+from naked_sqla.om.into.matching import match
+from naked_sqla.om.into.offers import Column, Offers
+from naked_sqla.om.into.records import filler
+from naked_sqla.om.into.targets import target_of
 from naked_sqla.om.plan import Cell
-from naked_sqla.om.records import filler
-from naked_sqla.om.targets import target_of
 
 
 def offers(*names: str) -> Offers:

@@ -16,13 +16,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typing_extensions import TypedDict
 
 from naked_sqla.exception import ConversionError
-from naked_sqla.om.fields import Style
-from naked_sqla.om.filling import Record
-from naked_sqla.om.matching import match
+from naked_sqla.om.into.fields import Style
+from naked_sqla.om.into.filling import Record
+from naked_sqla.om.into.matching import match
+from naked_sqla.om.into.offers import Column, Computed, Offers, Own, Structure
+from naked_sqla.om.into.records import filler, source_of
 from naked_sqla.om.naked import naked_class
-from naked_sqla.om.offers import Column, Computed, Offers, Own, Structure
 from naked_sqla.om.plan import Attribute, Cell, Entity
-from naked_sqla.om.records import filler, source_of
 
 
 class Base(DeclarativeBase):

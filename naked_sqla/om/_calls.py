@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.exc import NoResultFound
 
 from .. import _compat
-from . import into as _into
 from . import lookup as _lookup
 from . import preload as _preload
 from . import statement as _statement
@@ -104,6 +103,9 @@ def into(
     options: Any,
 ) -> ScalarResult[Any]:
     """The rows of a statement as objects of a class."""
+    # imported when it is first used: services that load entities never pay for it
+    from . import into as _into
+
     return _into.execute(
         conn, cls, statement, parameters, validate=validate, execution_options=options
     )
@@ -131,6 +133,8 @@ def stream_into(
     options: Any,
 ) -> Any:
     """:func:`into`, read while it is read: a result of one item, as :func:`stream` gives it."""
+    from . import into as _into
+
     objects = _into.stream(
         conn, cls, statement, parameters, validate=validate, execution_options=options
     )

@@ -18,8 +18,8 @@ from typing import Any
 import typing_extensions
 
 from naked_sqla.exception import RowMismatch
-from naked_sqla.om.annotations import QUALIFIERS, hints_of, is_mapped
-from naked_sqla.om.fields import Default, Extras, Field, Style, Target
+from naked_sqla.om.into.annotations import QUALIFIERS, hints_of, is_mapped
+from naked_sqla.om.into.fields import Default, Extras, Field, Style, Target
 
 __all__ = ("target_of",)
 

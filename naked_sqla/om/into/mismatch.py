@@ -6,11 +6,11 @@ import typing
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from naked_sqla.om.annotations import alternatives
-from naked_sqla.om.offers import Column, Offer, Offers, Structure
+from naked_sqla.om.into.annotations import alternatives
+from naked_sqla.om.into.offers import Column, Offer, Offers, Structure
 
 if TYPE_CHECKING:
-    from naked_sqla.om.fields import Field, Target
+    from naked_sqla.om.into.fields import Field, Target
 
 __all__ = ("absent", "misfit", "several_types", "two_columns", "two_entities")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from naked_sqla.om.fields import Field, Style, Target
+from naked_sqla.om.into.fields import Field, Style, Target
 from naked_sqla.om.plan import Cell, Item
 
 __all__ = ("Absent", "Filling", "Made", "Record", "Source", "Whole")

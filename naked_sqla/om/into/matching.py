@@ -1,6 +1,6 @@
 """What a class wants and what a statement's rows have -> how each object is filled.
 
-Deciding only; what is decided is a :class:`~naked_sqla.om.filling.Record`.
+Deciding only; what is decided is a :class:`~naked_sqla.om.into.filling.Record`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, get_origin
 import typing_extensions
 
 from naked_sqla.exception import RowMismatch
-from naked_sqla.om import mismatch
-from naked_sqla.om.annotations import alternatives, is_fillable
-from naked_sqla.om.fields import Field, Style, Target
-from naked_sqla.om.filling import Absent, Filling, Made, Record, Source, Whole
-from naked_sqla.om.offers import Column, Computed, Offers, Own, Structure
-from naked_sqla.om.targets import target_of
+from naked_sqla.om.into import mismatch
+from naked_sqla.om.into.annotations import alternatives, is_fillable
+from naked_sqla.om.into.fields import Field, Style, Target
+from naked_sqla.om.into.filling import Absent, Filling, Made, Record, Source, Whole
+from naked_sqla.om.into.offers import Column, Computed, Offers, Own, Structure
+from naked_sqla.om.into.targets import target_of
 
 __all__ = ("match",)
 

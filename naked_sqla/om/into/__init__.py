@@ -28,11 +28,11 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import statement as _statement
+from naked_sqla.om.into.matching import match
+from naked_sqla.om.into.offers import Offers, offers_of, plain_offers
+from naked_sqla.om.into.records import Fill, filler
+from naked_sqla.om.into.targets import target_of
 from naked_sqla.om.loading import READER, Loader
-from naked_sqla.om.matching import match
-from naked_sqla.om.offers import Offers, offers_of, plain_offers
-from naked_sqla.om.records import Fill, filler
-from naked_sqla.om.targets import target_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from naked_sqla.om.fields import Default, Style
-from naked_sqla.om.filling import Record
+from naked_sqla.om.into.fields import Default, Style
+from naked_sqla.om.into.filling import Record
 
 __all__ = ("Parts", "Printer", "made")
 

@@ -1,5 +1,5 @@
 """Record -> Python source -> function.  Nothing is decided here: the source says what a
-:class:`~naked_sqla.om.filling.Record` says.
+:class:`~naked_sqla.om.into.filling.Record` says.
 
 The function takes the driver's rows and gives a list with one object for each.  Its source stands
 in :mod:`linecache`, so that a traceback shows the generated line.  Every name in it is made here;
@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from naked_sqla.exception import BaseNakedSQLAException, ConversionError, RowMismatch
-from naked_sqla.om.fields import Style
-from naked_sqla.om.filling import Absent, Filling, Made, Record, Source, Whole
 from naked_sqla.om.hydrator import hydrator
-from naked_sqla.om.making import Parts, made
+from naked_sqla.om.into.fields import Style
+from naked_sqla.om.into.filling import Absent, Filling, Made, Record, Source, Whole
+from naked_sqla.om.into.making import Parts, made
 from naked_sqla.om.plan import Cell, Plan
 
 __all__ = ("Fill", "filler", "source_of")
