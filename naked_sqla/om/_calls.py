@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.exc import NoResultFound
 
 from .. import _compat
+from . import _checks
 from . import lookup as _lookup
 from . import preload as _preload
 from . import statement as _statement
@@ -24,6 +25,7 @@ def execute(
     conn: Connection, eager: bool, statement: Any, parameters: Any, options: Any
 ) -> Result[Any]:
     """The buffered result of a statement."""
+    _checks.statement_options(statement)
     return _statement.execute(conn, statement, parameters, options, eager=eager)
 
 
@@ -120,6 +122,7 @@ def stream(
     conn: Connection, eager: bool, statement: Any, parameters: Any, options: Any
 ) -> Result[Any]:
     """A result that reads from the connection while it is read."""
+    _checks.statement_options(statement)
     return _statement.stream(conn, statement, parameters, options, eager=eager)
 
 

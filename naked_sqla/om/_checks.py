@@ -102,6 +102,18 @@ def stream_options(options: object) -> None:
             f"execution_options takes a dictionary, not {_shown(options)}. "
             f'Write execution_options={{"name": value}}.'
         )
+    if options:
+        _no_identity_token(options)
+
+
+def statement_options(statement: object) -> None:
+    """Raise ``UnsupportedOption`` for an identity token among a statement's own options."""
+    own: Any = getattr(statement, "get_execution_options", None)
+    if own is not None and (options := own()):
+        _no_identity_token(options)
+
+
+def _no_identity_token(options: Mapping[str, Any]) -> None:
     if options.get("identity_token") is not None:
         raise UnsupportedOption(
             "the execution option 'identity_token' belongs to an identity map, which there is not. "

@@ -64,7 +64,9 @@ class Stream(_compat.IteratorResult):  # type: ignore[misc]
         self._chunks = chunks(size or _CHUNK)
         self._ahead: deque[Any] = deque()
         self._is_read = False
-        self._work.streams[self] = raw.close
+        # A cancellation may tear the result's own closing, which then takes the cursor for closed.
+        self._cursor = raw.cursor
+        self._work.streams[self] = self._close
         self._yield_per: int | None = size
 
     # ---- for the async face
@@ -167,7 +169,7 @@ class Stream(_compat.IteratorResult):  # type: ignore[misc]
 
     def _soft_close(self, hard: bool = False, **_: Any) -> None:
         if not self._is_read and self._work.open:
-            self._session._run_inside(_READING, self.raw.close)
+            self._session._run_inside(_READING, self._close)
         self._ended()
         self._ahead.clear()
         if hard:
@@ -181,8 +183,13 @@ class Stream(_compat.IteratorResult):  # type: ignore[misc]
         self._ahead.clear()
         self._hard_closed = True
         if not self._is_read and self._work.open:
+            self._close()
             self._ended()
-            self.raw.close()
+
+    def _close(self) -> None:
+        self.raw.close()
+        if self._cursor is not None:
+            self._cursor.close()
 
     def _ended(self) -> None:
         self._is_read = True

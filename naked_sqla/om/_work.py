@@ -6,10 +6,12 @@ one caller at a time is in here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from ..exception import InvalidSessionState, TransactionRolledBack
@@ -111,6 +113,28 @@ class Work:
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function of ``_calls`` in the transaction."""
         return self.watched(fn, self.conn, self.eager, *args)
+
+    def open_stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """:meth:`call` of what opens a cursor, which is closed when that is cancelled."""
+        conn = self.conn
+        if not conn.dialect.is_async:
+            return self.call(fn, *args)
+        cursors: list[Any] = []
+
+        def opening(conn: Connection, cursor: Any, *_: Any) -> None:
+            cursors.append(cursor)
+
+        event.listen(conn, "before_cursor_execute", opening)
+        try:
+            return self.call(fn, *args)
+        except BaseException:
+            # SQLAlchemy gives the connection up; psycopg minds a cursor that nobody closes.
+            for cursor in cursors:
+                with contextlib.suppress(Exception):
+                    cursor.close()
+            raise
+        finally:
+            event.remove(conn, "before_cursor_execute", opening)
 
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run what uses the connection, and remember when it fails."""

@@ -227,7 +227,9 @@ class AsyncSession(AsyncCalls):
         return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
 
     async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        return AsyncStream(stream_of(self, await self._call(fn, *args)))
+        self._enter(fn.__name__)
+        opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
+        return AsyncStream(stream_of(self, await opened))
 
     async def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
         return (await self._stream(fn, *args)).scalars()
