@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.pool import Pool, QueuePool, StaticPool
@@ -44,6 +43,9 @@ def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
             stopping.cancel()
         # A cursor that was being closed is closed by now: nothing was interrupted.
         closed = getattr(waits, "__name__", "") == "close"
+        # imported where it is needed: a service on PostgreSQL never loads it
+        import sqlite3
+
         return None if closed else sqlite3.OperationalError("interrupted")
 
     return interrupt
