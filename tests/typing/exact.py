@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from dataclasses import dataclass
+from typing import Any, Literal, assert_type
 
-from sqlalchemy import Engine, Row, delete, func, insert, select, text, update
+import sqlmodel
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.engine import Result, ScalarResult, TupleResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, AsyncScalarResult
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, Session, SessionFactory
@@ -85,3 +87,69 @@ def synchronous(engine: Engine) -> None:
         assert_type(session.tuples(select(User, Post.id)), TupleResult[tuple[User, int]])
         assert_type(session.execute(select(User, Post.title)), Result[User, str])
         session.commit()
+
+
+@dataclass
+class Out:
+    id: int
+
+
+async def methods(db: AsyncSessionFactory) -> None:
+    async with db.begin() as session:
+        assert_type(await session.scalar(select(User)), User | None)
+        assert_type(await session.scalar(select(User.name, User.id)), str | None)
+        assert_type(await session.scalar(text("select 1")), Any)
+        assert_type(await session.get(User, 1, with_for_update=True), User | None)
+        assert_type(await session.get_one(User, {"id": 1}), User)
+
+        assert_type(await session.exec(select(User)), ScalarResult[User])
+        assert_type(await session.exec(select(User.id, User.name)), TupleResult[tuple[int, str]])
+        assert_type(await session.exec(sqlmodel.select(User)), ScalarResult[User])
+        several = await session.exec(sqlmodel.select(User, Post))
+        assert_type(several, TupleResult[tuple[User, Post]])
+        assert_type(await session.exec(delete(User)), Result[*tuple[Any, ...]])
+        returned = await session.exec(insert(User).returning(User.id))
+        assert_type(returned, ScalarResult[int])
+
+        assert_type(await session.into(Out, select(User.id)), ScalarResult[Out])
+        assert_type(await session.preload([], User.name, (User.name, Post.title)), None)
+
+        assert_type(await session.stream(select(User.id, User.name)), AsyncResult[int, str])
+        assert_type(await session.stream_scalars(select(User)), AsyncScalarResult[User])
+        assert_type(await session.stream_into(Out, text("x")), AsyncScalarResult[Out])
+        async with session.stream_scalars(select(User)) as users:
+            assert_type(users, AsyncScalarResult[User])
+            async for user in users:
+                assert_type(user, User)
+        async with session.stream(select(User, Post.id)) as rows:
+            async for owner, post_id in rows:
+                assert_type(owner, User)
+                assert_type(post_id, int)
+        async with session.begin_nested():
+            assert_type(session.in_transaction(), bool)
+            assert_type(await session.connection(), AsyncConnection)
+
+
+async def one_shots(db: AsyncSessionFactory) -> None:
+    assert_type(await db.scalars(select(User)), ScalarResult[User])
+    assert_type(await db.tuples(select(User, Post.id)), TupleResult[tuple[User, int]])
+    assert_type(await db.scalar(select(User.name)), str | None)
+    assert_type(await db.execute(select(User.id, User.name)), Result[int, str])
+    assert_type(await db.get(User, 1), User | None)
+    assert_type(await db.get_one(User, 1), User)
+    assert_type(await db.exec(select(User)), ScalarResult[User])
+    assert_type(await db.into(Out, select(User)), ScalarResult[Out])
+    assert_type(db.eager, Literal["mapped", "explicit"])
+
+
+def methods_sync(engine: Engine) -> None:
+    db = SessionFactory(engine, eager="explicit")
+    assert_type(db.scalars(select(User)), ScalarResult[User])
+    assert_type(db.get_one(User, 1), User)
+    assert_type(db.exec(select(User.id, User.name)), TupleResult[tuple[int, str]])
+    with db.begin() as session, session.begin_nested():
+        assert_type(session.scalar(select(User)), User | None)
+        assert_type(session.stream(select(User.id, User.name)), Result[int, str])
+        assert_type(session.stream_scalars(select(User)), ScalarResult[User])
+        assert_type(session.stream_into(Out, select(User)), ScalarResult[Out])
+        assert_type(session.connection(), Connection)

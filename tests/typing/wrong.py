@@ -66,3 +66,31 @@ async def into_classes(db: AsyncSessionFactory) -> None:
         (await session.into(UserRow, select(User))).one().age.bit_length()  # wrong
         await session.into(UserRow, "select 1")  # wrong
         await session.into(UserRow(1), select(User))  # wrong
+
+
+async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:
+    AsyncSessionFactory(async_engine, eager="implicit")  # wrong
+    AsyncSessionFactory(async_engine, eager=True)  # wrong
+    await db.scalars("select 1")  # wrong
+    await db.get(User(id=1, name="a"), 1)  # wrong
+    db.stream(select(User))  # wrong
+    db.begin_nested()  # wrong
+    async with db.begin() as session:
+        await session.get("User", 1)  # wrong
+        await session.get(User, 1, lock=True)  # wrong
+        print((await session.get(User, 1)).name)  # wrong
+        print((await session.get_one(User, 1)).nmae)  # wrong
+        await session.into(User(id=1, name="a"), select(User))  # wrong
+        await session.into(select(User), User)  # wrong
+        await session.preload([], "posts")  # wrong
+        await session.exec("select 1")  # wrong
+        await session.begin_nested()  # wrong
+        with session.begin_nested():  # wrong
+            pass
+        with session.stream(select(User)):  # wrong
+            pass
+        async for user in session.stream_scalars(select(User)):  # wrong
+            print(user)
+        number: int = await session.scalar(select(User.name))  # wrong on 2.1
+        selected = (await session.exec(select(User))).one()
+        print(number, selected.nmae)  # wrong on 2.1
