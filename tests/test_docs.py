@@ -35,7 +35,10 @@ PAGES = {
     "docs/statements.md": 8,
     "docs/objects.md": 6,
     "docs/errors.md": 3,
+    "docs/guide/eager.md": 3,
     "docs/guide/into.md": 5,
+    "docs/guide/oneshots.md": 2,
+    "docs/guide/streaming.md": 5,
 }
 # These stand alone; all others go on from where the quickstart ends.
 ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}

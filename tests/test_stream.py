@@ -37,7 +37,7 @@ from ._notes import checked_out
 pytestmark = pytest.mark.anyio
 
 TEAMS = 30
-PLAYERS = 2500
+PLAYERS = 1250
 
 
 class Base(DeclarativeBase):
@@ -111,8 +111,8 @@ async def test_all_ways_to_read(db: AsyncSessionFactory) -> None:
         assert [p async for p in scalars] == []
 
         rows = await session.stream(select(Player, Player.id).order_by(Player.id))
-        sizes = [len(part) async for part in rows.partitions(1100)]
-        assert sizes == [1100, 1100, 300]
+        sizes = [len(part) async for part in rows.partitions(550)]
+        assert sizes == [550, 550, 150]
         assert (await (await session.stream(IDS)).first()) == (0, "p0")
         assert len(await (await session.stream_scalars(ALL)).all()) == PLAYERS
         mappings = (await session.stream(IDS)).mappings()
@@ -156,7 +156,7 @@ def test_all_ways_to_read_sync(sync_db: SessionFactory) -> None:
     assert checked_out(sync_db.engine) == 0
 
 
-@pytest.mark.parametrize("size", [1, 7, 999, 5000])
+@pytest.mark.parametrize("size", [1, 70, 999, 5000])
 async def test_yield_per_is_the_size_of_a_chunk(db: AsyncSessionFactory, size: int) -> None:
     async with db.begin() as session:
         result = await session.stream(ALL, execution_options={"yield_per": size})
@@ -174,7 +174,7 @@ async def test_further_statements_run_for_each_chunk(db: AsyncSessionFactory) ->
 
     event.listen(db.engine.sync_engine, "before_cursor_execute", execute)
     async with db.begin() as session:
-        stream = session.stream_scalars(statement, execution_options={"yield_per": 1000})
+        stream = session.stream_scalars(statement, execution_options={"yield_per": 500})
         async with stream as players:
             async for player in players:
                 assert (player.team is None) is (player.id % 7 == 0)
@@ -329,7 +329,7 @@ async def test_refused(db: AsyncSessionFactory) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_a_failure_while_reading_fails_the_session(db: AsyncSessionFactory) -> None:
-    failing = select(text("1 / (id - 2000)")).select_from(Player).order_by(Player.id)
+    failing = select(text("1 / (id - 1000)")).select_from(Player).order_by(Player.id)
     async with db.begin() as session:
         result = await session.stream(failing)
         # What asyncpg says while rows are read, SQLAlchemy does not wrap.
@@ -348,16 +348,16 @@ async def test_a_failure_while_reading_fails_the_session(db: AsyncSessionFactory
 
 async def read_in_a_block(session: AsyncSession) -> None:
     await session.execute(insert(Team), {"id": 99})
-    async with session.stream_scalars(ALL, execution_options={"yield_per": 1000}) as players:
+    async with session.stream_scalars(ALL, execution_options={"yield_per": 500}) as players:
         async for _ in players:
             pass
 
 
 async def leave_half_way(session: AsyncSession) -> None:
     await session.execute(insert(Team), {"id": 99})
-    result = await session.stream(IDS, execution_options={"yield_per": 1000})
+    result = await session.stream(IDS, execution_options={"yield_per": 500})
     await result.fetchone()
-    await result.fetchmany(1500)
+    await result.fetchmany(700)
     async with session.stream_scalars(ALL) as players:
         await anext(players)
 
