@@ -973,6 +973,7 @@ def defers_columns(statement: Any) -> bool:
 
 # COPY speaks to the driver, which has to be awaited inside of SQLAlchemy's greenlet.
 await_only: Any = sqlalchemy.util.await_only
+greenlet_spawn: Any = sqlalchemy.util.greenlet_spawn
 
 
 def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
@@ -1053,19 +1054,30 @@ def bound_rows(result: Any) -> tuple[Sequence[str], list[tuple[Any, ...]]] | Non
 
 
 def raise_from_driver(conn: Connection, error: Exception, sql: str) -> None:
-    """Raise a driver's error the way SQLAlchemy raises those of its own statements."""
+    """Raise an error of a driver, or of a value, as SQLAlchemy does for its own statements."""
     adapter: Any = conn.connection.dbapi_connection
     translate = getattr(adapter, "_handle_exception", None)
     translated: BaseException = error
-    if translate is not None and not isinstance(error, conn.dialect.loaded_dbapi.Error):
+    kind: Any = conn.dialect.loaded_dbapi.Error
+    if translate is not None and not isinstance(error, kind):
         try:
             translate(error)
-        except Exception as raised:  # noqa: BLE001 - it is raised again below
+        except Exception as raised:  # noqa: BLE001 - it is looked at below
             translated = raised
     try:
         raise translated
-    except BaseException as raised:  # noqa: BLE001 - handed on
+    except Exception as raised:  # noqa: BLE001 - it is handed on
         conn._handle_dbapi_exception(raised, sql, None, None, None)
+
+
+def has_bind_expression(type_: Any) -> bool:
+    """True for a type whose values an SQL expression turns into what is stored."""
+    return bool(type_._has_bind_expression)
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in SQL that goes to the driver as it is."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def fire_mutable_load(instance: Any) -> None:

@@ -126,7 +126,7 @@ def _plain(kind: Any) -> _Plain | None:
         fields = tuple(field.name for field in dataclasses.fields(kind))
     elif hasattr(kind, "__attrs_attrs__"):
         fields = tuple(field.name for field in kind.__attrs_attrs__)
-    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+    elif issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
         fields = kind._fields
     else:
         return None
