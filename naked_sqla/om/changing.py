@@ -151,10 +151,11 @@ def update_rows(
     """
     checked = not criteria
     counted = conn.dialect.supports_sane_multi_rowcount
-    if not strict:
-        strict = any(change.version is not None for change in changes)
-    locked = checked and strict and not counted and len(changes) > 1
-    if locked or (checked and not any(change.values for change in changes)):
+    versioned = any(change.version is not None for change in changes)
+    # the version that an UPDATE missed may be the very one that it would have made, and then
+    # nothing tells afterwards which row it was
+    looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
+    if looked or (checked and not any(change.values for change in changes)):
         _lock(conn, written, changes)
     matched: int | None = None
     for part in written.parts:
@@ -164,7 +165,7 @@ def update_rows(
             written,
             part,
             list(zip(changes, rows, strict=True)),
-            (options, criteria, checked and not locked),
+            (options, criteria, checked and (counted or not looked)),
         )
         matched = found if matched is None else matched
     return len(changes) if checked else (matched or 0)
