@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy.util
-from sqlalchemy import and_, inspect
+from sqlalchemy import and_, inspect, inspection
 from sqlalchemy.engine import result as _result
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Load
@@ -693,6 +693,18 @@ def collection_factory(prop: Any) -> Callable[[], Any]:
 # ---------------------------------------------------------------- mappings
 
 
+def register_inspection(cls: type, function: Callable[[Any], Any]) -> None:
+    """Make ``sqlalchemy.inspect()`` of instances of a class call a function."""
+    inspection._inspects(cls)(function)
+
+
+def state_of(instance: Any) -> Any:
+    """The state of an ORM instance, which keeps the instance alive."""
+    state: Any = inspect(instance)
+    state._strong_obj = instance
+    return state
+
+
 def class_manager_item(mapper: Mapper[Any]) -> tuple[str, Any]:
     """The class attribute by which SQLAlchemy finds the mapping of a class."""
     return "_sa_class_manager", mapper.class_manager
@@ -1080,6 +1092,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+# Where an instance of the ORM keeps its state, in its own __dict__.
+INSTANCE_STATE = "_sa_instance_state"
+
+
 def fire_mutable_load(instance: Any) -> None:
     """Tell mutable values of an instance whose they are, as the ORM's loader does."""
     state = instance._sa_instance_state
@@ -1167,3 +1183,8 @@ def bound_values(result: Any) -> Sequence[Mapping[str, Any]]:
 def logs_rows(conn: Connection) -> bool:
     """True when SQLAlchemy wants to see the rows itself, to log them (``echo="debug"``)."""
     return bool(conn._echo and conn.engine._should_log_debug())
+
+
+def is_missing_bind(error: Any) -> bool:
+    """True for the error that a parameter set has no value for a bound parameter."""
+    return getattr(error.orig, "code", None) == "cd3x"

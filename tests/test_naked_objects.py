@@ -21,7 +21,6 @@ from typing import Any
 import pydantic
 import pytest
 from sqlalchemy import URL, MetaData, event, insert, inspect, select
-from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -31,6 +30,7 @@ from sqlalchemy.orm import (
     lazyload,
     load_only,
     mapped_column,
+    with_parent,
 )
 from sqlalchemy.orm.exc import UnmappedInstanceError
 from sqlalchemy.orm.instrumentation import ClassManager
@@ -869,10 +869,27 @@ def test_automap(zoo: Oracle) -> None:
 def test_the_orm_refuses_loaded_objects(zoo: Oracle) -> None:
     """A loaded object has no state: the ORM says so, instead of half adopting it."""
     user = first(zoo, User)
-    with pytest.raises(NoInspectionAvailable):
-        inspect(user)
+    assert not hasattr(user, "_sa_instance_state")
     with Session() as session, pytest.raises(UnmappedInstanceError):
         session.add(user)
+    with pytest.raises(AttributeError, match="not tracked.*Use its key: parent_id=parent.id"):
+        Post(author=user)
+
+
+def test_statements_compare_with_loaded_objects(zoo: Oracle) -> None:
+    user = first(zoo, User)
+    theirs = from_orm(zoo, User)
+    assert inspect(user).mapper is inspect(User)
+    assert inspect(user).detached
+    for make in (
+        lambda it: select(Post).where(Post.author == it),
+        lambda it: select(Post).where(with_parent(it, User.posts)),
+        lambda it: select(Post).where(~(Post.author == it)),
+    ):
+        ours = sorted(post.id for post in zoo.rows(make(user)))
+        assert ours == sorted(post.id for post in zoo.rows(make(theirs)))
+    with pytest.raises(AttributeError, match=r"Child\.parent_id != parent\.id"):
+        _ = Post.author != user
 
 
 def test_the_orm_still_works(zoo: Oracle) -> None:

@@ -65,6 +65,25 @@ def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
     )
 
 
+class Untracked:
+    """Where SQLAlchemy's instrumentation looks for an object's state: a loaded object has none."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: type) -> None:
+        self._model = model
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        # an AttributeError, since that is how SQLAlchemy finds out that an object is not tracked
+        name = self._model.__name__
+        raise AttributeError(
+            f"this {name} was loaded by naked_sqla and is not tracked, so it can't be put into a "
+            f"session, nor into a relationship of an object that is constructed, nor be compared "
+            f"with != to a relationship. Use its key: parent_id=parent.id, Child.parent_id != "
+            f"parent.id."
+        )
+
+
 class BoundToModel:
     """A class method of the model: called on an instance, its ``cls`` is the model."""
 

@@ -28,6 +28,7 @@ from naked_sqla.om.descriptors import (
     BoundToModel,
     CompositeAttribute,
     NotLoaded,
+    Untracked,
     Variables,
     repr_of_loaded,
 )
@@ -153,6 +154,19 @@ def restore(model: type, loaded: tuple[str, ...]) -> Any:
     return naked_class(inspect(model), loaded).make()
 
 
+def _state_of(obj: Any) -> Any:
+    """What ``inspect(obj)`` gives: the state of a detached twin, made for this call.
+
+    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
+    """
+    from naked_sqla.om.convert import to_orm
+
+    return _compat.state_of(to_orm(obj))
+
+
+_compat.register_inspection(Naked, _state_of)
+
+
 def _dict_getter(model: Any) -> Callable[[Any], dict[str, Any]]:
     for base in model.__mro__:
         found = base.__dict__.get("__dict__")
@@ -213,6 +227,7 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
         "__class__": property(lambda self: model),
         # select(type(obj)) and class-level SQLAlchemy helpers see the model's mapping
         key: manager,
+        "_sa_instance_state": Untracked(model),
     }
     for attribute in mapper.attrs:
         if attribute.key not in loaded and _is_loadable(attribute):
@@ -272,6 +287,10 @@ def _untracked_setattr(
     def set_plainly(self: Any, name: str, value: Any) -> None:
         if name in mapped:
             naked.variables(self)[name] = value
+            # what pydantic's exclude_unset goes by
+            fields_set = getattr(self, "__pydantic_fields_set__", None)
+            if fields_set is not None:
+                fields_set.add(name)
         else:
             model.__setattr__(self, name, value)
 
