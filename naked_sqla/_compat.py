@@ -1148,7 +1148,10 @@ def is_unique(result: Any) -> bool:
 
 def sync_result(result: Any) -> Any:
     """The synchronous result that an ``AsyncResult`` or ``AsyncScalarResult`` reads."""
-    return result._real_result
+    # in 2.0 the scalars of an AsyncResult read that one
+    while hasattr(result, "_real_result"):
+        result = result._real_result
+    return result
 
 
 def next_item(result: Any) -> Any:
