@@ -1149,8 +1149,8 @@ def is_unique(result: Any) -> bool:
 def sync_result(result: Any) -> Any:
     """The synchronous result that an ``AsyncResult`` or ``AsyncScalarResult`` reads."""
     # in 2.0 the scalars of an AsyncResult read that one
-    while hasattr(result, "_real_result"):
-        result = result._real_result
+    while (source := getattr(result, "_real_result", None)) is not None:
+        result = source
     return result
 
 

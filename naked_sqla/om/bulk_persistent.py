@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, select
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, StatementError
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
@@ -28,7 +29,6 @@ from naked_sqla.om.tables import (
     among,
     has_expressions,
     runs,
-    types_by_key,
     written_of,
 )
 
@@ -40,6 +40,9 @@ __all__ = ("check_keys", "execute")
 
 # keys in one SELECT of rows that several INSERTs have stored
 _CHUNK = 500
+
+# rows in whose values SQL expressions are looked for, in a list of plain ones
+_LOOKED_THROUGH = 1000
 
 _Options = Mapping[str, Any] | None
 
@@ -114,21 +117,43 @@ def _keys(row: Mapping[str, Any]) -> Any:
 def _execute_one(
     conn: Connection, statement: Any, names: Names, row: Mapping[str, Any], options: _Options
 ) -> Result[Any]:
-    ((expressions, (given,)),) = _prepared(statement, names, [names.translate(row)], None, options)
+    ((expressions, (given,)),) = _prepared(statement, names, [names.translate(row)], options)
     return _run(conn, _with(statement, names, expressions), given, options)
 
 
 def _execute_many(
     conn: Connection, statement: Any, names: Names, parameters: Rows, options: _Options
 ) -> Result[Any]:
-    types = types_by_key(parameters)
-    groups = [parameters] if types is not None else _groups(parameters)
+    if len(set(map(len, parameters))) == 1:
+        try:
+            return _execute_groups(conn, statement, names, [parameters], options)
+        except StatementError as error:
+            # as many keys, but others: SQLAlchemy found out before anything was executed
+            if not _compat.is_missing_bind(error):
+                _explain(parameters, error)
+                raise
+    return _execute_groups(conn, statement, names, _groups(parameters), options)
+
+
+def _explain(rows: Rows, error: StatementError) -> None:
+    """Say what a driver can't: that a value is an SQL expression, too late to be seen."""
+    for number, row in enumerate(rows if len(rows) > _LOOKED_THROUGH else ()):
+        for key, value in row.items():
+            if has_expressions((type(value),)):
+                raise InvalidStatement(
+                    f"{key!r} is an SQL expression in row {number} of {len(rows)}: in a list this "
+                    f"long they are expected from the first row on. Pass such rows by themselves."
+                ) from error
+
+
+def _execute_groups(
+    conn: Connection, statement: Any, names: Names, groups: list[Rows], options: _Options
+) -> Result[Any]:
+    """Run a statement for lists of dictionaries, each with the keys of its first."""
     prepared = [
         run
         for group in names.translate_groups(groups)
-        for run in _prepared(
-            statement, names, group, types if group is parameters else None, options
-        )
+        for run in _prepared(statement, names, group, options)
     ]
     results: list[Result[Any]] = []
     affected = 0
@@ -152,28 +177,24 @@ def _with(statement: Any, names: Names, expressions: Mapping[str, Any]) -> Any:
 
 
 def _prepared(
-    statement: Any,
-    names: Names,
-    rows: Rows,
-    types: Mapping[str, set[type]] | None,
-    options: _Options,
+    statement: Any, names: Names, rows: Rows, options: _Options
 ) -> list[tuple[Mapping[str, Any], Rows]]:
     """What runs for some rows with the same keys: SQL expressions apart, None that says nothing
     left out.
-
-    :param types: of the values by key, where they are known.
     """
-    if types is None:
-        types = types_by_key(rows) or {}
     plain = True
     if statement.is_insert and not _renders_nulls(statement, options):
-        silent = [key for key in names.omitted if type(None) in types.get(key, ())]
+        given = [key for key in names.omitted if key in rows[0]]
+        nothing = type(None)
+        silent = [key for key in given if nothing in set(map(type, map(itemgetter(key), rows)))]
         if silent:
             plain = False
             rows = [
                 {k: v for k, v in row.items() if v is not None or k not in silent} for row in rows
             ]
-    if plain and not has_expressions(set().union(*types.values())):
+    # looking at each value of a long list would take a tenth of the time of its INSERT
+    looked = rows if len(rows) <= _LOOKED_THROUGH else rows[:1]
+    if plain and not has_expressions({type(value) for row in looked for value in row.values()}):
         return [({}, rows)]
     return list(runs(rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -12,7 +12,7 @@ from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loader_of, loading_on
 from naked_sqla.om.ordering import insert_in_order
-from naked_sqla.om.tables import Part, Rows, Written, among, runs
+from naked_sqla.om.tables import Part, Rows, Written, among, has_expressions, runs, types_by_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,7 +56,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     options = _compat.orm_options(None)
     loading = loading_on(conn, None)
     objects: list[Any] = []
-    for expressions, group in runs(_values(part, rows)):
+    for expressions, group in _runs(part, rows):
         writes = _with_expressions(statement, part, expressions)
         entity = (written.mapper.class_,)
         result, found = insert_in_order(conn, writes, entity, part.table, group, options)
@@ -77,8 +77,16 @@ def returns_whole_rows(written: Written) -> bool:
     )
 
 
-def _values(part: Part, rows: Rows) -> list[dict[str, Any]]:
-    return list(map(part.values, rows))
+def _runs(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
+    """Rows by column key, in runs that one statement can store."""
+    types = types_by_key(rows)
+    if types is not None and types and not has_expressions(set().union(*types.values())):
+        nothing = type(None)
+        plain = not part.added and all(part.names.get(key) == key for key in types)
+        if plain and not any(nothing in types[key] for key in part.omitted if key in types):
+            # attributes and columns have the same names: the rows are what the statement takes
+            return [({}, rows)]
+    return runs(map(part.values, rows))
 
 
 def _with_expressions(statement: Any, part: Part, expressions: Mapping[str, Any]) -> Any:

@@ -105,8 +105,12 @@ def _instances(written: Written) -> Reader:
         for key, value in _compat.orm_defaults(written.mapper, part.table)
     }
 
+    columns = frozenset(written.columns)
+
     def said(obj: Any) -> _Values:
-        return _known(_compat.instance_values(obj), written)
+        values: dict[str, Any] = obj.__dict__.copy()
+        values.pop(_compat.INSTANCE_STATE, None)
+        return values if columns.issuperset(values) else _known(values, written)
 
     if not defaults:
         return Reader(written, said)
@@ -174,7 +178,11 @@ def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader
     """
     if isinstance(objs, str | bytes | Mapping) or not isinstance(objs, Iterable):
         raise InvalidStatement(f"{what}() takes an iterable of objects, got {objs!r}. Pass a list.")
-    for kind, group in groupby(objs, key=type):
+    rows = objs if isinstance(objs, list) else list(objs)
+    if len(set(map(type, rows))) == 1:
+        yield reader_of(type(rows[0]), model, what), rows
+        return
+    for kind, group in groupby(rows, key=type):
         yield reader_of(kind, model, what), list(group)
 
 
