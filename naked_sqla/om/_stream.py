@@ -211,6 +211,9 @@ class AsyncStream(AsyncResult[Any]):
 
     __slots__ = ()
 
+    # 2.0 asks for it when mappings() or scalars() of rows are read, and only a Result has it.
+    _row_logging_fn: Any = None
+
     async def __anext__(self) -> Any:
         return await _next_of(self, super().__anext__)
 
