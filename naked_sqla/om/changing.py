@@ -30,6 +30,7 @@ __all__ = (
     "stale",
     "update_one",
     "update_rows",
+    "update_uniform",
 )
 
 # keys in one statement, and in one message
@@ -169,6 +170,34 @@ def update_rows(
         )
         matched = found if matched is None else matched
     return len(changes) if checked else (matched or 0)
+
+
+def update_uniform(
+    conn: Connection, written: Written, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """UPDATE rows of a class with one table and no version, all with the same columns.
+
+    :param names: the attributes that are stored.
+    :param rows: for each row the values of its key, and then those of ``names``; all plain.
+    :return: how many there were: all.
+    :raises StaleDataError: a row is gone.
+    """
+    part = written.parts[0]
+    width = len(written.keys)
+    columns = [part.columns[key] for key in written.keys]
+    statement = update(part.table).where(
+        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
+    )
+    given = [f"naked_pk_{i}" for i in range(width)] + [part.names[name] for name in names]
+    if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
+        found = _stored_versions(conn, written, [row[:width] for row in rows], lock=True)
+        gone = [row[:width] for row in rows if row[:width] not in found]
+        if gone:
+            stale(written, gone, [])
+    result = conn.execute(statement, [dict(zip(given, row, strict=True)) for row in rows])
+    if 0 <= result.rowcount != len(rows):
+        raise_unmatched(conn, written, [row[:width] for row in rows])
+    return len(rows)
 
 
 def _parameters(written: Written, part: Part, change: Change) -> dict[str, Any]:

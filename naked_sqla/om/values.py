@@ -13,7 +13,7 @@ from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.om.tables import Written, written_of
 
-__all__ = ("Reader", "grouped", "read_all", "reader_of", "written_class")
+__all__ = ("Reader", "grouped", "listed", "read_all", "reader_of", "written_class")
 
 _Values = Mapping[str, Any]
 
@@ -171,14 +171,22 @@ def _others(
     return Reader(written, lambda obj: fitting(read(obj)), lambda obj: fitting(said(obj)))
 
 
-def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader, list[Any]]]:
-    """Consecutive objects of one class, with what reads them.
+def listed(objs: Any, what: str) -> list[Any]:
+    """The objects of an iterable.
 
     :raises InvalidStatement: for what is no iterable of objects.
     """
     if isinstance(objs, str | bytes | Mapping) or not isinstance(objs, Iterable):
         raise InvalidStatement(f"{what}() takes an iterable of objects, got {objs!r}. Pass a list.")
-    rows = objs if isinstance(objs, list) else list(objs)
+    return objs if isinstance(objs, list) else list(objs)
+
+
+def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader, list[Any]]]:
+    """Consecutive objects of one class, with what reads them.
+
+    :raises InvalidStatement: for what is no iterable of objects.
+    """
+    rows = listed(objs, what)
     if len(set(map(type, rows))) == 1:
         yield reader_of(type(rows[0]), model, what), rows
         return

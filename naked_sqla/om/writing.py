@@ -24,16 +24,24 @@ caller's objects stay as they are; what comes back are new naked objects, withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
-from naked_sqla.om.changing import Change, delete_rows, stale, update_one, update_rows
+from naked_sqla.om.changing import (
+    Change,
+    delete_rows,
+    stale,
+    update_one,
+    update_rows,
+    update_uniform,
+)
 from naked_sqla.om.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.om.tables import Written, has_expressions
 from naked_sqla.om.upserting import Upsert, names_of_attributes
-from naked_sqla.om.values import Reader, grouped, read_all, reader_of, written_class
+from naked_sqla.om.values import Reader, grouped, listed, read_all, reader_of, written_class
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -164,6 +172,15 @@ def update_all(
     :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
     :raises UnknownAttribute: for a name that the class does not have.
     """
+    objs = listed(objs, "update_all")
+    uniform = _uniform(objs, fields, model) if objs else None
+    if uniform is not None:
+        written, names, rows = uniform
+        matched = update_uniform(conn, written, names, rows)
+        if not returning:
+            return matched
+        width = len(written.keys)
+        return _stored(conn, written, [row[:width] for row in rows])
     read = [
         (reader.written, [_change(reader, obj, fields) for obj in same])
         for reader, same in grouped(objs, model, "update_all")
@@ -171,6 +188,36 @@ def update_all(
     if not returning:
         return sum(_update(conn, written, changes, False) for written, changes in read)
     return [obj for written, changes in read for obj in _update(conn, written, changes, True)]
+
+
+def _uniform(
+    objs: Sequence[Any], fields: Sequence[Any], model: Any
+) -> tuple[Written, Sequence[str], list[tuple[Any, ...]]] | None:
+    """Key and values of loaded objects of one kind, without the detours that others need.
+
+    :return: None for objects that are not that plain.
+    """
+    naked = getattr(type(objs[0]), "__naked__", None)
+    if naked is None or not naked.slots or model is not None or len(set(map(type, objs))) != 1:
+        return None
+    written = written_class(naked.model)
+    if len(written.parts) > 1 or written.version is not None:
+        return None
+    names = names_of_attributes(written, fields) if fields else naked.loaded
+    names = [name for name in names if name in written.columns and name not in written.keys]
+    wanted = (*written.keys, *names)
+    if not names or (fields and len(names) != len(fields)) or not set(wanted) <= set(naked.loaded):
+        return None
+    try:
+        rows = list(map(attrgetter(*wanted), objs))
+    except AttributeError:
+        # a value was deleted
+        return None
+    types = [set(map(type, column)) for column in zip(*rows, strict=True)]
+    keys = types[: len(written.keys)]
+    if has_expressions(set().union(*types)) or any(type(None) in kinds for kinds in keys):
+        return None
+    return written, names, rows
 
 
 def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
@@ -210,11 +257,17 @@ def _update(
     if not returning:
         return matched
     identities = [tuple(change.key[key] for key in written.keys) for change in changes]
+    stored = _stored(conn, written, identities)
+    return stored[0] if single else stored
+
+
+def _stored(conn: Connection, written: Written, identities: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The rows that were updated, as they are now."""
     stored = stored_rows(conn, written, identities)
     gone = [key for key, obj in zip(identities, stored, strict=True) if obj is None]
     if gone:
         stale(written, gone, [])
-    return stored[0] if single else stored
+    return stored
 
 
 # ---------------------------------------------------------------- INSERT ... ON CONFLICT
