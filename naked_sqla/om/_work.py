@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
 
 from ..exception import InvalidSessionState, TransactionRolledBack
 
@@ -63,11 +64,26 @@ class Work:
         """
         self.conn = conn = engine.connect()
         if options:
-            conn.execution_options(**options)
+            self._set_options(options)
         conn.begin()
         if snapshot:
             self._really_begin()
         self.open = True
+
+    def _set_options(self, options: Mapping[str, Any]) -> None:
+        """Set execution options for this use of the connection.
+
+        SQLAlchemy notes what to set back only after it has set it: what is torn in between, by a
+        cancellation, would stay on the pooled connection.
+        """
+        conn = self.conn
+        try:
+            conn.execution_options(**options)
+        except BaseException:
+            # a pool of one connection is an in-memory database, which would be gone
+            if not isinstance(conn.engine.pool, StaticPool):
+                conn.invalidate()
+            raise
 
     def _really_begin(self) -> None:
         """Send SQLite the BEGIN that Python's driver keeps back until the first write."""
@@ -86,7 +102,7 @@ class Work:
         self.conn = conn = engine.connect()
         try:
             if options:
-                conn.execution_options(**options)
+                self._set_options(options)
             return fn(conn, self.eager, *args)
         finally:
             # Nothing was written: how this ends changes nothing for the caller.
