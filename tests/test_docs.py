@@ -39,6 +39,7 @@ PAGES = {
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
     "docs/guide/streaming.md": 5,
+    "docs/guide/writing.md": 6,
 }
 # These stand alone; all others go on from where the quickstart ends.
 ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}
