@@ -13,11 +13,13 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import selectinload
 
 from examples.models import Airline, Airport, Base, Flight, Plane
 from examples.rows import rows_of
@@ -108,6 +110,41 @@ async def not_loaded(db: AsyncSessionFactory) -> None:
 
 
 @step
+async def eager(db: AsyncSessionFactory) -> None:
+    """Load relationships where you say so: one further statement for each of the two levels"""
+    loading = selectinload(Airline.flights).selectinload(Flight.plane)
+    virgin = select(Airline).where(Airline.carrier == "VX").options(loading)
+    async with db.begin() as session:
+        airline = (await session.scalars(virgin)).one()
+    seats = sum(flight.plane.seats for flight in airline.flights if flight.plane)
+    show(f"{airline.name}: {len(airline.flights)} flights, on planes with {seats} seats in all")
+
+
+@step
+async def one_shot(db: AsyncSessionFactory) -> None:
+    """One statement needs no block: the factory runs it"""
+    jfk = await db.get_one(Airport, "JFK")
+    number = await db.scalar(select(func.count()).where(Flight.origin == jfk.faa))
+    show(f"{jfk.name}: {number} flights")
+
+
+@step
+async def into(db: AsyncSessionFactory) -> None:
+    """Fill your own classes from rows, by name: a dataclass here, or pydantic, msgspec, attrs"""
+
+    @dataclass
+    class Delay:
+        airline: str
+        minutes: float
+
+    minutes = func.round(func.avg(Flight.dep_delay), 1).label("minutes")
+    delays = select(Airline.name.label("airline"), minutes).join(Airline.flights)
+    worst = delays.group_by(Airline.carrier).order_by(minutes.desc()).limit(3)
+    for delay in await db.into(Delay, worst):
+        show(f"{delay.airline}: {delay.minutes} minutes late on average")
+
+
+@step
 async def failed_transaction(db: AsyncSessionFactory) -> None:
     """A failed transaction leaves nothing behind"""
     try:
@@ -141,7 +178,8 @@ def code_of(function: Step) -> str:
     definition = ast.parse(source).body[0]
     if not isinstance(definition, ast.AsyncFunctionDef):
         raise TypeError(f"{function} is not an async function")
-    first = definition.body[1].lineno
+    start = definition.body[1]
+    first = min(node.lineno for node in (start, *getattr(start, "decorator_list", ())))
     return textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
 
 

@@ -41,6 +41,10 @@ def printed() -> str:
         "Flight(AA301, LGA-ORD, 2013-02-07, -4 min): None",
         "Airline('FL', 'Southwest, was AirTran')",
         "NotLoadedError: ",
+        # relationships that the statement asks for, one statement alone, rows into a dataclass
+        "Virgin America: 37 flights, on planes with 6734 seats in all",
+        "John F Kennedy Intl: 1176 flights",
+        "Frontier Airlines Inc.: 173.4 minutes late on average",
         "IntegrityError: UNIQUE constraint failed: airlines.carrier",
         "Zeppelin Lines: None; the session is open",
         "after the block it is closed",
