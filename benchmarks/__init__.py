@@ -37,6 +37,10 @@ naked-sqla 0.1.0
     environment of its own (it has the same import name, and needs SQLAlchemy 2.0). It is compared
     through its ratio to Core, measured in that same process.
 
+The scenes (one statement without a block, ``get``, eager loading, ``into``) have contenders of
+their own, told in ``single.py``, ``eagerly.py`` and ``filling.py``; streaming is told in
+``streaming.py``.
+
 Fairness: every contender has an engine of its own, all configured alike and warmed up. Reads are
 checked first: all contenders must return the same plain values, writes must leave the same table
 behind, or the run stops. Every attribute of every object is read, inside the transaction. In each

@@ -22,7 +22,7 @@ from benchmarks.worker import Task, environment
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, QUICK = 200, 25
-ALONE = ("rowlayer", "memory", "imports")
+ALONE = ("streaming", "rowlayer", "memory", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = _parser().parse_args(arguments)
     home = RESULTS / "quick" if told.quick else RESULTS
     rounds = told.rounds or (QUICK if told.quick else ROUNDS)
-    drivers = told.driver or ([] if told.only else list(DRIVERS))
+    drivers = [] if told.only else told.driver or list(DRIVERS)
     home.mkdir(parents=True, exist_ok=True)
     if told.command == "legacy":
         _store(home / "legacy.json", _drivers(drivers, rounds, told.shape, old=True))
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         alone = told.only or ([] if told.driver else ALONE)
         found: dict[str, Any] = {"environment": environment()}
         found["drivers"] = _drivers(drivers, rounds, told.shape, old=False)
-        found |= {part: _alone(part, told.quick) for part in alone}
+        found |= {part: _alone(part, told.quick) for part in alone if part != "streaming"}
+        if "streaming" in alone:
+            found["streaming"] = _streams(told.driver or list(DRIVERS), told.quick)
         _store(series / "results.json", found)
     _report(home, series)
 
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few rounds, to results/quick")
     parser.add_argument("--driver", action="append", choices=tuple(DRIVERS))
     parser.add_argument("--shape", action="append", default=[], help="a shape's short name")
-    parser.add_argument("--only", action="append", choices=ALONE, help="what needs no driver")
+    parser.add_argument("--only", action="append", choices=ALONE, help="one part")
     parser.add_argument("--rounds", type=int)
     return parser
 
@@ -77,8 +79,19 @@ def _driver(driver: str, rounds: int, shapes: list[str], old: bool) -> dict[str,
         return summarise(_process([*command, json.dumps(asdict(task))]))
 
 
+def _streams(drivers: Sequence[str], quick: bool) -> dict[str, Any]:
+    """Stream all flights on each driver."""
+    found = {}
+    for driver in drivers:
+        print(f"streaming, {DRIVERS[driver]}", file=sys.stderr)
+        with database(driver) as url:
+            task = url.render_as_string(hide_password=False)
+            found[driver] = _process([*_module("streaming"), task, "2" if quick else "3"])
+    return found
+
+
 def _alone(part: str, quick: bool) -> dict[str, Any]:
-    """Measure what no database takes part in."""
+    """Measure what no server takes part in."""
     print(part, file=sys.stderr)
     if part == "imports":
         return imports.measure(5 if quick else 25)

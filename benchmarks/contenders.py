@@ -27,8 +27,9 @@ class Contender:
 
     name: str
     title: str
-    operation: Callable[[Shape], Operation]
-    reader: Callable[[Shape], Reader]
+    operation: Callable[[Any], Operation]
+    """Given the shape, or the scene."""
+    reader: Callable[[Any], Reader]
     returns: frozenset[str] = EVERYTHING
     """What a shape must return for this contender to say anything new."""
 

@@ -11,6 +11,7 @@ from benchmarks.models import Status
 
 ROWS = 1000
 LIST = 100
+AUTHORS, BOOKS = 100, 10
 
 Row = dict[str, Any]
 
@@ -70,3 +71,16 @@ def items() -> list[Row]:
 def entries() -> list[Row]:
     """What the insert shapes insert; the database gives the key."""
     return [{"name": f"entry {i}", "quantity": i, "price": i / 4} for i in range(1, ROWS + 1)]
+
+
+def authors() -> list[Row]:
+    """The rows of ``authors``: the first users."""
+    return users()[:AUTHORS]
+
+
+def books() -> list[Row]:
+    """The rows of ``books``, a number for each author, those of one author apart."""
+    return [
+        {"id": i, "author_id": i % AUTHORS + 1, "title": f"title of book {i}", "score": i / 8}
+        for i in range(1, AUTHORS * BOOKS + 1)
+    ]

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Table, event, insert, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from benchmarks import data
-from benchmarks.models import Base, Item, Post, User, Wide
+from benchmarks.models import Author, Base, Book, Item, Post, User, Wide
 
 DRIVERS = {"sqlite": "aiosqlite", "asyncpg": "asyncpg", "psycopg": "psycopg"}
 SERVER = "NAKED_SQLA_TEST_POSTGRES_URL"
@@ -59,6 +59,8 @@ async def fill(engine: AsyncEngine) -> None:
         await conn.execute(insert(Post), data.posts())
         await conn.execute(insert(Wide), data.wides())
         await conn.execute(insert(Item), data.items())
+        await conn.execute(insert(Author), data.authors())
+        await conn.execute(insert(Book), data.books())
         if conn.dialect.name == "postgresql":
             name = (await conn.execute(text("SELECT current_database()"))).scalar_one()
             await conn.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))

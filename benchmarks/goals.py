@@ -24,11 +24,21 @@ class Goal:
     high: float | None = None
     """The interval of the value, where one is known."""
     unit: str = ""
+    cpu: float | None = None
+    """The same figure by processor time, where that was measured too."""
 
     @property
     def met(self) -> bool:
         """Whether the figure itself, not its interval, keeps to the limit."""
-        return self.value <= self.limit if self.at_most else self.value >= self.limit
+        return self._keeps(self.value)
+
+    @property
+    def met_by_cpu(self) -> bool | None:
+        """The same for the processor time; None where it was not measured."""
+        return None if self.cpu is None else self._keeps(self.cpu)
+
+    def _keeps(self, figure: float) -> bool:
+        return figure <= self.limit if self.at_most else figure >= self.limit
 
     @property
     def aim(self) -> str:
@@ -38,7 +48,13 @@ class Goal:
 
 def goals(results: dict[str, Any]) -> list[Goal]:
     """Return every goal that the results have a figure for."""
-    found = [*_drivers(results), *_legacy(results), *_alone(results)]
+    found = [
+        *_drivers(results),
+        *_scenes(results),
+        *_streams(results),
+        *_legacy(results),
+        *_alone(results),
+    ]
     return sorted(found, key=lambda goal: goal.text)
 
 
@@ -47,8 +63,24 @@ def _run(results: dict[str, Any], part: str, driver: str, shape: str, name: str)
     return shapes.get(shape, {}).get("contenders", {}).get(name, {})
 
 
-def _goal(text: str, figure: dict[str, float], limit: float, at_most: bool) -> Goal:
-    return Goal(text, figure["value"], limit, at_most, figure["low"], figure["high"], " times")
+def _goal(
+    text: str,
+    figure: dict[str, float],
+    limit: float,
+    at_most: bool,
+    cpu: dict[str, float] | None = None,
+) -> Goal:
+    by_cpu = None if cpu is None else cpu["value"]
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    return Goal(text, value, limit, at_most, low, high, " times", by_cpu)
+
+
+def _to_core(text: str, run: dict[str, Any], limit: float) -> Goal:
+    return _goal(text, run["to_core"], limit, True, run["cpu_to_core"])
+
+
+def _to_ours(text: str, run: dict[str, Any], limit: float) -> Goal:
+    return _goal(text, run["to_ours"], limit, False, run["cpu_to_ours"])
 
 
 def _drivers(results: dict[str, Any]) -> Iterator[Goal]:
@@ -61,10 +93,56 @@ def _drivers(results: dict[str, Any]) -> Iterator[Goal]:
             ours = _run(results, "drivers", driver, shape, "naked")
             if ours:
                 named = results["drivers"][driver]["shapes"][shape]["title"]
-                yield _goal(f"{title}, {named}: to Core by position", ours["to_core"], limit, True)
+                yield _to_core(f"{title}, {named}: to Core by position", ours, limit)
         orm = _run(results, "drivers", driver, "thousand", "orm")
         if orm and driver in LIMITED:
-            yield _goal(f"{title}, 1000 rows of 4 columns: ORM to ours", orm["to_ours"], 2.5, False)
+            yield _to_ours(f"{title}, 1000 rows of 4 columns: ORM to ours", orm, 2.5)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A goal of a scene: our figure to Core's at most, or another's to ours at least."""
+
+    scene: str
+    text: str
+    run: str
+    limit: float
+    to_core: bool = False
+    only: str | None = None
+
+
+_SCENES = (
+    _Asked("one_shot", "1 row, db.scalars(): to Core's", "naked", 0.70, True, "asyncpg"),
+    _Asked("one_shot", "1 row: the pool with a transaction to db.scalars()", "pool", 1.0),
+    _Asked("get", "session.get(): to Core's select", "naked", 1.03, True),
+    _Asked("get", "db.get(): to Core's select", "naked_shot", 1.03, True),
+    _Asked("selectin", "selectinload: ORM to ours", "orm", 2.5),
+    _Asked("joined", "joinedload: ORM to ours", "orm", 2.5),
+    _Asked("into_dataclass", "into(dataclass): to Core by position", "naked", 1.05, True),
+    _Asked("into_pydantic", "into(pydantic, validate=False): ORM validated to ours", "orm", 3.0),
+)
+
+
+def _scenes(results: dict[str, Any]) -> Iterator[Goal]:
+    for driver, title in DRIVERS.items():
+        for asked in _SCENES:
+            run = _run(results, "drivers", driver, asked.scene, asked.run)
+            if run and asked.only in (None, driver):
+                goal = _to_core if asked.to_core else _to_ours
+                yield goal(f"{title}, {asked.text}", run, asked.limit)
+
+
+def _streams(results: dict[str, Any]) -> Iterator[Goal]:
+    for driver, measured in results.get("streaming", {}).items():
+        title, runs = DRIVERS[driver], measured["contenders"]
+        text = f"{title}, streaming all flights: "
+        yield _to_ours(f"{text}ORM to ours", runs["orm"], 2.5)
+        parts = runs["orm_parts"]
+        figure, cpu = parts["to_ours_parts"], parts["cpu_to_ours_parts"]
+        yield _goal(f"{text}ORM to ours, partitions()", figure, 2.5, False, cpu)
+        if runs["naked"]["memory"]:
+            above = runs["naked"]["memory"]["above"]
+            yield Goal(f"{text}memory above idle", above, 40, True, unit=" MB")
 
 
 def _legacy(results: dict[str, Any]) -> Iterator[Goal]:

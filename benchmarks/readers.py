@@ -47,6 +47,20 @@ def unpacking(width: int) -> Reader:
     return _compiled(source)
 
 
+def nested(target: str, expressions: Sequence[str], children: str, inner: Sequence[str]) -> Reader:
+    """Return loops over items, and over the ``children`` of each, whose ``inner`` are read."""
+    outer = "".join(f"\n        v{i} = {text}" for i, text in enumerate(expressions))
+    deeper = "".join(f"\n            w{i} = {text}" for i, text in enumerate(inner))
+    of_child = f"[({', '.join(inner)},) for child in {children}]"
+    source = (
+        f"def touch(items):\n    for {target} in items:{outer}\n"
+        f"        for child in {children}:{deeper}\n"
+        f"def collect(items):\n"
+        f"    return [({', '.join(expressions)}, {of_child}) for {target} in items]\n"
+    )
+    return _compiled(source)
+
+
 def _compiled(source: str) -> Reader:
     namespace: dict[str, Any] = {}
     exec(source, namespace)

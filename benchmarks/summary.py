@@ -37,4 +37,5 @@ def _run(run: dict[str, Any], base: dict[str, Any], ours: dict[str, Any]) -> dic
         "to_core": asdict(ratio(run["times"], base["times"])),
         "to_ours": asdict(ratio(run["times"], ours["times"])),
         "cpu_to_core": asdict(ratio(run["cpu"], base["cpu"])),
+        "cpu_to_ours": asdict(ratio(run["cpu"], ours["cpu"])),
     }

@@ -10,13 +10,14 @@ import os
 import platform
 import random
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import make_url, select
+from sqlalchemy import event, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import has_compiled_ext
 
@@ -24,6 +25,9 @@ from benchmarks.bare import DRIVERS, bare
 from benchmarks.contenders import BASELINE, Contender, contenders
 from benchmarks.database import fill, new_engine, reset, table_named
 from benchmarks.shapes import Shape, all_shapes
+
+if TYPE_CHECKING:
+    from benchmarks.scenes import Scene
 
 # A shape that takes longer than this hangs: the process dumps its stacks and ends.
 PATIENCE = 600
@@ -34,6 +38,10 @@ LEGACY_SHAPES = ("one", "one_built", "thousand", "wide", "join")
 
 class UnequalResults(Exception):
     """Two contenders did not return, or did not leave behind, the same values."""
+
+
+class WrongStatements(Exception):
+    """A contender runs more, or fewer, statements than it may."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Bench:
         self.task = task
         self.url = make_url(task.url)
         self.engines: list[AsyncEngine] = []
+        self.closers: list[Callable[[], Awaitable[Any]]] = []
         self.admin = self.engine()
 
     def engine(self) -> AsyncEngine:
@@ -70,23 +79,65 @@ class Bench:
         if not self.task.legacy:
             entrants.insert(0, bare(driver))
         try:
-            return {
+            found = {
                 shape.name: await self.shape(shape, [e for e in entrants if e.takes(shape)])
                 for shape in all_shapes()
                 if self.wanted(shape)
             }
+            return found if self.task.legacy else found | await self.scenes()
         finally:
             await driver.close()
+            for close in self.closers:
+                await close()
             for engine in self.engines:
                 await engine.dispose()
 
-    def wanted(self, shape: Shape) -> bool:
+    async def scenes(self) -> dict[str, Any]:
+        """Return the same of the scenes."""
+        # Not at the top: version 0.1.0 has none of what they use.
+        from benchmarks.scenes import Site, all_scenes
+
+        site = Site(self.url, self.engine, self.closers)
+        found = {}
+        for scene in all_scenes():
+            if self.wanted(scene) and self.task.driver in scene.drivers:
+                await self.count(scene)
+                found[scene.name] = await self.shape(scene, scene.entrants(site))
+        return found
+
+    async def count(self, scene: Scene) -> None:
+        """Raise ``WrongStatements`` unless each contender runs as many as the scene says.
+
+        On an engine of its own, since listening makes an engine slower.
+        """
+        from benchmarks.scenes import Site
+
+        engine, seen = self.engine(), list[str]()
+
+        @event.listens_for(engine.sync_engine, "before_cursor_execute")
+        def note(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        for entrant in scene.entrants(Site(self.url, lambda: engine, self.closers)):
+            asked = scene.statements.get(entrant.name)
+            if asked is not None:
+                operation, touch = entrant.operation(scene), entrant.reader(scene).touch
+                await operation(touch, 0)
+                seen.clear()
+                await operation(touch, 1)
+                if len(seen) != asked:
+                    raise WrongStatements(
+                        f"{entrant.title} runs {len(seen)} statements in {scene.title!r}, not"
+                        f" {asked}: {seen}"
+                    )
+
+    def wanted(self, shape: Shape | Scene) -> bool:
         """Whether this process measures a shape."""
         if self.task.legacy and shape.name not in LEGACY_SHAPES:
             return False
         return not self.task.shapes or shape.name in self.task.shapes
 
-    async def shape(self, shape: Shape, entrants: list[Contender]) -> dict[str, Any]:
+    async def shape(self, shape: Shape | Scene, entrants: list[Contender]) -> dict[str, Any]:
         """Check and time one shape."""
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
         await self.check(shape, entrants)
@@ -99,7 +150,7 @@ class Bench:
             "contenders": {e.name: {"title": e.title, **times[e.name]} for e in entrants},
         }
 
-    async def check(self, shape: Shape, entrants: list[Contender]) -> None:
+    async def check(self, shape: Shape | Scene, entrants: list[Contender]) -> None:
         """Raise ``UnequalResults`` unless all contenders give and leave the same values."""
         expected: Any = None
         for entrant in sorted(entrants, key=lambda e: e.name != BASELINE):
@@ -115,13 +166,13 @@ class Bench:
                     f" {_difference(found, expected)}"
                 )
 
-    async def clean(self, shape: Shape) -> None:
+    async def clean(self, shape: Shape | Scene) -> None:
         """Undo what the shape wrote."""
         if shape.writes:
             async with self.admin.begin() as conn:
                 await reset(conn, shape.writes)
 
-    async def contents(self, shape: Shape) -> list[tuple[Any, ...]]:
+    async def contents(self, shape: Shape | Scene) -> list[tuple[Any, ...]]:
         """Return the rows of the table that the shape writes to."""
         if not shape.writes:
             return []
@@ -131,7 +182,7 @@ class Bench:
             return [tuple(row) for row in rows]
 
     async def measure(
-        self, shape: Shape, entrants: list[Contender]
+        self, shape: Shape | Scene, entrants: list[Contender]
     ) -> dict[str, dict[str, list[float]]]:
         """Run the rounds; every contender once in each, in random order.
 

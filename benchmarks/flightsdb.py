@@ -1,0 +1,87 @@
+"""The flights as a table of a database, loaded by the driver itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from benchmarks.flights import flights
+
+ORDER = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Base(DeclarativeBase):
+    """Apart from the models that every run makes tables of."""
+
+
+class Flight(Base):
+    """A flight, all columns of the data, and a number as its key."""
+
+    __tablename__ = "flights"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    year: Mapped[int]
+    month: Mapped[int]
+    day: Mapped[int]
+    dep_time: Mapped[int | None]
+    sched_dep_time: Mapped[int]
+    dep_delay: Mapped[int | None]
+    arr_time: Mapped[int | None]
+    sched_arr_time: Mapped[int]
+    arr_delay: Mapped[int | None]
+    carrier: Mapped[str]
+    flight: Mapped[int]
+    tailnum: Mapped[str | None]
+    origin: Mapped[str]
+    dest: Mapped[str]
+    air_time: Mapped[int | None]
+    distance: Mapped[int]
+    hour: Mapped[int]
+    minute: Mapped[int]
+    time_hour: Mapped[datetime]
+
+
+COLUMNS = tuple(column.name for column in Flight.__table__.columns)
+
+
+def _records() -> Iterator[tuple[Any, ...]]:
+    for number, row in enumerate(flights(), 1):
+        row |= {"id": number, "time_hour": row["time_hour"].replace(tzinfo=None)}
+        yield tuple(row[name] for name in COLUMNS)
+
+
+async def load(engine: AsyncEngine, url: URL) -> None:
+    """Make the table anew and load all rows."""
+    async with engine.begin() as conn:
+        await conn.run_sync(Base.metadata.drop_all)
+        await conn.run_sync(Base.metadata.create_all)
+    if url.get_backend_name() == "sqlite":
+        _load_sqlite(url.database or "")
+    else:
+        await _load_postgresql(url)
+
+
+def _load_sqlite(path: str) -> None:
+    marks = ", ".join("?" * len(COLUMNS))
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA synchronous=OFF")
+    # As SQLAlchemy stores a datetime there.
+    rows = ((*row[:-1], row[-1].strftime(ORDER)) for row in _records())
+    conn.executemany(f"INSERT INTO flights VALUES ({marks})", rows)
+    conn.commit()
+    conn.close()
+
+
+async def _load_postgresql(url: URL) -> None:
+    from benchmarks.bare import Asyncpg
+
+    driver = Asyncpg()
+    await driver.open(url)
+    await driver.conn.copy_records_to_table("flights", records=_records(), columns=COLUMNS)
+    await driver.conn.execute("VACUUM ANALYZE flights")
+    await driver.close()
