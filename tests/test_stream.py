@@ -156,13 +156,18 @@ def test_all_ways_to_read_sync(sync_db: SessionFactory) -> None:
     assert checked_out(sync_db.engine) == 0
 
 
-@pytest.mark.parametrize("size", [1, 70, 999, 5000])
+@pytest.mark.parametrize("size", [25, 70, 999, 5000])
 async def test_yield_per_is_the_size_of_a_chunk(db: AsyncSessionFactory, size: int) -> None:
     async with db.begin() as session:
         result = await session.stream(ALL, execution_options={"yield_per": size})
         parts = [len(part) async for part in result.partitions()]
         whole, rest = divmod(PLAYERS, size)
         assert parts == [size] * whole + [rest] * bool(rest)
+        for result in (
+            await session.stream_scalars(IDS, execution_options={"yield_per": size}),
+            (await session.stream(IDS, execution_options={"yield_per": size})).mappings(),
+        ):
+            assert [len(part) async for part in result.partitions()] == parts
 
 
 async def test_further_statements_run_for_each_chunk(db: AsyncSessionFactory) -> None:

@@ -211,8 +211,13 @@ class AsyncStream(AsyncResult[Any]):
 
     __slots__ = ()
 
-    # 2.0 asks for it when mappings() or scalars() of rows are read, and only a Result has it.
+    # On 2.0 what scalars() and mappings() give asks for both, which only a Result has.
     _row_logging_fn: Any = None
+
+    @property
+    def _yield_per(self) -> int | None:  # type: ignore[override]
+        size: int | None = _compat.sync_result(self)._yield_per
+        return size
 
     async def __anext__(self) -> Any:
         return await _next_of(self, super().__anext__)
