@@ -849,6 +849,39 @@ def engine_isolation_level(dialect: Any) -> Any:
     return getattr(dialect, "_on_connect_isolation_level", None)
 
 
+class WayBack:
+    """The way of a connection back to its pool, which a cancellation may tear.
+
+    What comes out of ``Connection.close()`` then leaves the pool's record checked out for good.
+    """
+
+    __slots__ = ("_pool", "_record", "_returned")
+
+    def __init__(self, conn: Any) -> None:
+        self._pool = conn.engine.pool
+        self._record = getattr(getattr(conn, "_dbapi_connection", None), "_connection_record", None)
+        self._returned = False
+        if self._record is not None:
+            # the finalizers run from the right: this one is the last thing before the return
+            self._record.finalize_callback.appendleft(self._arrived)
+
+    def _arrived(self, _connection: Any) -> None:
+        self._returned = True
+
+    def give_up(self) -> None:
+        """Throw the connection away, unless it has arrived, and free its place in the pool."""
+        record = self._record
+        if record is None or self._returned:
+            return
+        record.finalize_callback.clear()
+        if record.dbapi_connection is not None:
+            record.invalidate()
+        if record.fairy_ref is not None:
+            record.checkin()
+        else:
+            self._pool._return_conn(record)
+
+
 def pool_is_exhausted(pool: Any) -> bool:
     """True when a checkout would wait for a connection to come back rather than make one."""
     limit: int = getattr(pool, "_max_overflow", -1)

@@ -6,6 +6,7 @@ between would leave AUTOCOMMIT on the connection, and the next block without a t
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -65,4 +66,41 @@ async def test_a_cancelled_use_leaves_no_options_behind(
 
     points = await cancelled_everywhere(lambda: use(db), kind, moment, check)
     assert points > 0
+    await single.dispose()
+
+
+@pytest.mark.parametrize("value", [True, False])
+async def test_cancelled_while_psycopg_switches_autocommit(
+    engine: AsyncEngine, backend: str, value: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``set_autocommit()`` suspends only when the event loop was busy: here it does always."""
+    import psycopg
+
+    if backend != "psycopg":
+        # the other drivers switch without a suspension
+        return
+    single = create_async_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=2)
+    db = AsyncSessionFactory(single)
+    async with single.begin() as conn:
+        await conn.run_sync(Base.metadata.create_all)
+    await db.scalars(select(Row))
+    original = psycopg.AsyncConnection.set_autocommit
+    fired: list[bool] = []
+
+    async def set_autocommit(self: Any, new: bool) -> None:
+        await original(self, new)
+        if new is value and not fired:
+            fired.append(new)
+            task.cancel()
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "set_autocommit", set_autocommit)
+    task = asyncio.create_task(_one_shot(db))
+    await asyncio.wait([task])
+    assert fired == [value]
+    assert task.cancelled()
+    assert single.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with db.begin() as session:
+        raw = (await session.conn.get_raw_connection()).driver_connection
+        assert not raw.autocommit
     await single.dispose()

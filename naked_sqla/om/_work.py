@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from .. import _compat
 from ..exception import InvalidSessionState, TransactionRolledBack
 
 if TYPE_CHECKING:
@@ -258,12 +259,17 @@ class Work:
         """Give the connection back; quietly when another error is on its way."""
         self.open = False
         self.failure = None
+        way = _compat.WayBack(self.conn)
         try:
             self.conn.close()
         except Exception:
             if not quietly:
                 raise
             logger.warning("a session's connection could not be given back", exc_info=True)
+        except BaseException:
+            # torn while it went back: its place in the pool would be taken for good
+            way.give_up()
+            raise
 
     def _close_streams(self) -> None:
         """Close what was not read to its end: an open cursor on SQLite holds its lock."""
