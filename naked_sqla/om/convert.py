@@ -9,7 +9,7 @@ from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from naked_sqla import _compat
-from naked_sqla.om.naked import description_of, naked_class
+from naked_sqla.om.naked import Naked, description_of, naked_class
 from naked_sqla.om.relations import collection_of
 
 __all__ = ("to_naked", "to_orm")
@@ -32,6 +32,17 @@ def to_orm(obj: Any) -> Any:
     _compat.fire_mutable_load(instance)
     make_transient_to_detached(instance)
     return instance
+
+
+def _state_of(obj: Any) -> Any:
+    """What ``inspect(obj)`` gives: the state of a detached twin, made for this call.
+
+    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
+    """
+    return _compat.state_of(to_orm(obj))
+
+
+_compat.register_inspection(Naked, _state_of)
 
 
 def to_naked(instance: Any) -> Any:

@@ -154,19 +154,6 @@ def restore(model: type, loaded: tuple[str, ...]) -> Any:
     return naked_class(inspect(model), loaded).make()
 
 
-def _state_of(obj: Any) -> Any:
-    """What ``inspect(obj)`` gives: the state of a detached twin, made for this call.
-
-    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
-    """
-    from naked_sqla.om.convert import to_orm
-
-    return _compat.state_of(to_orm(obj))
-
-
-_compat.register_inspection(Naked, _state_of)
-
-
 def _dict_getter(model: Any) -> Callable[[Any], dict[str, Any]]:
     for base in model.__mro__:
         found = base.__dict__.get("__dict__")

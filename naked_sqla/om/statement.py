@@ -13,6 +13,7 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.om import bulk_persistent
+from naked_sqla.om import convert as convert  # statements may compare with loaded objects
 from naked_sqla.om.loading import entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
