@@ -15,6 +15,7 @@ def markdown(results: dict[str, Any]) -> str:
     parts = [
         "# Benchmark results",
         _environment(results["environment"]),
+        *([results["note"]] if "note" in results else []),
         (
             "A ratio is the median of the rounds' ratios to Core by position, with its 95%"
             " bootstrap interval, and the quartiles of the rounds. *Core, by position, again* is"
