@@ -76,7 +76,9 @@ def execute(
         if statement.is_insert and _needs_tables(statement, mapper):
             rows = [parameters] if isinstance(parameters, Mapping) else parameters
             return _insert_into_tables(conn, statement, mapper, rows, execution_options)
-        if _is_by_primary_key(statement, mapper, parameters):
+        if not isinstance(parameters, Mapping) and _is_by_primary_key(
+            statement, mapper, parameters
+        ):
             return _update_by_primary_key(conn, statement, mapper, parameters, execution_options)
     if isinstance(parameters, Mapping):
         return _execute_one(conn, statement, names, parameters, execution_options)

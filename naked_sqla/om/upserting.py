@@ -45,7 +45,8 @@ class Upsert:
                 f"{conn.dialect.name} has no INSERT ... ON CONFLICT, which upsert() is. Use "
                 f"execute() with what it has (on_duplicate_key_update(), MERGE)."
             )
-        if len(written.parts) > 1:
+        first, *others = written.parts
+        if others:
             tables = ", ".join(str(part.table) for part in written.parts)
             raise InvalidStatement(
                 f"upsert({written.name}): a {written.name} is stored in several tables ({tables}), "
@@ -53,7 +54,7 @@ class Upsert:
             )
         self.conn = conn
         self.written = written
-        self.part = written.parts[0]
+        self.part = first
         self.on = written.keys if on is None else names_of_attributes(written, on)
         if not self.on:
             raise InvalidStatement(

@@ -131,7 +131,7 @@ def _plain(kind: Any) -> _Plain | None:
     elif hasattr(kind, "__attrs_attrs__"):
         fields = tuple(field.name for field in kind.__attrs_attrs__)
     elif issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
-        fields = kind._fields
+        fields = tuple(getattr(kind, "_fields", ()))
     else:
         return None
 
