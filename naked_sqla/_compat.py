@@ -678,6 +678,11 @@ def require_unique(result: Any) -> None:
     result._unique_filter_state = (set(), refuse)
 
 
+def needs_unique(result: Any) -> bool:
+    """True for a result that raises unless ``unique()`` is called."""
+    return result._unique_filter_state is not None
+
+
 def collection_appender(collection: Any) -> Callable[[Any], Any]:
     """How a collection of the relationship's own class takes an object that was loaded."""
     append = collection._sa_appender

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
+from naked_sqla import _compat
 from naked_sqla.om.statement import run
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def get(
     """
     statement, parameters = get_statement(model, ident, options, with_for_update)
     result = run(conn, statement, parameters, execution_options, eager=eager)
-    return result.unique().scalars().one_or_none()
+    if _compat.needs_unique(result):
+        result = result.unique()
+    # the key is unique: there is no second row to look for
+    return result.scalars().first()
 
 
 def get_statement(
