@@ -14,10 +14,12 @@ from sqlalchemy.orm import (
     aliased,
     load_only,
     mapped_column,
+    query_expression,
     relationship,
 )
 
 from naked_sqla import _compat
+from naked_sqla.exception import NotLoadedError
 from naked_sqla.om.context import keys_of, plan_of
 from naked_sqla.om.plan import Cell, Entity, Group, Plan, Polymorphic, Value
 
@@ -184,3 +186,17 @@ def test_the_mirror_of_the_orm_is_still_there() -> None:
         "mood": True,
         "bio": False,
     }
+
+
+def test_the_advice_for_a_query_expression_names_with_expression() -> None:
+    class Scored(Base):
+        __tablename__ = "scored"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        score: Mapped[int] = query_expression()
+
+    (entity,) = decide(select(Scored)).items
+    assert isinstance(entity, Entity)
+    assert entity.naked.loaded == ("id",)
+    with pytest.raises(NotLoadedError, match=r"with_expression\(Scored\.score, \.\.\.\)"):
+        entity.naked.make().score  # noqa: B018 - reading it is the test

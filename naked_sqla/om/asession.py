@@ -283,14 +283,17 @@ class AsyncSessionFactory(AsyncCalls):
 
     @property
     def engine(self) -> AsyncEngine:
+        """The engine that sessions are opened on."""
         return self._engine
 
     @property
     def auto_commit(self) -> bool:
+        """True when a block that is left without an exception commits."""
         return self._auto_commit
 
     @property
     def eager(self) -> Literal["mapped", "explicit"]:
+        """``"explicit"`` when the eager loads of the mapping are switched off."""
         return "mapped" if self._eager else "explicit"
 
     def begin(self, **execution_options: Any) -> AsyncSessionBlock:

@@ -48,6 +48,8 @@ def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
         columns = ", ".join(f"{model.__name__}.{part}" for part in _compat.composite_keys(prop))
         return f"{fact} Load all of its columns ({columns})."
     if isinstance(prop, ColumnProperty):
+        if ("query_expression", True) in prop.strategy_key:
+            return f"{fact} Say what it is: .options(with_expression({name}, ...))."
         if prop.deferred:
             return f"{fact} Write .options(undefer({name})), or select the column itself."
         return (
