@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.om import statement as statements
-from naked_sqla.om.copying import copy_in
+from naked_sqla.om.write.copying import copy_in
 
 from ._writing import column_attributes, outcome, stored_dictionaries
 from .models import data

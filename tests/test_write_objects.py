@@ -16,9 +16,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, NotLoadedError, UnknownAttribute
 from naked_sqla.om import statement as statements
-from naked_sqla.om import writing
 from naked_sqla.om.convert import to_naked, to_orm
 from naked_sqla.om.lookup import get
+from naked_sqla.om.write import objects as writing
 
 from ._writing import outcome
 from .models.blog import Hub, Post, Stamped, Tag, User, Versioned

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, inspect
 from sqlalchemy.orm import Session
 
 from naked_sqla.om import statement as statements
-from naked_sqla.om import writing
+from naked_sqla.om.write import objects as writing
 
 from ._writing import (
     Rows,

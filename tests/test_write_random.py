@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import Session
 
 from naked_sqla.om import statement as statements
-from naked_sqla.om import writing
+from naked_sqla.om.write import objects as writing
 
 from ._writing import by_unit_of_work, instance_of, outcome
 from .models.blog import Post, Stamped, Tag, User, Versioned

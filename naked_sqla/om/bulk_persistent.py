@@ -19,11 +19,11 @@ from sqlalchemy.exc import InvalidRequestError, StatementError
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.changing import Change, raise_unmatched, update_rows
-from naked_sqla.om.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.om.loading import empty_result, entity_result, loading_on
 from naked_sqla.om.names import Names, names_of
-from naked_sqla.om.tables import (
+from naked_sqla.om.write.changing import Change, raise_unmatched, update_rows
+from naked_sqla.om.write.inserting import insert_into_tables, returns_whole_rows
+from naked_sqla.om.write.tables import (
     Rows,
     Written,
     among,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla import _compat
 from naked_sqla.exception import UnknownAttribute
-from naked_sqla.om.tables import has_own_value
+from naked_sqla.om.write.tables import has_own_value
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper

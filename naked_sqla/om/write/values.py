@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
-from naked_sqla.om.tables import Written, written_of
+from naked_sqla.om.write.tables import Written, written_of
 
 __all__ = ("Reader", "grouped", "listed", "read_all", "reader_of", "written_class")
 

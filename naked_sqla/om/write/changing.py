@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import _compat
 from naked_sqla.om.loading import entity_result, loading_on
-from naked_sqla.om.tables import Part, Rows, Written, among, runs
+from naked_sqla.om.write.tables import Part, Rows, Written, among, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -10,9 +10,9 @@ from sqlalchemy.schema import Column
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.tables import Part, Written
-from naked_sqla.om.upserting import names_of_attributes
-from naked_sqla.om.values import reader_of
+from naked_sqla.om.write.tables import Part, Written
+from naked_sqla.om.write.upserting import names_of_attributes
+from naked_sqla.om.write.values import reader_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

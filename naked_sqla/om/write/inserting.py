@@ -11,8 +11,16 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loader_of, loading_on
-from naked_sqla.om.ordering import insert_in_order
-from naked_sqla.om.tables import Part, Rows, Written, among, has_expressions, runs, types_by_key
+from naked_sqla.om.write.ordering import insert_in_order
+from naked_sqla.om.write.tables import (
+    Part,
+    Rows,
+    Written,
+    among,
+    has_expressions,
+    runs,
+    types_by_key,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from naked_sqla import _compat
 from naked_sqla.exception import BaseNakedSQLAException, InvalidStatement
-from naked_sqla.om.copyrows import Records
-from naked_sqla.om.values import written_class
+from naked_sqla.om.write.copyrows import Records
+from naked_sqla.om.write.values import written_class
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

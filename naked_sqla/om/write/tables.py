@@ -37,7 +37,7 @@ __all__ = (
 Rows = Sequence[Mapping[str, Any]]
 
 # where a mapper keeps its description: gone with the mapped class
-_KEPT = "naked_sqla.om.tables"
+_KEPT = "naked_sqla.om.write.tables"
 
 
 class Part:

@@ -12,7 +12,7 @@ All functions take a synchronous ``Connection`` first (in an async session: with
     delete(conn, obj, *, missing_ok=False, model=None) -> True, or False for what was not there
     delete(conn, Model, ident, *, missing_ok=False) -> the same
     delete_all(conn, objs, *, missing_ok=False, model=None) -> the number of rows
-    naked_sqla.om.copying.copy_in(conn, Model, rows, *, columns=None) -> the number of rows
+    naked_sqla.om.write.copying.copy_in(conn, Model, rows, *, columns=None) -> the number of rows
     naked_sqla.om.convert.to_orm(obj) -> instance; to_naked(instance) -> object   (no connection)
 
 Objects are instances of mapped classes (constructed, or loaded by this library or an ORM session),
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
-from naked_sqla.om.changing import (
+from naked_sqla.om.write.changing import (
     Change,
     delete_rows,
     stale,
@@ -38,10 +38,10 @@ from naked_sqla.om.changing import (
     update_rows,
     update_uniform,
 )
-from naked_sqla.om.inserting import insert_objects, returns_whole_rows, stored_rows
-from naked_sqla.om.tables import Written, has_expressions
-from naked_sqla.om.upserting import Upsert, names_of_attributes
-from naked_sqla.om.values import Reader, grouped, listed, read_all, reader_of, written_class
+from naked_sqla.om.write.inserting import insert_objects, returns_whole_rows, stored_rows
+from naked_sqla.om.write.tables import Written, has_expressions
+from naked_sqla.om.write.upserting import Upsert, names_of_attributes
+from naked_sqla.om.write.values import Reader, grouped, listed, read_all, reader_of, written_class
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -11,10 +11,10 @@ from sqlalchemy.orm import lazyload
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.changing import next_version
-from naked_sqla.om.inserting import insert_objects
 from naked_sqla.om.loading import entity_result, loading_on
-from naked_sqla.om.tables import Written, among, runs
+from naked_sqla.om.write.changing import next_version
+from naked_sqla.om.write.inserting import insert_objects
+from naked_sqla.om.write.tables import Written, among, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
