@@ -142,15 +142,29 @@ def selected_columns(statement: Any) -> Sequence[Any]:
 
 def bind_names(statement: Any) -> frozenset[str]:
     """The names that the caller gave to bound parameters of a statement."""
+    return frozenset([bind.key for bind in _binds(statement) if not bind.unique])
+
+
+def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:
+    """True when each parameter names a bound parameter, as :func:`bind_names` has them; quick."""
+    binds = _binds(statement)
+    for name in parameters:
+        for bind in binds:
+            if bind.key == name and not bind.unique:
+                break
+        else:
+            return False
+    return True
+
+
+def _binds(statement: Any) -> Sequence[Any]:
     statement = getattr(statement, "_resolved", statement)
-    binds: Iterable[Any]
     # Connection.execute() makes the same key a moment later, and it is memoized
     cache_key = statement._generate_cache_key()
     if cache_key is None:
-        binds = [e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam"]
-    else:
-        binds = cache_key.bindparams
-    return frozenset([bind.key for bind in binds if not bind.unique])
+        return [e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam"]
+    binds: Sequence[Any] = cache_key.bindparams
+    return binds
 
 
 # ---------------------------------------------------------------- compile state

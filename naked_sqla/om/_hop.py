@@ -15,11 +15,11 @@ import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from typing import Any, TypeVar, cast
 
 from .._compat import AsyncIoGreenlet, current_greenlet
-from ._held import Held
 
 _T = TypeVar("_T")
 
@@ -37,36 +37,36 @@ Stop = Callable[[Any], Awaitable[BaseException | None]]
 _leftover: set[asyncio.Task[Any]] = set()
 
 
-async def hop(
+def hop(
     done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
-) -> _T:
-    """Run ``fn(*args)`` in a greenlet of the calling task, and return what it returns.
+) -> Coroutine[Any, Any, _T]:
+    """Run ``fn(*args)`` in a greenlet of the task that awaits this, and give what it returns.
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
     :param stop: where it is given, a cancellation does not go into what the work waits for, but
         ``stop`` is called, and the error that it gives goes there.
     """
+    if stop is None:
+        return _hop(done, fn, args)
+    # a generator rather than a coroutine: only that can hold a cancellation back, frame by frame
+    return cast("Coroutine[Any, Any, _T]", _held_hop(done, stop, fn, args))
+
+
+async def _hop(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
     value: Any
     try:
         waits = worker.switch(*args)
         while not worker.dead:
-            held = None if stop is None else Held(waits)
             try:
-                value = await (held or waits)
+                value = await waits
             except asyncio.CancelledError as cancelled:
-                # What came last may be a driver's cursor, and hold its lock while it lives.
                 value = None
-                if stop is None or held is None:
-                    left = _rest(worker, cancelled)
-                else:
-                    left = _held_rest(worker, held, stop, waits)
-                rest = asyncio.get_running_loop().create_task(left)
-                rest.add_done_callback(lambda _: done())
+                rest = _moved(_rest(worker, cancelled), done)
                 moved = True
-                await settle(rest, push=held is None)
+                await settle(rest)
                 raise
             except BaseException as error:  # noqa: BLE001
                 # All errors go on in the worker, from where they come out again.
@@ -77,6 +77,55 @@ async def hop(
     finally:
         if not moved:
             done()
+
+
+@types.coroutine
+def _held_hop(
+    done: Callable[[], object], stop: Stop, fn: Callable[..., Any], args: tuple[Any, ...]
+) -> Generator[Any, Any, Any]:
+    """:func:`_hop` that drives each awaitable by hand, so that a cancellation leaves it whole."""
+    worker = AsyncIoGreenlet(fn, current_greenlet())
+    held = False
+    pending: Any
+    try:
+        waits = worker.switch(*args)
+        while not worker.dead:
+            steps = waits.__await__()
+            try:
+                pending = next(steps)
+                while True:
+                    try:
+                        yield pending
+                    except asyncio.CancelledError:
+                        held = True
+                        raise
+                    except BaseException as error:  # noqa: BLE001
+                        # What it waited for failed: a task throws that in.
+                        pending = steps.throw(error)
+                    else:
+                        pending = next(steps)
+            except StopIteration as end:
+                pending = None
+                waits = worker.switch(end.value)
+            except BaseException as error:
+                # The frames of an error live long, and what came last may be a driver's cursor.
+                pending = None
+                if held:
+                    rest = _moved(_held_rest(worker, steps, stop, waits), done)
+                    yield from settle(rest, push=False).__await__()
+                    raise
+                waits = worker.throw(error)
+        return waits
+    finally:
+        if not held:
+            done()
+
+
+def _moved(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
+    """What is left of a cancelled caller's work, in a task of its own."""
+    task = asyncio.get_running_loop().create_task(rest)
+    task.add_done_callback(lambda _: done())
+    return task
 
 
 def start(
@@ -184,12 +233,12 @@ async def _rest(worker: Any, cancelled: BaseException) -> None:
         await _run_on(worker, worker.throw(cancelled))
 
 
-async def _held_rest(worker: Any, held: Held, stop: Stop, waits: Any) -> None:
+async def _held_rest(worker: Any, steps: Any, stop: Stop, waits: Any) -> None:
     """Stop what the work waits for, and run what is left of it; its end is of no interest."""
     error = await stop(waits)
     try:
         try:
-            value = None if error is None else await held.end(error)
+            value = None if error is None else await _ended(steps, error)
         except BaseException as raised:  # noqa: BLE001
             waits = worker.throw(raised)
         else:
@@ -204,6 +253,22 @@ async def _held_rest(worker: Any, held: Held, stop: Stop, waits: Any) -> None:
             lost = lost.__cause__ or lost.__context__
     finally:
         del error
+
+
+@types.coroutine
+def _ended(steps: Any, error: BaseException) -> Generator[Any, Any, Any]:
+    """Raise an error where an awaitable waits, and await what it does then."""
+    try:
+        pending = steps.throw(error)
+        while True:
+            try:
+                yield pending
+            except BaseException as raised:  # noqa: BLE001
+                pending = steps.throw(raised)
+            else:
+                pending = next(steps)
+    except StopIteration as end:
+        return end.value
 
 
 async def _run_on(worker: Any, waits: Any) -> Any:

@@ -129,7 +129,11 @@ class Work:
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function of ``_calls`` in the transaction."""
-        return self.watched(fn, self.conn, self.eager, *args)
+        try:
+            return fn(self.conn, self.eager, *args)
+        except BaseException as error:
+            self._failed(error)
+            raise
 
     def open_stream(self, fn: Callable[..., Any], *args: Any) -> Any:
         """:meth:`call` of what opens a cursor, which is closed when that is cancelled."""
@@ -158,9 +162,12 @@ class Work:
         try:
             return fn(*args)
         except BaseException as error:
-            if self.failure is None or _sqlstate(error) != _ABORTED:
-                self.failure = error
+            self._failed(error)
             raise
+
+    def _failed(self, error: BaseException) -> None:
+        if self.failure is None or _sqlstate(error) != _ABORTED:
+            self.failure = error
 
     def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
         """Set a savepoint; gives it, and the failure that the session knew of before it."""

@@ -223,11 +223,11 @@ class AsyncSession(AsyncCalls):
         await shielded(start(spawn(self._work.rollback), self._guard.leave), patient=self._patient)
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        self._enter(fn.__name__.strip("_"))
+        self._enter(fn)
         return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
 
     async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        self._enter(fn.__name__)
+        self._enter(fn)
         opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
         return AsyncStream(stream_of(self, await opened))
 
@@ -239,11 +239,11 @@ class AsyncSession(AsyncCalls):
         self._enter(what)
         return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
 
-    def _enter(self, what: str) -> None:
+    def _enter(self, what: str | Callable[..., Any]) -> None:
         self._guard.enter()
         if not self._work.open:
             self._guard.leave()
-            self._work.check_open(what)
+            self._work.check_open(what if isinstance(what, str) else what.__name__.strip("_"))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

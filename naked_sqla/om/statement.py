@@ -173,7 +173,7 @@ def _check_streaming(conn: Connection, statement: Any, execution_options: _Optio
 
 def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
     """Refuse parameters that the statement has no use for; SQLAlchemy what is no dictionary."""
-    if type(parameters) is dict and parameters.keys() <= _compat.bind_names(statement):
+    if type(parameters) is dict and _compat.knows_binds(statement, parameters):
         return
     sets = [parameters] if isinstance(parameters, Mapping) else parameters
     if not isinstance(sets, Sequence) or not all(isinstance(item, Mapping) for item in sets):
