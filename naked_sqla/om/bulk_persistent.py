@@ -129,6 +129,8 @@ def _execute_many(
     if len(set(map(len, parameters))) == 1:
         try:
             return _execute_groups(conn, statement, names, [parameters], options)
+        except _DifferentKeys:
+            pass
         except StatementError as error:
             # as many keys, but others: SQLAlchemy found out before anything was executed
             if not _compat.is_missing_bind(error):
@@ -187,8 +189,7 @@ def _prepared(
     plain = True
     if statement.is_insert and not _renders_nulls(statement, options):
         given = [key for key in names.omitted if key in rows[0]]
-        nothing = type(None)
-        silent = [key for key in given if nothing in set(map(type, map(itemgetter(key), rows)))]
+        silent = [key for key in given if type(None) in _types_of(rows, key)]
         if silent:
             plain = False
             rows = [
@@ -199,6 +200,21 @@ def _prepared(
     if plain and not has_expressions({type(value) for row in looked for value in row.values()}):
         return [({}, rows)]
     return list(runs(rows))
+
+
+def _types_of(rows: Rows, key: str) -> set[type]:
+    """The types of the values of a key that all rows have.
+
+    :raises _DifferentKeys: a row does not have it.
+    """
+    try:
+        return set(map(type, map(itemgetter(key), rows)))
+    except KeyError:
+        raise _DifferentKeys from None
+
+
+class _DifferentKeys(Exception):
+    """Dictionaries that were taken to have the same keys do not."""
 
 
 def _renders_nulls(statement: Any, options: _Options) -> bool:
