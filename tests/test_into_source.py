@@ -110,12 +110,12 @@ def test_golden_dataclass() -> None:
             append = result.append
             try:
                 for c0, _, c2, in rows:
-                    e0 = new_1(cls_2)
+                    e0 = make_1()
                     e0.id = c0
                     e0.name = convert_0(c2)
                     append(e0)
             except Exception as error:
-                explain_3(error, locals())
+                explain_2(error, locals())
                 raise
             return result
         """
@@ -145,17 +145,17 @@ def test_golden_model_without_validation() -> None:
             append = result.append
             try:
                 for c0, in rows:
-                    e0 = new_0(cls_1)
+                    e0 = make_0()
                     d1 = e0.__dict__
                     d1['id'] = c0
-                    d1['name'] = default_2
-                    d1['rest'] = default_3()
-                    set_5(e0, filled_4.copy())
+                    d1['name'] = default_1
+                    d1['rest'] = default_2()
+                    set_4(e0, filled_3.copy())
+                    set_5(e0, None)
                     set_6(e0, None)
-                    set_7(e0, None)
                     append(e0)
             except Exception as error:
-                explain_8(error, locals())
+                explain_7(error, locals())
                 raise
             return result
         """

@@ -1,24 +1,19 @@
 """Plan -> Python source -> function.  Nothing is decided here: the source says what the plan says.
 
-The function takes the driver's rows and gives the list of result rows: objects for a plan that is
-``scalar``, tuples otherwise.  For a plan with further statements to run it takes a list for each of
-them too, and notes there the objects that wait for it.  Its source stands in :mod:`linecache`, so
-that a traceback and a debugger show the generated line.  Every name in it is made by the emitter;
-attribute names occur after a dot only.
+The function gives objects for a plan that is ``scalar``, tuples otherwise.  For a plan with further
+statements to run it takes a list for each of them too, and notes there the objects that wait for
+it.  Attribute names occur in its source after a dot only.
 """
 
 from __future__ import annotations
 
-import itertools
 import keyword
-import linecache
-import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError
 
-from naked_sqla.exception import BaseNakedSQLAException, ConversionError
+from naked_sqla.exception import ConversionError
 from naked_sqla.om.plan import (
     Attribute,
     Cell,
@@ -31,12 +26,11 @@ from naked_sqla.om.plan import (
     Polymorphic,
     Value,
 )
+from naked_sqla.om.source import Conversion, Printer, compiled
 
 __all__ = ("Hydrate", "hydrator", "source_of")
 
 Hydrate = Callable[..., list[Any]]
-
-_numbers = itertools.count(1)
 
 
 def hydrator(plan: Plan) -> Hydrate:
@@ -45,98 +39,59 @@ def hydrator(plan: Plan) -> Hydrate:
     :return: takes driver rows of ``plan.width`` columns, gives a list of result rows.  It raises
         :class:`~naked_sqla.exception.ConversionError` for a value its column type can't convert.
     """
-    emitter = _Emitter(plan)
-    source = emitter.source()
-    filename = f"<naked_sqla hydrator {next(_numbers)}: {_title(plan)}>"
-    namespace = emitter.bound
-    exec(compile(source, filename, "exec"), namespace)
-    function: Hydrate = namespace["hydrate"]
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
+    printer = _Printer(plan)
+    source = printer.source()
+    function: Hydrate = compiled(source, printer.bound, "hydrate", "hydrator", _title(plan))
     return function
 
 
 def source_of(plan: Plan) -> str:
     """The source that :func:`hydrator` compiles for a plan."""
-    return _Emitter(plan).source()
+    return _Printer(plan).source()
 
 
 def _title(plan: Plan) -> str:
     return ", ".join(item.name for item in plan.items)
 
 
-class _Emitter:
-    """Prints the source of one plan, and collects the objects it refers to."""
+class _Printer(Printer):
+    """Prints the source of one plan."""
 
     def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.width)
         self.plan = plan
-        self.bound: dict[str, Any] = {}
-        self._names: dict[int, str] = {}
-        self._temporaries = itertools.count()
         self._entities: dict[Entity | Polymorphic, str] = {}
-        self._read: set[int] = set()
-        self._prologue: list[str] = []
         self._later = {later: f"found{i}" for i, later in enumerate(plan.later)}
 
     def source(self) -> str:
-        """The module source: one function ``hydrate(rows)``, and one for each polymorphic class."""
+        """The module source: one function ``hydrate(rows)``."""
         body: list[str] = []
         results = [self._item(item, body) for item in self.plan.items]
         row = results[0] if self.plan.scalar else f"({', '.join(results)},)"
         body.append(f"append({row})")
-        explain = self._bind("explain", _explainer(self.plan))
-        columns = [f"c{i}" if i in self._read else "_" for i in range(self.plan.width)]
-        arguments = ", ".join(("rows", *self._later.values()))
-        lines = [
-            f"def hydrate({arguments}):",
-            "    result = []",
-            "    append = result.append",
-            *(f"    {line}" for line in self._prologue),
-            "    try:",
-            f"        for {', '.join(columns)}, in rows:",
-            *(f"            {line}" for line in body),
-            "    except Exception as error:",
-            f"        {explain}(error, locals())",
-            "        raise",
-            "    return result",
-        ]
-        return "\n".join(lines) + "\n"
-
-    # -- names
-
-    def _bind(self, prefix: str, value: Any) -> str:
-        """A name in the generated module for an object, the same for the same object."""
-        name = self._names.get(id(value))
-        if name is None:
-            name = f"{prefix}_{len(self.bound)}"
-            self._names[id(value)] = name
-            self.bound[name] = value
-        return name
-
-    def _temporary(self, prefix: str) -> str:
-        return f"{prefix}{next(self._temporaries)}"
-
-    def _cell(self, cell: Cell) -> str:
-        self._read.add(cell.index)
-        if cell.convert is None:
-            return f"c{cell.index}"
-        return f"{self._bind('convert', cell.convert)}(c{cell.index})"
+        return self.function(
+            "hydrate",
+            ("rows", *self._later.values()),
+            f"for {self.row}, in rows:",
+            body,
+            lambda: _conversions(self.plan.items),
+        )
 
     # -- items
 
     def _item(self, item: Item, body: list[str]) -> str:
         """Print what builds an item; the expression that stands for it afterwards."""
         if isinstance(item, Value):
-            return self._cell(item.cell)
+            return self.cell(item.cell)
         if isinstance(item, Constant):
-            return self._bind("constant", item.value) if item.value is not None else "None"
+            return self.bind("constant", item.value) if item.value is not None else "None"
         if isinstance(item, Group):
             parts = [self._item(part, body) for part in item.items]
-            return f"{self._bind('bundle', item.build)}(({', '.join(parts)},))"
+            return f"{self.bind('bundle', item.build)}(({', '.join(parts)},))"
         # the same entity twice in a row is one object, as in an ORM session
         name = self._entities.get(item)
         if name is None:
-            name = self._entities[item] = self._temporary("e")
+            name = self._entities[item] = self.temporary("e")
             body.extend(self._node(item, name))
         return name
 
@@ -150,9 +105,9 @@ class _Emitter:
         lines: list[str] = []
         names: dict[Cell, str] = {}
         for cell in cells:
-            names[cell] = self._cell(cell)
+            names[cell] = self.cell(cell)
             if cell.convert is not None:
-                name = self._temporary("k")
+                name = self.temporary("k")
                 lines.append(f"{name} = {names[cell]}")
                 names[cell] = name
         return lines, names
@@ -178,7 +133,7 @@ class _Emitter:
             return
         identity = [known[cell] for cell in entity.identity]
         key = identity[0] if len(identity) == 1 else f"({', '.join(identity)})"
-        seen, ident, fresh = self._local("seen", "{}"), self._temporary("i"), self._temporary("f")
+        seen, ident, fresh = self._local("seen", "{}"), self.temporary("i"), self.temporary("f")
         yield f"{ident} = {key}"
         yield f"{name} = {seen}.get({ident})"
         yield f"{fresh} = {name} is None"
@@ -192,7 +147,7 @@ class _Emitter:
                 yield f"if {fresh}:"
                 yield f"    {self._store(entity, name, joined.key, target)}"
                 continue
-            pairs, pair = self._local("pairs", "set()"), self._temporary("p")
+            pairs, pair = self._local("pairs", "set()"), self.temporary("p")
             yield f"if {target} is not None:"
             yield f"    {pair} = ({ident}, id({target}))"
             yield f"    if {pair} not in {pairs}:"
@@ -213,17 +168,17 @@ class _Emitter:
         yield f"{seen} = {name}"
         for joined in entity.joined:
             if joined.collection is not None:
-                made = self._temporary("l")
+                made = self.temporary("l")
                 adders[joined.key] = self._local("adders", "{}")
-                yield f"{made} = {self._bind('collection', joined.collection.make)}()"
+                yield f"{made} = {self.bind('collection', joined.collection.make)}()"
                 yield self._store(entity, name, joined.key, made)
-                appender = self._bind("appender", joined.collection.appender)
+                appender = self.bind("appender", joined.collection.appender)
                 yield f"{adders[joined.key]}[{ident}] = {appender}({made})"
         yield from self._after(entity, name)
 
     def _target(self, joined: Joined) -> Generator[str, None, str]:
         """Lines for what a joined relationship leads to, and its name."""
-        name = self._temporary("e")
+        name = self.temporary("e")
         yield from self._node(joined.target, name)
         return name
 
@@ -231,38 +186,38 @@ class _Emitter:
         for later in entity.later:
             yield f"{self._later[later]}.append({name})"
         if entity.reconstructor is not None:
-            yield f"{self._bind('reconstruct', entity.reconstructor)}({name})"
+            yield f"{self.bind('reconstruct', entity.reconstructor)}({name})"
 
     def _local(self, prefix: str, value: str) -> str:
         """A name that is set once, before the first row."""
-        name = self._temporary(prefix)
-        self._prologue.append(f"{name} = {value}")
+        name = self.temporary(prefix)
+        self.prologue.append(f"{name} = {value}")
         return name
 
     def _object(self, entity: Entity, name: str, known: dict[Cell, str]) -> Iterator[str]:
         naked = entity.naked
-        yield f"{name} = {self._bind('make', naked.make)}()"
+        yield f"{name} = {self.bind('make', naked.make)}()"
         parts = {part for composite in entity.composites for part in composite.parts}
         values: dict[str, str] = {}
         for attribute in entity.attributes:
-            value = known.get(attribute.cell) or self._cell(attribute.cell)
+            value = known.get(attribute.cell) or self.cell(attribute.cell)
             if attribute.coerce is not None:
                 value = yield from self._coerced(attribute, value)
             elif attribute.key in parts and attribute.cell.convert is not None:
-                kept = self._temporary("v")
+                kept = self.temporary("v")
                 yield f"{kept} = {value}"
                 value = kept
             values[attribute.key] = value
             yield self._store(entity, name, attribute.key, value)
         for composite in entity.composites:
             arguments = ", ".join(values[part] for part in composite.parts)
-            built = f"{self._bind('composite', composite.build)}({arguments})"
+            built = f"{self.bind('composite', composite.build)}({arguments})"
             # past the descriptor, which would set the columns again
-            yield f"{self._bind('set', naked.setter(composite.key))}({name}, {built})"
+            yield f"{self.bind('set', naked.setter(composite.key))}({name}, {built})"
 
     def _coerced(self, attribute: Attribute, value: str) -> Generator[str, None, str]:
-        name = self._temporary("m")
-        coerce = self._bind("coerce", attribute.coerce)
+        name = self.temporary("m")
+        coerce = self.bind("coerce", attribute.coerce)
         yield f"{name} = {value}"
         yield f"if {name} is not None:"
         yield f"    {name} = {coerce}({attribute.key!r}, {name})"
@@ -272,16 +227,16 @@ class _Emitter:
         # Python folds look-alike letters in source, so other names go by their setter
         if entity.naked.plain and key.isascii() and not keyword.iskeyword(key):
             return f"{name}.{key} = {value}"
-        return f"{self._bind('set', entity.naked.setter(key))}({name}, {value})"
+        return f"{self.bind('set', entity.naked.setter(key))}({name}, {value})"
 
     def _polymorphic(self, item: Polymorphic, name: str) -> Iterator[str]:
         lines, identity = self._identity(item.identity)
         yield from lines
         missing = _missing(item.partial, [identity[cell] for cell in item.identity])
-        discriminator = self._temporary("d")
-        yield f"{discriminator} = {self._cell(item.discriminator)}"
-        known = self._bind("variants", _variant_numbers(item))
-        chosen = self._temporary("n")
+        discriminator = self.temporary("d")
+        yield f"{discriminator} = {self.cell(item.discriminator)}"
+        known = self.bind("variants", _variant_numbers(item))
+        chosen = self.temporary("n")
         yield f"{chosen} = {known}.get({discriminator}, -1)"
         branch = "if"
         for number, variant in enumerate(item.variants):
@@ -305,7 +260,7 @@ class _Emitter:
         yield f"{branch} {missing}:"
         yield f"    {name} = None"
         yield "else:"
-        refuse = self._bind("refuse", _refuser(item))
+        refuse = self.bind("refuse", _refuser(item))
         key = ", ".join(identity[cell] for cell in item.identity)
         yield f"    {refuse}({discriminator}, ({key},))"
 
@@ -340,31 +295,7 @@ def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
     return refuse
 
 
-def _explainer(plan: Plan) -> Callable[[Exception, dict[str, Any]], None]:
-    """Finds the value that made a row fail, after the fact: the happy path pays nothing."""
-
-    def explain(error: Exception, frame: dict[str, Any]) -> None:
-        if isinstance(error, BaseNakedSQLAException):
-            return
-        for target, attribute, cell, coerce in _conversions(plan.items):
-            if f"c{cell.index}" not in frame:
-                continue
-            value = frame[f"c{cell.index}"]
-            try:
-                converted = value if cell.convert is None else cell.convert(value)
-                if coerce is not None and converted is not None:
-                    coerce(attribute, converted)
-            except Exception as reason:  # noqa: BLE001 - whatever the type raised is named
-                said = f"{type(reason).__name__}: {reason}"
-                raise ConversionError(target, attribute, value, said) from error
-
-    return explain
-
-
-_Conversion = tuple[str, str, Cell, Callable[[str, Any], Any] | None]
-
-
-def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[_Conversion]:
+def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[Conversion]:
     """Every conversion of a plan: what it is for, its name, its cell."""
     for item in items:
         if isinstance(item, Value):

@@ -5,27 +5,14 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from naked_sqla.om.into.fields import Default, Style
 from naked_sqla.om.into.filling import Record
+from naked_sqla.om.source import Printer
 
-__all__ = ("Parts", "Printer", "made")
-
-
-class Printer(Protocol):
-    """What makes names for the generated source."""
-
-    #: lines before the first row
-    prologue: list[str]
-
-    def bind(self, prefix: str, value: Any) -> str:
-        """A name for an object."""
-        ...
-
-    def temporary(self, prefix: str) -> str:
-        """A name for a value of the row."""
-        ...
+__all__ = ("Parts", "made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +156,9 @@ _STYLES: dict[Style, Callable[[Printer, Parts], str]] = {
 
 def _empty(printer: Printer, parts: Parts) -> str:
     name = printer.temporary("e")
-    new, cls = printer.bind("new", object.__new__), printer.bind("cls", parts.cls)
-    parts.body.append(f"{name} = {new}({cls})")
+    # without an argument to pass it is called faster
+    make = printer.bind("make", partial(object.__new__, parts.cls))
+    parts.body.append(f"{name} = {make}()")
     return name
 
 

@@ -1,32 +1,26 @@
 """Record -> Python source -> function.  Nothing is decided here: the source says what a
 :class:`~naked_sqla.om.into.filling.Record` says.
 
-The function takes the driver's rows and gives a list with one object for each.  Its source stands
-in :mod:`linecache`, so that a traceback shows the generated line.  Every name in it is made here;
-names of fields occur after a dot, as keywords, and as strings only.
+Names of fields occur in its source after a dot, as keywords, and as strings only.
 """
 
 from __future__ import annotations
 
-import itertools
-import linecache
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from naked_sqla.exception import BaseNakedSQLAException, ConversionError, RowMismatch
+from naked_sqla.exception import RowMismatch
 from naked_sqla.om.hydrator import hydrator
 from naked_sqla.om.into.fields import Style
 from naked_sqla.om.into.filling import Absent, Filling, Made, Record, Source, Whole
 from naked_sqla.om.into.making import Parts, made
 from naked_sqla.om.plan import Cell, Plan
+from naked_sqla.om.source import Conversion, Printer, compiled
 
 __all__ = ("Fill", "filler", "source_of")
 
 Fill = Callable[[Iterable[Any]], list[Any]]
-
-_numbers = itertools.count(1)
 
 
 def filler(record: Record, width: int) -> Fill:
@@ -40,12 +34,7 @@ def filler(record: Record, width: int) -> Fill:
     """
     printer = _Printer(record, width)
     source = printer.source()
-    filename = f"<naked_sqla into {next(_numbers)}: {record.target.shown}>"
-    namespace = printer.bound
-    exec(compile(source, filename, "exec"), namespace)
-    function: Fill = namespace["fill"]
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
+    function: Fill = compiled(source, printer.bound, "fill", "into", record.target.shown)
     return function
 
 
@@ -54,71 +43,33 @@ def source_of(record: Record, width: int) -> str:
     return _Printer(record, width).source()
 
 
-class _Printer:
-    """Prints the source of one record, and collects the objects it refers to."""
+class _Printer(Printer):
+    """Prints the source of one record."""
 
     def __init__(self, record: Record, width: int) -> None:
+        super().__init__(width)
         self.record = record
-        self.width = width
-        self.bound: dict[str, Any] = {}
-        self._names: dict[int, str] = {}
-        self._temporaries = itertools.count()
-        self._read: set[int] = set()
         self._known: dict[Cell, str] = {}
-        self.prologue: list[str] = []
         self._wholes: list[tuple[str, str]] = []
-        self._sources: list[tuple[str, str, Cell]] = []
+        self._conversions: list[Conversion] = []
 
     def source(self) -> str:
         """The module source: one function ``fill(rows)``."""
         body: list[str] = []
         result = self._print(self.record, body)
         body.append(f"append({result})")
-        explain = self.bind("explain", _explainer(self._sources))
-        row = ", ".join(f"c{i}" if i in self._read else "_" for i in range(self.width))
-        loop = f"for {row}, in rows:"
+        loop = f"for {self.row}, in rows:"
         if self._wholes:
             self.prologue.insert(0, "rows = [*rows]")
             names = ", ".join(name for name, _ in self._wholes)
             objects = ", ".join(f"{function}(rows)" for _, function in self._wholes)
-            loop = f"for ({row},), {names} in zip(rows, {objects}):"
-        lines = [
-            "def fill(rows):",
-            "    result = []",
-            "    append = result.append",
-            *(f"    {line}" for line in self.prologue),
-            "    try:",
-            f"        {loop}",
-            *(f"            {line}" for line in body),
-            "    except Exception as error:",
-            f"        {explain}(error, locals())",
-            "        raise",
-            "    return result",
-        ]
-        return "\n".join(lines) + "\n"
+            loop = f"for ({self.row},), {names} in zip(rows, {objects}):"
+        return self.function("fill", ("rows",), loop, body, lambda: self._conversions)
 
-    # -- names
-
-    def bind(self, prefix: str, value: Any) -> str:
-        """A name in the generated module for an object, the same for the same object."""
-        name = self._names.get(id(value))
-        if name is None:
-            name = f"{prefix}_{len(self.bound)}"
-            self._names[id(value)] = name
-            self.bound[name] = value
-        return name
-
-    def temporary(self, prefix: str) -> str:
-        """A name for a value of the row."""
-        return f"{prefix}{next(self._temporaries)}"
-
-    def _cell(self, cell: Cell) -> str:
-        self._read.add(cell.index)
-        if cell in self._known:
-            return self._known[cell]
-        if cell.convert is None:
-            return f"c{cell.index}"
-        return f"{self.bind('convert', cell.convert)}(c{cell.index})"
+    def cell(self, cell: Cell) -> str:
+        """As for every function; what is converted already goes by its name."""
+        expression = super().cell(cell)
+        return self._known.get(cell, expression)
 
     # -- objects
 
@@ -128,13 +79,13 @@ class _Printer:
             return self._made(record, body)
         known = dict(self._known)
         for cell in record.identity:
-            name = self._cell(cell)
+            name = self.cell(cell)
             self._note(record.target.shown, "primary key", cell)
             if cell.convert is not None and cell not in self._known:
                 body.append(f"{(kept := self.temporary('k'))} = {name}")
                 self._known[cell] = kept
         joint = " and " if record.partial else " or "
-        missing = joint.join(f"{self._cell(cell)} is None" for cell in record.identity)
+        missing = joint.join(f"{self.cell(cell)} is None" for cell in record.identity)
         name = self.temporary("n")
         inner: list[str] = []
         result = self._made(record, inner)
@@ -167,13 +118,13 @@ class _Printer:
     def _source(self, target: str, field: str, source: Source, body: list[str]) -> str:
         if isinstance(source, Cell):
             self._note(target, field, source)
-            return self._cell(source)
+            return self.cell(source)
         if isinstance(source, Record):
             return self._print(source, body)
         if isinstance(source, Made):
             for cell in source.cells:
                 self._note(target, field, cell)
-            values = ", ".join(map(self._cell, source.cells))
+            values = ", ".join(map(self.cell, source.cells))
             return f"{self.bind('composite', source.build)}({values})"
         if isinstance(source, Absent):
             return "None"
@@ -190,7 +141,7 @@ class _Printer:
 
     def _note(self, target: str, field: str, cell: Cell) -> None:
         if cell.convert is not None:
-            self._sources.append((target, field, cell))
+            self._conversions.append((target, field, cell, None))
 
 
 def _inside(record: Record, filling: Filling) -> Source:
@@ -206,24 +157,3 @@ def _refuser(message: str) -> Callable[[], None]:
         raise RowMismatch(message)
 
     return absent
-
-
-def _explainer(
-    sources: list[tuple[str, str, Cell]],
-) -> Callable[[Exception, dict[str, Any]], None]:
-    """Finds the value that made a row fail, after the fact: the happy path pays nothing."""
-
-    def explain(error: Exception, frame: dict[str, Any]) -> None:
-        if isinstance(error, BaseNakedSQLAException):
-            return
-        for target, field, cell in sources:
-            if cell.convert is None or f"c{cell.index}" not in frame:
-                continue
-            value = frame[f"c{cell.index}"]
-            try:
-                cell.convert(value)
-            except Exception as reason:  # noqa: BLE001 - whatever the type raised is named
-                said = f"{type(reason).__name__}: {reason}"
-                raise ConversionError(target, field, value, said) from error
-
-    return explain
