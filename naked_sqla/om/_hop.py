@@ -156,6 +156,10 @@ async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool 
         raise
 
 
+def nothing() -> None:
+    """For :func:`hop`, where the caller holds nothing that is to be given back."""
+
+
 async def spawn(fn: Callable[..., _T], *args: Any) -> _T:
     """Run ``fn(*args)`` in a greenlet of whatever task awaits it, and leave cancellations alone."""
     worker = AsyncIoGreenlet(fn, current_greenlet())

@@ -11,8 +11,8 @@ from . import _checks
 from ._hop import hop, shielded, spawn, start
 
 if TYPE_CHECKING:
-    from .asession import AsyncSession
-    from .session import Session
+    from ._async_session import AsyncSession
+    from ._sync_session import Session
 
 
 _WRITE = ("a savepoint", "session.begin_nested()")

@@ -23,8 +23,8 @@ from ._hop import hop, shielded, spawn, start
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from .asession import AsyncSession
-    from .session import Session
+    from ._async_session import AsyncSession
+    from ._sync_session import Session
 
 logger = logging.getLogger("naked_sqla")
 

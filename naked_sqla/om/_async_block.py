@@ -1,0 +1,140 @@
+"""The block in which an asynchronous session lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..exception import ConcurrentSessionUse
+from . import _checks
+from ._async_session import AsyncSession
+from ._cancel import needs_connecting, stopper
+from ._hop import hop, nothing, noticing_cancellation, shielded, spawn, start
+from ._turns import Turns, turns_of
+from ._work import Work
+
+
+class AsyncSessionBlock:
+    """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
+
+    __slots__ = (
+        "_auto_commit",
+        "_eager",
+        "_engine",
+        "_entered",
+        "_options",
+        "_session",
+        "_snapshot",
+        "_turns",
+    )
+
+    _session: AsyncSession
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        snapshot: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._auto_commit = auto_commit
+        self._options = options
+        self._eager = eager
+        self._snapshot = snapshot
+        self._entered = False
+        self._turns: Turns | None = None
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._entered:
+            _checks.entered_twice()
+        self._entered = True
+        self._turns = turns_of(self._engine.sync_engine.pool)
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        work = Work(eager=self._eager)
+        await self._connect(work)
+        self._session = AsyncSession._begun(self._engine, work, self._turns is not None)
+        return self._session
+
+    async def _connect(self, work: Work) -> None:
+        """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
+        engine = self._engine.sync_engine
+        connect = work.connect, engine, self._options, self._snapshot
+        opening: asyncio.Task[None] | None = None
+        try:
+            with noticing_cancellation():
+                if needs_connecting(engine.pool):
+                    # A torn connection attempt leaks its socket on some drivers: let it end.
+                    opening = start(spawn(*connect))
+                    await shielded(opening, patient=self._turns is not None, push=False)
+                else:
+                    await hop(nothing, stopper(work, engine), *connect)
+        except BaseException:
+            if opening is None or opening.done():
+                await self._give_back(work)
+            else:
+                opening.add_done_callback(lambda _: start(self._give_back(work)))
+            raise
+
+    async def _give_back(self, work: Work) -> None:
+        """Undo what was opened for a block that is not entered after all."""
+        if work.connected:
+            done = self._release_turn
+            await shielded(start(spawn(work.release, True), done), patient=self._turns is not None)
+        else:
+            self._release_turn()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session = self._session
+        work = session._work
+        failed = exc_type is not None
+        pending, work.open = work.open, False
+        inside = session._guard.holder
+        commit = self._auto_commit and not failed and inside is None
+        try:
+            await shielded(
+                start(self._finish(pending, commit, failed), self._release_turn),
+                patient=session._patient,
+                push=inside is None,
+            )
+        except asyncio.CancelledError:
+            # One cancellation is on its way out already.
+            if not isinstance(exc, asyncio.CancelledError):
+                raise
+        if inside is not None and exc_type is None:
+            raise ConcurrentSessionUse(_checks.left_while_inside("task", inside))
+
+    async def _finish(self, pending: bool, commit: bool, failed: bool) -> None:
+        guard = self._session._guard
+        await guard.wait_and_enter()
+        try:
+            await spawn(self._session._work.finish, pending, commit, failed)
+        finally:
+            guard.leave()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+    if not TYPE_CHECKING:
+        # Only here to say what to write: a type checker is not to find them.
+
+        def __enter__(self):
+            _checks.not_async_with("with db.begin()")
+
+        def __exit__(self, *_):
+            return None
+
+        def __await__(self):
+            _checks.not_async_with("await db.begin()")
