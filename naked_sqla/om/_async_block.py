@@ -13,6 +13,7 @@ from ..exception import ConcurrentSessionUse
 from . import _checks
 from ._async_session import AsyncSession
 from ._cancel import needs_connecting, stopper
+from ._current import Current, Entry
 from ._hop import hop, nothing, noticing_cancellation, shielded, spawn, start
 from ._turns import Turns, turns_of
 from ._work import Work
@@ -23,9 +24,11 @@ class AsyncSessionBlock:
 
     __slots__ = (
         "_auto_commit",
+        "_current",
         "_eager",
         "_engine",
         "_entered",
+        "_entry",
         "_options",
         "_session",
         "_snapshot",
@@ -41,13 +44,16 @@ class AsyncSessionBlock:
         options: Mapping[str, Any],
         eager: bool,
         snapshot: bool = False,
+        current: Current | None = None,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
         self._options = options
         self._eager = eager
         self._snapshot = snapshot
+        self._current = current
         self._entered = False
+        self._entry: Entry | None = None
         self._turns: Turns | None = None
 
     async def __aenter__(self) -> AsyncSession:
@@ -59,8 +65,10 @@ class AsyncSessionBlock:
             await self._turns.take_in_task()
         work = Work(eager=self._eager)
         await self._connect(work)
-        self._session = AsyncSession._begun(self._engine, work, self._turns is not None)
-        return self._session
+        self._session = session = AsyncSession._begun(self._engine, work, self._turns is not None)
+        if self._current is not None:
+            self._entry = self._current.enter(asyncio.current_task(), session)
+        return session
 
     async def _connect(self, work: Work) -> None:
         """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
@@ -96,6 +104,8 @@ class AsyncSessionBlock:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._entry is not None and self._current is not None:
+            self._current.leave(self._entry)
         session = self._session
         work = session._work
         failed = exc_type is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from ..exception import ConcurrentSessionUse
 from . import _checks
+from ._current import Current, Entry
 from ._sync_session import Session
 from ._turns import Turns, turns_of
 from ._work import Work
@@ -20,9 +22,11 @@ class SessionBlock:
 
     __slots__ = (
         "_auto_commit",
+        "_current",
         "_eager",
         "_engine",
         "_entered",
+        "_entry",
         "_options",
         "_session",
         "_snapshot",
@@ -38,13 +42,16 @@ class SessionBlock:
         options: Mapping[str, Any],
         eager: bool,
         snapshot: bool = False,
+        current: Current | None = None,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
         self._options = options
         self._eager = eager
         self._snapshot = snapshot
+        self._current = current
         self._entered = False
+        self._entry: Entry | None = None
         self._turns: Turns | None = None
 
     def __enter__(self) -> Session:
@@ -62,8 +69,10 @@ class SessionBlock:
                 work.release(quietly=True)
             self._release_turn()
             raise
-        self._session = Session._begun(work)
-        return self._session
+        self._session = session = Session._begun(work)
+        if self._current is not None:
+            self._entry = self._current.enter(threading.current_thread(), session)
+        return session
 
     def __exit__(
         self,
@@ -71,6 +80,8 @@ class SessionBlock:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._entry is not None and self._current is not None:
+            self._current.leave(self._entry)
         work, guard = self._session._work, self._session._guard
         failed = exc_type is not None
         pending, work.open = work.open, False

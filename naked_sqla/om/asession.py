@@ -13,6 +13,7 @@ from ._async_block import AsyncSessionBlock
 from ._async_calls import AsyncCalls
 from ._async_session import AsyncSession
 from ._cancel import needs_connecting, stopper
+from ._current import Current, in_task
 from ._hop import hop, nothing, noticing_cancellation
 from ._turns import turns_of
 from ._work import Work
@@ -33,7 +34,7 @@ class AsyncSessionFactory(AsyncCalls):
     A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
     """
 
-    __slots__ = ("__weakref__", "_auto_commit", "_eager", "_engine")
+    __slots__ = ("__weakref__", "_auto_commit", "_current", "_eager", "_engine")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class AsyncSessionFactory(AsyncCalls):
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
+        self._current = Current()
 
     @property
     def engine(self) -> AsyncEngine:
@@ -74,7 +76,19 @@ class AsyncSessionFactory(AsyncCalls):
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
         _checks.begin_options(self._engine.sync_engine, execution_options)
-        return AsyncSessionBlock(self._engine, self._auto_commit, execution_options, self._eager)
+        return AsyncSessionBlock(
+            self._engine, self._auto_commit, execution_options, self._eager, current=self._current
+        )
+
+    def current_session(self) -> AsyncSession:
+        """The innermost session that this task has opened, for code too deep to pass it to.
+
+        A child task does not have the session of the task that started it.
+
+        :raises InvalidSessionState: outside of a block of this factory.
+        """
+        session: AsyncSession = in_task(self._current)
+        return session
 
     async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         engine = self._engine.sync_engine

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from ..exception import InvalidSessionState
 from . import _checks, _oneshot
+from ._current import Current, in_thread
 from ._sync_block import SessionBlock
 from ._sync_calls import SyncCalls
 from ._sync_session import Session
@@ -31,7 +32,7 @@ class SessionFactory(SyncCalls):
     A call such as ``db.scalars(select(User))`` runs one statement, with no block around it.
     """
 
-    __slots__ = ("__weakref__", "_auto_commit", "_eager", "_engine")
+    __slots__ = ("__weakref__", "_auto_commit", "_current", "_eager", "_engine")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class SessionFactory(SyncCalls):
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
+        self._current = Current()
 
     @property
     def engine(self) -> Engine:
@@ -72,7 +74,19 @@ class SessionFactory(SyncCalls):
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
         _checks.begin_options(self._engine, execution_options)
-        return SessionBlock(self._engine, self._auto_commit, execution_options, self._eager)
+        return SessionBlock(
+            self._engine, self._auto_commit, execution_options, self._eager, current=self._current
+        )
+
+    def current_session(self) -> Session:
+        """The innermost session that this thread has opened, for code too deep to pass it to.
+
+        A thread does not have the session of the thread that started it.
+
+        :raises InvalidSessionState: outside of a block of this factory.
+        """
+        session: Session = in_thread(self._current)
+        return session
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         plan = _oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
