@@ -12,7 +12,6 @@ from sqlalchemy.orm import lazyload
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
-from naked_sqla.om import bulk_persistent
 from naked_sqla.om import convert as convert  # statements may compare with loaded objects
 from naked_sqla.om.loading import entity_result, loading_on, stream_result
 
@@ -53,6 +52,9 @@ def execute(
     statement = _checked(statement, execution_options, eager)
     _check_streaming(conn, statement, execution_options)
     if isinstance(statement, UpdateBase):
+        # imported when it is first used: a service that only reads starts faster
+        from naked_sqla.om import bulk_persistent
+
         return bulk_persistent.execute(conn, statement, parameters, execution_options)
     if parameters:
         _check_parameters(conn, statement, parameters)
@@ -185,6 +187,8 @@ def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None
         )
     inner = _compat.inner_statement(statement)
     if inner is not None and getattr(inner, "is_dml", False):
+        from naked_sqla.om import bulk_persistent
+
         bulk_persistent.check_keys(inner, sets)
         return
     names = _compat.bind_names(statement)
