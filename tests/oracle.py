@@ -307,7 +307,7 @@ class Oracle:
                 session = make_session(conn)
                 try:
                     with self.recorded() as executed:
-                        result = await session.execute(
+                        result = await getattr(session, method)(
                             statement,
                             parameters,
                             **({"execution_options": options} if options else {}),

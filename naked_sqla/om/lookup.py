@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, inspect, select
-from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFound
 
 from naked_sqla import _compat
 from naked_sqla.om.statement import run
@@ -40,13 +40,19 @@ def get(
     :return: the object, or None.
     :raises ArgumentError: ``model`` is no mapped class.
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
+    :raises MultipleResultsFound: several rows have the key (concrete inheritance).
     """
     statement, parameters = get_statement(model, ident, options, with_for_update)
     result = run(conn, statement, parameters, execution_options, eager=eager)
     if _compat.needs_unique(result):
         result = result.unique()
-    # the key is unique: there is no second row to look for
-    return result.scalars().first()
+    found = result.scalars().all()
+    if len(found) > 1:
+        raise MultipleResultsFound(
+            f"get({model.__name__}, {ident!r}): {len(found)} rows have this primary key, which is "
+            f"unique in each table of its own only. Select from the class of one table."
+        )
+    return found[0] if found else None
 
 
 def get_statement(
