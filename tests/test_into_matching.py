@@ -222,3 +222,10 @@ async def test_a_composite_that_nothing_wants(refused: Refusing) -> None:
 
     said = await refused(Out, select(Typed).options(load_only(Typed.x, Typed.y)))
     assert "no field in Out for the column Typed.y" in said
+
+
+@pytest.mark.parametrize("cls", [tuple, list, dict, int, object])
+async def test_builtins_are_no_classes_to_fill(refused: Refusing, cls: type) -> None:
+    said = await refused(cls, select(User.id, User.name))
+    assert said.startswith(f"{cls.__name__} has no arguments with names of their own")
+    assert "tuples() for plain rows" in said

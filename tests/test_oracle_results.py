@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import false, func, literal, select, text, true, union_all
+from sqlalchemy import false, func, literal, orm, select, text, true, union_all
 from sqlalchemy.orm import Bundle, aliased
 
 from .models.blog import Comment, Post, Tag, User
@@ -19,6 +19,9 @@ from .models.types import Sample
 from .oracle import Oracle, oracle
 
 __all__ = ("oracle",)
+
+# new in SQLAlchemy 2.1
+DictBundle = getattr(orm, "DictBundle", None)
 
 U2 = aliased(User, name="u2")
 
@@ -50,6 +53,18 @@ STATEMENTS: dict[str, Callable[[], Any]] = {
     "unhashable columns": lambda: select(Sample.id, Sample.json).order_by(Sample.id),
     "bundle": lambda: select(Bundle("b", User.id, User.name), User).order_by(User.id),
     "single bundle": lambda: select(Bundle("b", User.id, User.name)).order_by(User.id),
+    **(
+        {}
+        if DictBundle is None
+        else {
+            "dict bundle": lambda: select(DictBundle("b", User.id, User.name), User).order_by(
+                User.id
+            ),
+            "single dict bundle": lambda: select(DictBundle("b", User.id, User.name)).order_by(
+                User.id
+            ),
+        }
+    ),
     "composite": lambda: select(Segment.start, Segment).order_by(Segment.id),
     "polymorphic": lambda: select(Person).order_by(Person.id),
     "polymorphic and column": lambda: select(Animal.id, Animal).order_by(Animal.id),

@@ -190,11 +190,14 @@ def _constructs_plainly(cls: Any) -> bool:
 def _called(cls: Any) -> Target:
     """A class by the signature of its constructor: dataclasses, attrs classes, any other."""
     try:
+        if cls.__module__ == "builtins":
+            raise TypeError
         signature = inspect.signature(cls)
     except (TypeError, ValueError):
         raise RowMismatch(
             f"{cls.__name__} has no arguments with names of their own, so that no column can fill "
-            f"it. Use a dataclass or a TypedDict, or scalars() for a single column."
+            f"it. Use a dataclass or a TypedDict; tuples() for plain rows, execute(...).mappings() "
+            f"for dictionaries, scalars() for a single column."
         ) from None
     written = _written_names(cls)
     hints = {**hints_of(cls.__init__), **hints_of(cls)}
