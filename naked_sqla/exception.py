@@ -10,6 +10,8 @@
     ├── UnsupportedOption          a loader or execution option that can't be honoured here
     ├── UnknownAttribute           a key that the model, or the statement, does not have
     ├── RowMismatch                a class and a statement's columns do not fit  (also a TypeError)
+    ├── PageNotFound               a page that there is not (a 404 in a web service)
+    ├── InvalidCursor              a damaged or foreign cursor of keyset()  (also a ValueError)
     ├── NotLoadedError             reading an attribute that the statement did not load
     └── ConversionError            a stored value its column type can't read  (also a ValueError)
 
@@ -26,9 +28,11 @@ __all__ = (
     "BaseNakedSQLAException",
     "ConcurrentSessionUse",
     "ConversionError",
+    "InvalidCursor",
     "InvalidSessionState",
     "InvalidStatement",
     "NotLoadedError",
+    "PageNotFound",
     "RowMismatch",
     "TransactionRolledBack",
     "UnknownAttribute",
@@ -80,6 +84,18 @@ class RowMismatch(BaseNakedSQLAException, TypeError):
     """A class can't be filled from the rows of a statement: a field without default has no column,
     a column has no field, two columns stand for one field, a nested object that may not be None is
     missing.  The message names both sides, the class with its fields and what the statement has.
+    """
+
+
+class PageNotFound(BaseNakedSQLAException):
+    """``paginate()`` was asked for a page that there is not: a number below 1, no number at all, or
+    one after the last page.  What a client asked for, so a 404 in a web service.
+    """
+
+
+class InvalidCursor(BaseNakedSQLAException, ValueError):
+    """A cursor that ``keyset()`` did not make for this statement: damaged, or of another statement,
+    order or database.  What a client sent, so a 400 in a web service.
     """
 
 
