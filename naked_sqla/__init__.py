@@ -17,6 +17,7 @@ from .exception import (
     UnsupportedOption,
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
+from .om.pages.pagination import KeysetPage, Pagination, SyncKeysetPage, SyncPagination
 from .om.session import Session, SessionFactory
 
 __version__ = "0.1.0"
@@ -30,11 +31,15 @@ __all__ = (
     "InvalidCursor",
     "InvalidSessionState",
     "InvalidStatement",
+    "KeysetPage",
     "NotLoadedError",
     "PageNotFound",
+    "Pagination",
     "RowMismatch",
     "Session",
     "SessionFactory",
+    "SyncKeysetPage",
+    "SyncPagination",
     "TransactionRolledBack",
     "UnknownAttribute",
     "UnsupportedOption",

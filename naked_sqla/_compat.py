@@ -1243,3 +1243,118 @@ def logs_rows(conn: Connection) -> bool:
 def is_missing_bind(error: Any) -> bool:
     """True for the error that a parameter set has no value for a bound parameter."""
     return getattr(error.orig, "code", None) == "cd3x"
+
+
+# ---------------------------------------------------------------- pages
+
+
+def order_by_of(statement: Any) -> Sequence[Any]:
+    """What ``order_by()`` was given, coerced."""
+    clauses: Sequence[Any] = statement._order_by_clauses
+    return clauses
+
+
+def group_by_of(statement: Any) -> Sequence[Any]:
+    """What ``group_by()`` was given, coerced; nothing for a compound select."""
+    clauses: Sequence[Any] = getattr(statement, "_group_by_clauses", ())
+    return clauses
+
+
+def referred_label(element: Any) -> Any:
+    """What a reference in ORDER BY or GROUP BY stands for: an expression, or the name as a string.
+
+    Any other element is given back as it is.
+    """
+    kind = type(element).__name__
+    if kind in ("_label_reference", "_textual_label_reference"):
+        return element.element
+    return element
+
+
+def is_distinct(statement: Any) -> bool:
+    """True after ``distinct()``."""
+    return bool(getattr(statement, "_distinct", False))
+
+
+def is_distinct_on(statement: Any) -> bool:
+    """True after ``distinct()`` with expressions (PostgreSQL's DISTINCT ON)."""
+    return bool(getattr(statement, "_distinct_on", ()))
+
+
+def is_limited(statement: Any) -> bool:
+    """True for a statement with LIMIT, OFFSET or FETCH."""
+    return bool(statement._has_row_limiting_clause)
+
+
+def limit_and_offset(statement: Any) -> tuple[int | None, int] | None:
+    """The LIMIT (or FETCH) and OFFSET of a statement, None where they are no plain numbers."""
+    fetch = statement._fetch_clause
+    if fetch is not None and any((statement._fetch_clause_options or {}).values()):
+        return None
+    limit = statement._limit_clause if fetch is None else fetch
+    numbers: list[int | None] = []
+    for clause in (limit, statement._offset_clause):
+        number = None if clause is None else getattr(clause, "effective_value", None)
+        if clause is not None and not isinstance(number, int):
+            return None
+        numbers.append(number)
+    return numbers[0], numbers[1] or 0
+
+
+def locks(element: Any) -> bool:
+    """True for a SELECT with FOR UPDATE."""
+    return getattr(element, "_for_update_arg", None) is not None
+
+
+def without_lock(statement: Any) -> Any:
+    """A SELECT without its FOR UPDATE."""
+    if not locks(statement):
+        return statement
+    statement = statement._generate()
+    statement._for_update_arg = None
+    return statement
+
+
+def without_options(statement: Any) -> Any:
+    """A SELECT without what ``options()`` was given."""
+    statement = statement._generate()
+    statement._with_options = ()
+    return statement
+
+
+def criteria_options(statement: Any) -> Sequence[Any]:
+    """The options ``with_loader_criteria()`` of a statement, which hold in its subqueries too."""
+    return [
+        option
+        for option in getattr(statement, "_with_options", ())
+        if getattr(option, "_is_criteria_option", False)
+    ]
+
+
+def contained_collection(statement: Any) -> str | None:
+    """The collection that a ``contains_eager()`` option fills from the rows, or None."""
+    for option in getattr(statement, "_with_options", ()):
+        for load in getattr(option, "context", ()):
+            if "eager_from_alias" not in (load.local_opts or ()):
+                continue
+            for step in load.path.path:
+                if getattr(step, "uselist", False):
+                    return str(step)
+    return None
+
+
+def width_of(result: Any) -> int:
+    """How many items a row of a result has; ``keys()`` leaves out those without a name."""
+    return len(result._metadata._keys)
+
+
+def narrow_metadata(result: Any, width: int) -> Any:
+    """Result metadata for the first columns of a result, with all that they are found by."""
+    metadata = result._metadata
+    extra: list[tuple[Any, ...]] = [()] * width
+    keys = tuple(metadata._keys)[:width]
+    for key, record in metadata._keymap.items():
+        position = record[0]
+        if position is not None and position < width and key not in keys:
+            extra[position] += (key,)
+    return SimpleResultMetaData(keys, extra)

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Result, ScalarResult
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import aliased
 
 from naked_sqla import (
     AsyncSessionFactory,
@@ -155,6 +156,13 @@ async def test_exec_is_decided_by_the_statement(
             assert result.all() == rows
             await session.rollback()
         await db.execute(delete(Note).where(Note.text == "c"))
+
+
+async def test_exec_of_an_alias_without_a_name_and_another_column(db: AsyncSessionFactory) -> None:
+    statement = select(aliased(Note), literal(7)).limit(1)
+    (row,) = (await db.exec(statement)).all()
+    assert row[0].text in ("a", "b")
+    assert row[1] == 7
 
 
 @pytest.mark.parametrize(

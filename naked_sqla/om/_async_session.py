@@ -13,6 +13,7 @@ from sqlalchemy.util import await_only
 
 from . import _calls, _checks
 from ._async_calls import AsyncCalls
+from ._async_pages import AsyncPages
 from ._cancel import stopper
 from ._guard import TaskGuard
 from ._hop import Stop, hop, shielded, spawn, start
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ._types import C, Options, Parameters, T, Ts
 
 
-class AsyncSession(AsyncCalls):
+class AsyncSession(AsyncCalls, AsyncPages):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction

@@ -55,7 +55,7 @@ def exec_(conn: Connection, eager: bool, statement: Any, parameters: Any, option
     if getattr(statement, "is_dml", False) and not _compat.returning_columns(statement):
         # PostgreSQL may return the keys it has made, which nobody has selected
         return result
-    if getattr(result, "returns_rows", True) and len(result.keys()) == 1:
+    if getattr(result, "returns_rows", True) and _compat.width_of(result) == 1:
         return result.scalars()
     return result
 

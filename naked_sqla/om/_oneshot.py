@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import CompoundSelect, Select
@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import _compat
 from ..exception import InvalidSessionState
-from . import _calls, _checks
+from . import _calls, _checks, _page_calls
 from .lookup import get_statement
 from .reads import only_reads
 
@@ -50,11 +50,13 @@ class _Kind:
     :ivar reads: it only reads.
     :ivar further: it may lead to further statements, which load relationships.
     :ivar writes: it may change something that has to be committed.
+    :ivar steady: a page of it takes several statements, which are to see one state.
     """
 
     reads: bool
     further: bool
     writes: bool
+    steady: bool = False
 
 
 _PRELOAD = _Kind(reads=True, further=True, writes=False)
@@ -86,7 +88,9 @@ def plan(
     _checks.refuse_autocommit(engine.dialect, engine.get_execution_options())
     if kind.writes and not auto_commit:
         _refuse(fn)
-    return Plan({}, commit=auto_commit)
+    if kind.steady and _is_postgresql(engine) and _isolation_level(engine) is None:
+        return Plan(_SNAPSHOT, snapshot=True, commit=auto_commit)
+    return Plan({}, snapshot=kind.steady, commit=auto_commit)
 
 
 _AUTO = "AUTOCOMMIT"
@@ -109,6 +113,8 @@ def _is_postgresql(engine: Engine) -> bool:
 def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     if fn is _calls.preload:
         return _PRELOAD
+    if fn is _page_calls.paginate or fn is _page_calls.keyset:
+        return _kind_of_page(fn, args, eager)
     if fn is _calls.get or fn is _calls.get_one:
         model, ident, options, _, with_for_update = args
         if not options and not with_for_update and isinstance(model, type):
@@ -129,6 +135,26 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     if key is None:
         return _kind_of(statement, eager)
     return _kinds.get((key, eager)) or _remember((key, eager), statement, eager)
+
+
+def _kind_of_page(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
+    """The kind of a statement of which one page is read."""
+    statement = _compat.resolved(args[0])
+    if not isinstance(statement, Select | CompoundSelect):
+        # refused by what is called next, and not run
+        return _PRELOAD
+    key = _compat.cache_key_of(statement)
+    found = _kinds.get((key, eager, fn))
+    if found is None:
+        found = _kind_of(statement, eager)
+        if fn is _page_calls.paginate or _page_calls.several(statement):
+            locks = any(map(_compat.locks, visitors.iterate(statement)))
+            found = replace(found, further=True, steady=not locks)
+        if key is not None:
+            if len(_kinds) >= _REMEMBERED:
+                _kinds.clear()
+            _kinds[key, eager, fn] = found
+    return found
 
 
 def _remember(key: Any, statement: Any, eager: bool) -> _Kind:

@@ -11,6 +11,7 @@ from ..exception import InvalidSessionState
 from . import _checks, _oneshot
 from ._async_block import AsyncSessionBlock
 from ._async_calls import AsyncCalls
+from ._async_pages import AsyncPages
 from ._async_session import AsyncSession
 from ._cancel import needs_connecting, stopper
 from ._current import Current, in_task
@@ -21,7 +22,7 @@ from ._work import Work
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
 
-class AsyncSessionFactory(AsyncCalls):
+class AsyncSessionFactory(AsyncCalls, AsyncPages):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.

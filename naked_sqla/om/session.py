@@ -12,6 +12,7 @@ from . import _checks, _oneshot
 from ._current import Current, in_thread
 from ._sync_block import SessionBlock
 from ._sync_calls import SyncCalls
+from ._sync_pages import SyncPages
 from ._sync_session import Session
 from ._turns import turns_of
 from ._work import Work
@@ -19,7 +20,7 @@ from ._work import Work
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")
 
 
-class SessionFactory(SyncCalls):
+class SessionFactory(SyncCalls, SyncPages):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.

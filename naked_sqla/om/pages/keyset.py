@@ -1,0 +1,195 @@
+"""Pages by key: the rows after, or before, the place that a cursor stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2s
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import false
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidCursor, InvalidStatement
+from naked_sqla.om import statement as _statement
+from naked_sqla.om.pages.cursor import Gap, decode, encode
+from naked_sqla.om.pages.order import Key, Ordered, ordered
+from naked_sqla.om.pages.paginate import number
+from naked_sqla.om.pages.position import Places, raw
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("KeyFound", "keyset", "several")
+
+# databases that sort NULLs after all values
+_LARGE_NULLS = frozenset({"oracle", "postgresql"})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFound:
+    """One page: what :class:`~.pagination.KeysetPage` is made of."""
+
+    items: list[Any]
+    next_cursor: str | None
+    prev_cursor: str | None
+
+
+def several(statement: Any) -> bool:
+    """True when a page may take several statements; errors as in :func:`keyset`."""
+    return ordered(statement).keys[0].nullable
+
+
+def keyset(
+    conn: Connection,
+    eager: bool,
+    statement: Any,
+    after: Any,
+    before: Any,
+    per_page: int,
+) -> KeyFound:
+    """The rows of a statement after or before a place; the first ones where none is given.
+
+    :raises InvalidCursor: for a cursor that is not of this statement's order, and for two.
+    :raises InvalidStatement: for a statement whose order is no key.
+    """
+    if after is not None and before is not None:
+        raise InvalidCursor(
+            "keyset() was given after= and before=, and a page lies on one side of one place. "
+            "Pass the cursor of the page that is wanted."
+        )
+    reader = _Reader(conn, eager, ordered(statement))
+    cursor = after if before is None else before
+    gap = None if cursor is None else decode(cursor, reader.fingerprint, len(reader.keys))
+    return reader.page(gap, before is not None, per_page)
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row with its key.
+
+    :ivar is_at: it is the row that the cursor was made of.
+    """
+
+    items: Any
+    key: tuple[Any, ...]
+    is_at: bool
+
+
+class _Reader:
+    """Reads the pages of one statement."""
+
+    def __init__(self, conn: Connection, eager: bool, order: Ordered) -> None:
+        self.conn = conn
+        self.eager = eager
+        self.order = order
+        self.large = conn.dialect.name in _LARGE_NULLS
+        self.keys = [key.settled(self.large) for key in order.keys]
+        self.fingerprint = self.of_order()
+        self.narrow: Any = None
+
+    def of_order(self) -> bytes:
+        """What the same order, and no other one, has in every process."""
+        digest = blake2s(self.conn.dialect.name.encode())
+        for key in self.keys:
+            compiled = key.expression.compile(dialect=self.conn.dialect)
+            values = [value for _, value in sorted(compiled.params.items())]
+            digest.update(repr((str(compiled), values, key.descending, key.nulls_first)).encode())
+        return digest.digest()
+
+    def page(self, gap: Gap | None, backward: bool, per_page: int) -> KeyFound:
+        rows, more, behind = self.side(gap, backward, per_page)
+        if behind is None:
+            behind = bool(self.side(gap, not backward, 0)[1])
+        if backward:
+            rows.reverse()
+            more, behind = behind, more
+        following, previous = gap, gap
+        if rows:
+            following, previous = Gap(rows[-1].key, True), Gap(rows[0].key, False)
+        return KeyFound(
+            self.items(rows),
+            encode(following, self.fingerprint) if more and following else None,
+            encode(previous, self.fingerprint) if behind and previous else None,
+        )
+
+    def side(
+        self, gap: Gap | None, backward: bool, wanted: int
+    ) -> tuple[list[_Row], bool, bool | None]:
+        """The rows on one side of a place, in the direction of reading.
+
+        :return: the rows; whether there are more; whether there are rows on the other side, None
+            where that was not seen.
+        """
+        if gap is None:
+            rows = self.read(None, backward, wanted + 1)
+            behind: bool | None = False
+        else:
+            # the row at the cursor tells, as long as it is there, that there is another side
+            rows = self.read(gap.values, backward, wanted + 2)
+            behind = None
+            if gap.behind is not backward:
+                at = [row for row in rows if row.is_at]
+                rows = [row for row in rows if not row.is_at]
+                behind = True if at else None
+        self.check(rows)
+        return rows[:wanted], len(rows) > wanted, behind
+
+    def check(self, rows: Sequence[_Row]) -> None:
+        """Refuse rows that the key does not tell apart: the next page would leave some out."""
+        for row, following in pairwise(rows):
+            if row.key == following.key:
+                raise InvalidStatement(
+                    f"keyset(): two rows of the statement have the same key {row.key!r}, so that a "
+                    f"page could not go on between them. Order by what tells them apart, use "
+                    f"distinct(), or use paginate()."
+                )
+
+    def read(self, values: Any, backward: bool, limit: int) -> list[_Row]:
+        """Rows from a place on, and the row at the place."""
+        keys = [key.reversed() for key in self.keys] if backward else self.keys
+        if values is None:
+            return self.run(keys, None, false(), limit)
+        places = Places(keys, values, self.conn.dialect)
+        rows: list[_Row] = []
+        for condition in places.onward():
+            rows += self.run(keys, condition, places.at(), limit - len(rows))
+            if len(rows) >= limit:
+                break
+        return rows
+
+    def run(self, keys: Sequence[Key], condition: Any, at: Any, limit: int) -> list[_Row]:
+        order, width = self.order, len(keys)
+        labels = [raw(key.expression).label(f"naked_key_{i}") for i, key in enumerate(keys)]
+        statement = order.select.add_columns(*labels, at.label("naked_at"))
+        if condition is not None:
+            statement = (statement.having if order.grouped else statement.where)(condition)
+        statement = statement.order_by(
+            *(
+                key.element(self.large, label if order.distinct else None)
+                for key, label in zip(keys, labels, strict=True)
+            )
+        ).limit(number(limit))
+        result: Any = _statement.execute(self.conn, statement, eager=self.eager)
+        if _compat.needs_unique(result):
+            result = result.unique()
+        count = _compat.width_of(result) - width - 1
+        if self.narrow is None and count > 1:
+            self.narrow = _compat.narrow_metadata(result, count)
+        return [
+            _Row(
+                row[0] if count == 1 else tuple(row[:count]),
+                tuple(row[count : count + width]),
+                bool(row[count + width]),
+            )
+            for row in result
+        ]
+
+    def items(self, rows: Sequence[_Row]) -> list[Any]:
+        """The rows as the statement gives them."""
+        items = [row.items for row in rows]
+        if self.narrow is None:
+            return items
+        narrowed: list[Any] = _compat.IteratorResult(self.narrow, iter(items)).all()
+        return narrowed

@@ -1,0 +1,71 @@
+"""What was asked for: page numbers and page sizes, which come from clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from naked_sqla.exception import PageNotFound
+
+__all__ = ("numbers", "size")
+
+_DEFAULT_SIZE = 20
+# more than a database can count to: no page is so far, no page so long
+LARGEST = 2**63 - 1
+
+
+def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tuple[int, int]:
+    """The page and the items per page that were asked for.
+
+    :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
+    :param error_out: False gives the nearest sane value in place of an error.
+    :raises PageNotFound: for what is no positive whole number.
+    :raises TypeError: for a ``max_per_page`` that is no whole number.
+    :raises ValueError: for a ``max_per_page`` below 1.
+    """
+    if max_per_page is not None:
+        if not _is_number(max_per_page):
+            raise TypeError(
+                f"paginate(max_per_page=...) takes a whole number or None, not {max_per_page!r}."
+            )
+        if max_per_page < 1:
+            raise ValueError(f"paginate(max_per_page={max_per_page}): no page could hold an item.")
+    if error_out:
+        page, per_page = _positive("page", page), size(per_page)
+    else:
+        page, per_page = _sane(page, 1), _sane(per_page, _DEFAULT_SIZE)
+    return page, per_page if max_per_page is None else min(per_page, max_per_page)
+
+
+def size(per_page: Any) -> int:
+    """The items per page that were asked for.
+
+    :raises PageNotFound: for what is no positive whole number.
+    """
+    return min(_positive("per_page", per_page), LARGEST - 2)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _positive(name: str, value: Any) -> int:
+    if not _is_number(value) or value < 1:
+        shown = repr(value)
+        if len(shown) > 60:
+            shown = f"{shown[:60]}..."
+        raise PageNotFound(
+            f"{name}={shown} is no positive whole number. Pass an int from 1 on, or "
+            f"error_out=False for the nearest sane value."
+            if name == "page"
+            else f"{name}={shown} is no positive whole number. Pass an int from 1 on."
+        )
+    number: int = value
+    return number
+
+
+def _sane(value: Any, default: int) -> int:
+    """The nearest positive number; what is no number at all gives the default."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < len(str(LARGEST)):
+        # what a query string holds
+        value = int(value)
+    return min(max(value, 1), LARGEST - 2) if _is_number(value) else default

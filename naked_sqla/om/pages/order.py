@@ -1,0 +1,273 @@
+"""The order of a statement as a key: expressions that no two of its rows agree in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from sqlalchemy import CompoundSelect, TextClause, desc, nulls_first, nulls_last, select
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import (
+    ClauseList,
+    ColumnClause,
+    ColumnElement,
+    Tuple,
+    UnaryExpression,
+)
+from sqlalchemy.sql.functions import FunctionElement
+
+from naked_sqla import _compat
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.om.pages.expressions import columns_of, has_window, is_opaque, parts, unwrapped
+from naked_sqla.om.pages.paginate import checked
+from naked_sqla.om.pages.unique import Sources, UnknownRows, group_keys, named
+
+__all__ = ("Key", "Ordered", "ordered")
+
+# each call of them gives another order
+_RANDOM = frozenset({"gen_random_uuid", "newid", "rand", "random", "uuid_generate_v4"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One expression of an order.
+
+    :ivar nullable: some rows may have a NULL for it.
+    :ivar nulls_first: NULLs come first; None where the database decides.
+    """
+
+    expression: Any
+    descending: bool
+    nullable: bool = False
+    nulls_first: bool | None = None
+
+    def settled(self, large: bool) -> Key:
+        """The key with its NULLs in a known place.
+
+        :param large: the database sorts NULLs after all values, and first when descending.
+        """
+        if self.nulls_first is not None:
+            return self
+        return replace(self, nulls_first=large == self.descending)
+
+    def reversed(self) -> Key:
+        """The key of the opposite order."""
+        return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
+
+    def element(self, large: bool, named: Any = None) -> Any:
+        """What stands in ORDER BY.
+
+        :param named: the selected label of the expression, to be named in its place.
+        """
+        element = self.expression if named is None else named
+        if self.descending:
+            element = desc(element)
+        # said only where the database would do something else: an index may have its own order
+        if self.nullable and self.nulls_first != (large == self.descending):
+            element = nulls_first(element) if self.nulls_first else nulls_last(element)
+        return element
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A SELECT without its order, and the key that it is ordered by.
+
+    :ivar grouped: conditions on the key go into HAVING.
+    :ivar distinct: ORDER BY has to name selected columns.
+    """
+
+    select: Any
+    keys: tuple[Key, ...]
+    grouped: bool = False
+    distinct: bool = False
+
+
+def ordered(statement: Any) -> Ordered:
+    """Take the order of a statement apart.
+
+    :raises InvalidStatement: where it is no key, or a condition on it would change other rows.
+    :raises UnsupportedOption: for a collection filled by ``contains_eager()``.
+    """
+    statement = checked(statement, "keyset")
+    if isinstance(statement, CompoundSelect):
+        return _compound(statement)
+    if _compat.is_limited(statement):
+        _refuse("a LIMIT or OFFSET of its own", "which rows it cuts off depends on the page")
+    if _compat.is_distinct_on(statement):
+        _refuse("DISTINCT ON", "which row it keeps depends on the page")
+    keys = [_key(element, statement) for element in _elements(statement)]
+    selected = _compat.selected_columns(statement)
+    if any(map(has_window, [*selected, *(key.expression for key in keys)])):
+        _refuse("a window function", "its value depends on the rows of the page")
+    return _completed(statement, keys, selected)
+
+
+def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
+    """The order with what it takes to tell all rows apart."""
+    sources = Sources.of(statement)
+    distinct = _compat.is_distinct(statement)
+    try:
+        groups = group_keys(statement)
+        if distinct:
+            _check_distinct(keys, selected)
+            more = _distinct_keys(selected)
+        else:
+            more = sources.key() if groups is None else groups
+    except UnknownRows as error:
+        _cannot_tell(error.source)
+    descending = bool(keys) and keys[-1].descending
+    for expression in more:
+        if not _is_among(expression, keys, sources):
+            keys.append(Key(expression, descending))
+    settled = tuple(replace(key, nullable=not sources.never_null(key.expression)) for key in keys)
+    if not settled:
+        _refuse("nothing to order by", "it selects from no table")
+    return Ordered(statement.order_by(None), settled, groups is not None, distinct)
+
+
+def _compound(statement: Any) -> Ordered:
+    """A union as a subquery: its rows are told apart by all of their columns."""
+    rows = (statement if _compat.is_limited(statement) else statement.order_by(None)).subquery()
+    keys = []
+    for element in _elements(statement):
+        key = _stripped(element)
+        column = key.expression
+        if isinstance(column, str):
+            found = rows.c.get(column)
+        else:
+            found = rows.corresponding_column(unwrapped(column))
+            if found is None:
+                found = rows.c.get(getattr(column, "name", None))
+        if found is None:
+            raise InvalidStatement(
+                f"keyset(): {column!s} is no column of the union. Order it by one of: "
+                f"{', '.join(rows.c.keys())}."
+            )
+        keys.append(replace(key, expression=found))
+    descending = bool(keys) and keys[-1].descending
+    there = {hash(key.expression) for key in keys}
+    keys += [Key(column, descending) for column in rows.c if hash(column) not in there]
+    return Ordered(select(*rows.c), tuple(replace(key, nullable=True) for key in keys))
+
+
+def _elements(statement: Any) -> Iterator[Any]:
+    """What a statement is ordered by; a composite stands for its columns."""
+    for element in _compat.order_by_of(statement):
+        if isinstance(element, ClauseList) and not isinstance(element, Tuple):
+            yield from element.clauses
+        else:
+            yield element
+
+
+def _stripped(element: Any) -> Key:
+    """An element of ORDER BY without its direction."""
+    descending, first = False, None
+    element = _compat.referred_label(element)
+    while isinstance(element, UnaryExpression):
+        if element.modifier is operators.desc_op:
+            descending = not descending
+        elif element.modifier is operators.nulls_first_op:
+            first = True
+        elif element.modifier is operators.nulls_last_op:
+            first = False
+        elif element.modifier is not operators.asc_op:
+            break
+        element = _compat.referred_label(element.element)
+    return Key(element, descending, nulls_first=first)
+
+
+def _key(element: Any, statement: Any) -> Key:
+    key = _stripped(element)
+    try:
+        expression = unwrapped(named(statement, key.expression))
+    except UnknownRows as error:
+        raise InvalidStatement(
+            f"keyset(): the statement is ordered by {error.source!r}, and selects no column of "
+            f"that name, or several. Order by the column or label itself: order_by(User.name)."
+        ) from None
+    _check(expression)
+    return replace(key, expression=expression)
+
+
+def _check(expression: Any) -> None:
+    """Refuse what has no value to compare rows by."""
+    if isinstance(expression, TextClause | Tuple) or not isinstance(expression, ColumnElement):
+        raise InvalidStatement(
+            f"keyset() can't compare rows by {str(expression)!r}, which is no single expression. "
+            f"Order by columns and expressions: order_by(User.name.desc())."
+        )
+    if isinstance(expression, ColumnClause) and expression.is_literal and expression.name.isdigit():
+        raise InvalidStatement(
+            f"keyset(): ORDER BY {expression.name} is a position, and no value to compare rows by. "
+            f"Order by the column itself."
+        )
+    for part in parts(expression):
+        if isinstance(part, FunctionElement) and str(getattr(part, "name", "")).lower() in _RANDOM:
+            _refuse(f"ORDER BY {part.name}()", "every statement has another order")
+
+
+def _is_among(expression: Any, keys: list[Key], sources: Sources) -> bool:
+    same = set(sources.same(expression))
+    return any(
+        hash(key.expression) in same or bool(expression.compare(key.expression)) for key in keys
+    )
+
+
+# ---------------------------------------------------------------- DISTINCT
+
+
+def _check_distinct(keys: list[Key], selected: Any) -> None:
+    """Refuse an order by what is not selected: adding it would make more rows distinct."""
+    there = {hash(unwrapped(column)) for column in selected}
+    for key in keys:
+        if hash(key.expression) in there:
+            continue
+        missing = [str(c) for c in columns_of(key.expression) if hash(c) not in there]
+        if missing or is_opaque(key.expression):
+            raise InvalidStatement(
+                f"keyset(): a DISTINCT statement is ordered by {key.expression!s}, which it does "
+                f"not select. Select it too, or leave out distinct()."
+            )
+
+
+def _distinct_keys(selected: Any) -> list[Any]:
+    """What tells distinct rows apart: all columns, or the primary keys that they depend on."""
+    columns = [unwrapped(column) for column in selected]
+    there = {hash(column) for column in columns}
+    found: dict[int, Any] = {}
+    for column in columns:
+        table = getattr(column, "table", None)
+        key = list(getattr(table, "primary_key", ()))
+        if not key or _is_derived(table) or any(hash(part) not in there for part in key):
+            key = [column]
+        for part in key:
+            found.setdefault(hash(part), part)
+    return list(found.values())
+
+
+def _is_derived(table: Any) -> bool:
+    """True for a subquery, whose primary key columns may come several times."""
+    while hasattr(table, "element"):
+        table = table.element
+    return not hasattr(table, "constraints")
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def _refuse(what: str, why: str) -> NoReturn:
+    raise InvalidStatement(
+        f"keyset() can't page a statement with {what}: {why}. Put it into a subquery and order "
+        f"that: select(statement.subquery()), or for objects "
+        f"select(aliased(User, statement.subquery())); or use paginate()."
+    )
+
+
+def _cannot_tell(source: Any) -> NoReturn:
+    name = source if isinstance(source, str) else getattr(source, "name", None) or "a subquery"
+    raise InvalidStatement(
+        f"keyset() can't tell the rows of {name} apart: it has no primary key (and no unique "
+        f"constraint without NULLs), or the statement does not select it. Use distinct() or "
+        f"group_by(), join it by a key, or use paginate()."
+    )
