@@ -17,6 +17,7 @@ from .exception import (
     UnsupportedOption,
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
+from .om.convert import to_naked, to_orm
 from .om.pages.pagination import KeysetPage, Pagination, SyncKeysetPage, SyncPagination
 from .om.session import Session, SessionFactory
 
@@ -43,4 +44,6 @@ __all__ = (
     "TransactionRolledBack",
     "UnknownAttribute",
     "UnsupportedOption",
+    "to_naked",
+    "to_orm",
 )

@@ -113,14 +113,36 @@ async def test_no_statements(db: AsyncSessionFactory, wrong: Any) -> None:
 
 
 NOT_HERE = {
-    "add": "insert",
-    "add_all": "insert",
-    "delete": "delete",
+    "add": r"session\.insert\(obj\)",
+    "add_all": r"session\.insert_all\(objs\)",
+    "bulk_save_objects": r"session\.insert_all\(objs\)",
+    "dirty": r"session\.update\(obj\)",
+    "expire": "get_one",
     "expunge": "belong to no session",
     "flush": "at once",
-    "merge": "update",
+    "merge": r"session\.upsert\(obj\), or session\.update\(obj\)",
     "query": "select",
-    "refresh": "select",
+    "refresh": r"obj = .*session\.get_one\(Model, obj\.id\)",
+}
+
+# On a factory, where each call is a transaction of its own.
+NOT_ON_A_FACTORY = {
+    "add": r"db\.insert\(obj\)",
+    "add_all": r"db\.insert_all\(objs\)",
+    "begin_nested": r"with db\.begin\(\) as session`, and there: .*begin_nested\(\)",
+    "close": "end of a block",
+    "commit": r"transaction of its own.*with db\.begin\(\) as session`, and there: .*commit\(\)",
+    "connection": r"session\.connection\(\)",
+    "flush": "at once",
+    "in_transaction": r"session\.in_transaction\(\)",
+    "merge": r"db\.upsert\(obj\), or db\.update\(obj\)",
+    "query": r"db\.scalars\(select",
+    "refresh": r"db\.get_one\(Model, obj\.id\)",
+    "rollback": r"session\.rollback\(\)",
+    "run_sync": r"session\.conn\.run_sync",
+    "stream": r"with session\.stream\(statement\) as result",
+    "stream_into": r"with session\.stream_into\(",
+    "stream_scalars": r"with session\.stream_scalars\(",
 }
 
 
@@ -143,4 +165,33 @@ def test_methods_of_another_synchronous_session(name: str) -> None:
         with pytest.raises(AttributeError, match=f"Session has no '{name}'") as raised:
             getattr(session, name)
         assert "await" not in str(raised.value)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", NOT_ON_A_FACTORY)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_methods_that_a_factory_has_not(db: AsyncSessionFactory, name: str) -> None:
+    wanted = NOT_ON_A_FACTORY[name]
+    with pytest.raises(AttributeError, match=f"AsyncSessionFactory has no '{name}'.*{wanted}"):
+        getattr(db, name)
+    synchronous = SessionFactory(db.engine.sync_engine)
+    with pytest.raises(AttributeError, match=f"SessionFactory has no '{name}'.*{wanted}") as raised:
+        getattr(synchronous, name)
+    assert "await" not in str(raised.value)
+    assert "async" not in str(raised.value)
+    for factory in (db, synchronous):
+        assert not hasattr(factory, name)
+        with pytest.raises(AttributeError, match="no attribute 'typo'"):
+            factory.typo  # type: ignore[attr-defined]  # noqa: B018
+
+
+async def test_async_with_instead_of_with() -> None:
+    engine = create_engine("sqlite://")
+    block: Any = SessionFactory(engine).begin()
+    with pytest.raises(TypeError, match=r"Write `with db\.begin"):
+        async with block:
+            pass
+    # It was not used up.
+    with block as session:
+        assert session.state == "open"
     engine.dispose()

@@ -56,6 +56,8 @@ def test_exported_names() -> None:
         "TransactionRolledBack",
         "UnknownAttribute",
         "UnsupportedOption",
+        "to_naked",
+        "to_orm",
     ]
     assert [name for name in naked_sqla.__all__ if not hasattr(naked_sqla, name)] == []
 

@@ -402,6 +402,33 @@ def test_upserts_of_some_columns(oracle: Oracle) -> None:
     run(oracle, work, Post)
 
 
+def test_fields_by_any_name(oracle: Oracle) -> None:
+    """Names, attributes, columns of the table, inherited ones, composites."""
+
+    def work(conn: Connection) -> None:
+        segment = writing.insert(conn, Segment(id=50, start=Point(1, 2), end=Point(3, 4)))
+        for n, field in enumerate((Segment.start, "start", "start_x", Segment.start_x)):
+            segment.start, segment.end = Point(n + 10, 2), Point(9, 9)
+            stored = writing.update(conn, segment, field)
+            assert (stored.start, stored.end) == (Point(n + 10, 2), Point(3, 4))
+            (stored,) = writing.update_all(conn, [segment], field)
+            assert (stored.start, stored.end) == (Point(n + 10, 2), Point(3, 4))
+        stored = writing.upsert(conn, segment, update=[Segment.end])
+        assert (stored.start, stored.end) == (Point(13, 2), Point(9, 9))
+        renamed = writing.insert(conn, Renamed(key=50, a="A", b="B"))
+        renamed.a, renamed.b = "X", "Y"
+        stored = writing.update(conn, renamed, Renamed.__table__.c.a)
+        assert (stored.a, stored.b) == ("A", "Y")
+        (stored,) = writing.update_all(conn, [renamed], Renamed.a)
+        assert (stored.a, stored.b) == ("X", "Y")
+        engineer = writing.insert(conn, Engineer(name="e", language="py"))
+        engineer.name, engineer.language = "f", "c"
+        stored = writing.update(conn, engineer, Person.name)
+        assert (stored.name, stored.language) == ("f", "py")
+
+    run(oracle, work, Segment)
+
+
 REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
     "a dictionary without model": (
         lambda c: writing.insert(c, {"a": 1}),
@@ -472,6 +499,36 @@ REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda c: writing.update(c, Tag, 1, colour="x"),
         UnknownAttribute,
         "colour",
+    ),
+    "update, an attribute of another class": (
+        lambda c: writing.update(c, Tag(id=1, label="x"), User.id),
+        UnknownAttribute,
+        "User.id is no attribute of Tag",
+    ),
+    "update, a column of another class": (
+        lambda c: writing.update(c, Tag(id=1, label="x"), User.__table__.c.name),
+        UnknownAttribute,
+        "users.name is no column",
+    ),
+    "update, a relationship": (
+        lambda c: writing.update(c, User(id=1, name="x"), User.posts),
+        UnknownAttribute,
+        "'posts' that could be stored",
+    ),
+    "update, a list of names": (
+        lambda c: writing.update(c, Tag(id=1, label="x"), ["label"]),
+        InvalidStatement,
+        "one after the other",
+    ),
+    "update_all, a list of names": (
+        lambda c: writing.update_all(c, [Tag(id=1, label="x")], ["label"]),
+        InvalidStatement,
+        "one after the other",
+    ),
+    "upsert, on a number": (
+        lambda c: writing.upsert(c, Tag(id=1, label="x"), on=3),
+        InvalidStatement,
+        "3 names no attribute",
     ),
     "delete without a key": (
         lambda c: writing.delete(c, Tag(label="x")),

@@ -14,6 +14,7 @@ from sqlalchemy.util import await_only
 from . import _calls, _checks
 from ._async_calls import AsyncCalls
 from ._async_pages import AsyncPages
+from ._async_writes import AsyncWrites
 from ._cancel import stopper
 from ._guard import TaskGuard
 from ._hop import Stop, hop, shielded, spawn, start
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ._types import C, Options, Parameters, T, Ts
 
 
-class AsyncSession(AsyncCalls, AsyncPages):
+class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction

@@ -12,43 +12,60 @@ from ..exception import InvalidSessionState, UnsupportedOption
 
 # Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
 _INSTEAD = {
-    "add": "session.execute(insert(Model), {...})",
-    "add_all": "session.execute(insert(Model), [{...}, {...}])",
+    "add": "stored = await session.insert(obj)",
+    "add_all": "stored = await session.insert_all(objs)",
     "autoflush": "nothing: no statement is kept back, there is no flush",
     "begin": "one session per transaction: `async with db.begin() as session`",
-    "bulk_insert_mappings": "session.execute(insert(Model), [{...}, {...}])",
-    "bulk_save_objects": "session.execute(insert(Model), [{...}, {...}])",
-    "bulk_update_mappings": "session.execute(update(Model), [{...}, {...}])",
-    "close": "nothing: the end of the block closes the session",
-    "delete": "session.execute(delete(Model).where(...))",
+    "bulk_insert_mappings": "await session.execute(insert(Model), [{...}, {...}])",
+    "bulk_save_objects": "await session.insert_all(objs), or update_all(objs) for stored ones",
+    "bulk_update_mappings": "await session.execute(update(Model), [{...}, {...}])",
+    "close": "nothing: the end of a block closes its session",
     "deleted": "nothing: objects are not tracked",
-    "dirty": "nothing: objects are not tracked",
-    "expire": "nothing: objects do not expire; select again for fresh values",
+    "dirty": "nothing: objects are not tracked; session.update(obj) stores what it holds",
+    "expire": "nothing: objects do not expire; await session.get_one(Model, key) for fresh values",
     "expire_all": "nothing: objects do not expire; select again for fresh values",
     "expunge": "nothing: objects belong to no session",
     "expunge_all": "nothing: objects belong to no session",
-    "flush": "nothing: execute() sends its statement at once",
-    "merge": "session.execute(update(Model).where(...).values(...)), or insert(Model)",
+    "flush": "nothing: insert(), update() and delete() send their statements at once",
+    "merge": "stored = await session.upsert(obj), or session.update(obj) for a row that is there",
     "new": "nothing: objects are not tracked",
-    "query": "session.scalars(select(Model).where(...))",
-    "refresh": "(await session.scalars(select(Model).where(Model.id == obj.id))).one()",
-    "run_sync": "session.conn.run_sync(...)",
+    "no_autoflush": "nothing: no statement is kept back, there is no flush",
+    "query": "await session.scalars(select(Model).where(...))",
+    "refresh": "obj = await session.get_one(Model, obj.id)",
+    "run_sync": "await session.conn.run_sync(...)",
+}
+
+# What a factory does not have, since each of its calls is a transaction of its own.
+_IN_A_BLOCK = {
+    "begin_nested": "async with session.begin_nested()",
+    "commit": "await session.commit(), or nothing: the end of the block commits",
+    "connection": "await session.connection()",
+    "in_transaction": "session.in_transaction()",
+    "rollback": "await session.rollback(), or let an exception leave the block",
+    "run_sync": "await session.conn.run_sync(...)",
+    "stream": "async with session.stream(statement) as result",
+    "stream_into": "async with session.stream_into(Class, statement) as result",
+    "stream_scalars": "async with session.stream_scalars(statement) as result",
 }
 
 
-def no_such_attribute(session: object, name: str) -> NoReturn:
-    """Raise the ``AttributeError`` for a name that a session does not have."""
-    kind = type(session).__name__
+def no_such_attribute(owner: object, name: str, *, of_a_factory: bool = False) -> NoReturn:
+    """Raise the ``AttributeError`` for a name that a session or a factory does not have."""
+    kind = type(owner).__name__
     instead = _INSTEAD.get(name)
+    reason = "it sends the statements you write and tracks no objects"
+    if of_a_factory:
+        if name in _IN_A_BLOCK:
+            reason = "each of its calls is a transaction of its own"
+            instead = f"`async with db.begin() as session`, and there: {_IN_A_BLOCK[name]}"
+        elif instead is not None:
+            instead = instead.replace(" session.", " db.")
     if instead is None:
-        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=session)
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
     if not kind.startswith("Async"):
-        instead = instead.replace("(await ", "(").replace("async with", "with")
+        instead = instead.replace("await ", "").replace("async with", "with")
     raise AttributeError(
-        f"{kind} has no {name!r}: it sends the statements you write and tracks no objects. "
-        f"Write instead: {instead}.",
-        name=name,
-        obj=session,
+        f"{kind} has no {name!r}: {reason}. Write instead: {instead}.", name=name, obj=owner
     )
 
 
@@ -187,6 +204,14 @@ def entered_twice(made_by: str = "begin") -> NoReturn:
     raise InvalidSessionState(
         f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "
         f"again for another one."
+    )
+
+
+def not_with() -> NoReturn:
+    """Raise ``TypeError`` for a synchronous block that is entered with ``async with``."""
+    raise TypeError(
+        "`async with db.begin()` can't open a session of a SessionFactory. Write `with db.begin() "
+        "as session:`, or use an AsyncSessionFactory."
     )
 
 

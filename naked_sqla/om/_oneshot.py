@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import _compat
 from ..exception import InvalidSessionState
-from . import _calls, _checks, _page_calls
+from . import _calls, _checks, _page_calls, _write_calls
 from .lookup import get_statement
 from .reads import only_reads
 
@@ -127,6 +127,8 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     elif fn is _calls.into:
         # Rows into other classes never lead to further statements.
         statement, eager = args[1], False
+    elif fn in _write_calls.WRITES:
+        return _UNKNOWN
     else:
         statement = args[0]
     if not isinstance(statement, Select | CompoundSelect):
@@ -202,8 +204,8 @@ def _may_write(statement: Any) -> bool:
 
 def _refuse(fn: Callable[..., Any]) -> NoReturn:
     name = fn.__name__.strip("_")
+    what = "" if fn in _write_calls.WRITES else ", for a statement that may write"
     raise InvalidSessionState(
-        f"{name}() of a factory with auto_commit=False, for a statement that may write: nothing "
-        f"would commit it. Run it in a block, `begin()`, with session.commit(), or on a factory "
-        f"that commits."
+        f"{name}() of a factory with auto_commit=False{what}: nothing would commit it. Run it in a "
+        f"block, `begin()`, with session.commit(), or on a factory that commits."
     )

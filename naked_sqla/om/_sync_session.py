@@ -13,6 +13,7 @@ from ._savepoint import Savepoint
 from ._stream import stream_of
 from ._sync_calls import SyncCalls
 from ._sync_pages import SyncPages
+from ._sync_writes import SyncWrites
 from ._work import Work
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ._types import C, Options, Parameters, T, Ts
 
 
-class Session(SyncCalls, SyncPages):
+class Session(SyncCalls, SyncPages, SyncWrites):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`SessionFactory.begin`.  One built by hand joins the transaction that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.orm import QueryableAttribute
@@ -26,3 +26,6 @@ if TYPE_CHECKING:
     ForUpdate: TypeAlias = ForUpdateParameter
     # A relationship, or the steps to one.
     Path: TypeAlias = QueryableAttribute[Any] | Sequence[QueryableAttribute[Any]]
+    # An attribute, or its name.
+    Field: TypeAlias = str | QueryableAttribute[Any]
+    Fields: TypeAlias = Field | Iterable[Field]

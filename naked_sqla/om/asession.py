@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +13,7 @@ from ._async_block import AsyncSessionBlock
 from ._async_calls import AsyncCalls
 from ._async_pages import AsyncPages
 from ._async_session import AsyncSession
+from ._async_writes import AsyncWrites
 from ._cancel import needs_connecting, stopper
 from ._current import Current, in_task
 from ._hop import hop, nothing, noticing_cancellation
@@ -22,7 +23,7 @@ from ._work import Work
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
 
-class AsyncSessionFactory(AsyncCalls, AsyncPages):
+class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
@@ -104,3 +105,8 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages):
         )
         async with block as session:
             return await session._call(fn, *args)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            _checks.no_such_attribute(self, name, of_a_factory=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import make_transient_to_detached
@@ -12,10 +12,13 @@ from naked_sqla import _compat
 from naked_sqla.om.naked import Naked, description_of, naked_class
 from naked_sqla.om.relations import collection_of
 
+if TYPE_CHECKING:
+    from naked_sqla.om._types import C
+
 __all__ = ("to_naked", "to_orm")
 
 
-def to_orm(obj: Any) -> Any:
+def to_orm(obj: C) -> C:
     """A stock detached ORM instance of the same row, for ``session.merge()`` and its kin.
 
     It has the column attributes that ``obj`` has; all others, relationships too, are not loaded.
@@ -31,7 +34,8 @@ def to_orm(obj: Any) -> Any:
             set_committed_value(instance, attribute.key, values[attribute.key])
     _compat.fire_mutable_load(instance)
     make_transient_to_detached(instance)
-    return instance
+    converted: C = instance
+    return converted
 
 
 def _state_of(obj: Any) -> Any:
@@ -45,7 +49,7 @@ def _state_of(obj: Any) -> Any:
 _compat.register_inspection(Naked, _state_of)
 
 
-def to_naked(instance: Any) -> Any:
+def to_naked(instance: C) -> C:
     """A naked object of an ORM instance, with what the instance has loaded, and nothing else.
 
     Loaded relationships come along, as naked objects; the instance stays as it is, and no SQL runs.
@@ -58,7 +62,8 @@ def to_naked(instance: Any) -> Any:
             f"{instance!r} is no instance of a mapped class that an ORM session has loaded or that "
             f"was constructed. Pass such an instance."
         )
-    return _naked(instance, {})
+    converted: C = _naked(instance, {})
+    return converted
 
 
 def _naked(instance: Any, made: dict[int, Any]) -> Any:

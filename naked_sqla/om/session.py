@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
@@ -14,13 +14,14 @@ from ._sync_block import SessionBlock
 from ._sync_calls import SyncCalls
 from ._sync_pages import SyncPages
 from ._sync_session import Session
+from ._sync_writes import SyncWrites
 from ._turns import turns_of
 from ._work import Work
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")
 
 
-class SessionFactory(SyncCalls, SyncPages):
+class SessionFactory(SyncCalls, SyncPages, SyncWrites):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.
@@ -96,3 +97,8 @@ class SessionFactory(SyncCalls, SyncPages):
         block = SessionBlock(self._engine, plan.commit, plan.options, self._eager, plan.snapshot)
         with block as session:
             return session._call(fn, *args)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            _checks.no_such_attribute(self, name, of_a_factory=True)

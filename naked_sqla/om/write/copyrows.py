@@ -10,8 +10,8 @@ from sqlalchemy.schema import Column
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Part, Written
-from naked_sqla.om.write.upserting import names_of_attributes
 from naked_sqla.om.write.values import reader_of
 
 if TYPE_CHECKING:

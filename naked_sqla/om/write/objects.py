@@ -39,8 +39,9 @@ from naked_sqla.om.write.changing import (
     update_uniform,
 )
 from naked_sqla.om.write.inserting import insert_objects, returns_whole_rows, stored_rows
+from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Written, has_expressions
-from naked_sqla.om.write.upserting import Upsert, names_of_attributes
+from naked_sqla.om.write.upserting import Upsert
 from naked_sqla.om.write.values import Reader, grouped, listed, read_all, reader_of, written_class
 
 if TYPE_CHECKING:

@@ -183,6 +183,10 @@ class Written:
             values.update(zip(keys, parts, strict=True))
         return values
 
+    def composite(self, key: str) -> Any:
+        """The composite attribute of a name, or None."""
+        return self._composites.get(key)
+
     def names(self) -> Iterable[str]:
         """All names that :meth:`translate` understands."""
         return {*self.columns, *self._aliases, *self._composites}

@@ -14,6 +14,7 @@ from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.changing import next_version
 from naked_sqla.om.write.inserting import insert_objects
+from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Written, among, runs
 
 if TYPE_CHECKING:
@@ -196,13 +197,3 @@ class Upsert:
             if len(objects) == 1:
                 found[key] = objects[0]
         return found
-
-
-def names_of_attributes(written: Written, names: Any) -> tuple[str, ...]:
-    """Attribute keys of what may be names or attributes (``User.name``).
-
-    :raises UnknownAttribute: for what the class does not have.
-    """
-    if isinstance(names, str) or hasattr(names, "__clause_element__"):
-        names = (names,)
-    return tuple(written.attribute(getattr(name, "key", name)) for name in names)
