@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, assert_type
 
@@ -11,7 +12,14 @@ from sqlalchemy.engine import Result, ScalarResult, TupleResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, AsyncScalarResult
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, Session, SessionFactory
+from naked_sqla import (
+    AsyncSession,
+    AsyncSessionFactory,
+    Session,
+    SessionFactory,
+    to_naked,
+    to_orm,
+)
 
 
 class Base(DeclarativeBase):
@@ -153,3 +161,77 @@ def methods_sync(engine: Engine) -> None:
         assert_type(session.stream_scalars(select(User)), ScalarResult[User])
         assert_type(session.stream_into(Out, select(User)), ScalarResult[Out])
         assert_type(session.connection(), Connection)
+
+
+async def rows() -> AsyncIterator[tuple[int, str]]:
+    yield 1, "a"
+
+
+async def writes(db: AsyncSessionFactory, user: User, out: Out) -> None:
+    async with db.begin() as session:
+        assert_type(await session.insert(user), User)
+        assert_type(await session.insert({"name": "a"}, model=User), User)
+        assert_type(await session.insert(out, model=User), User)
+        assert_type(await session.insert_all([user, user]), list[User])
+        assert_type(await session.insert_all((user,), batch_size=2), list[User])
+        assert_type(await session.insert_all([{"name": "a"}], model=User), list[User])
+        assert_type(
+            await session.insert_all([out, {"id": 1}], model=User, batch_size=1), list[User]
+        )
+
+        assert_type(await session.update(user), User)
+        assert_type(await session.update(user, "name", User.age), User)
+        assert_type(await session.update(user, User.name, returning=False), int)
+        assert_type(await session.update(out, model=User), User)
+        assert_type(await session.update({"id": 1}, "id", model=User, returning=False), int)
+        assert_type(await session.update(User, 1, age=User.age + 1), User)
+        assert_type(await session.update(User, (1,), name=func.upper("a")), User)
+        assert_type(await session.update(User, 1, age=2, returning=False), int)
+        assert_type(await session.update_all([user]), list[User])
+        assert_type(await session.update_all([user], User.age, "name"), list[User])
+        assert_type(await session.update_all([user], returning=False), int)
+        assert_type(await session.update_all([{"id": 1}], model=User), list[User])
+        assert_type(await session.update_all([out], model=User, returning=False), int)
+
+        assert_type(await session.upsert(user), User)
+        assert_type(await session.upsert(user, on="name", update=[]), User)
+        assert_type(await session.upsert(user, on=[User.name, "age"], update=User.age), User)
+        assert_type(await session.upsert({"id": 1}, model=User), User)
+        assert_type(await session.upsert_all([user], on=User.name), list[User])
+        assert_type(await session.upsert_all([out], update=["name"], model=User), list[User])
+
+        assert_type(await session.delete(user), bool)
+        assert_type(await session.delete(User, 1, missing_ok=True), bool)
+        assert_type(await session.delete(out, model=User), bool)
+        assert_type(await session.delete_all([user, Post()]), int)
+        assert_type(await session.delete_all([out], model=User, missing_ok=True), int)
+
+        assert_type(await session.copy_in(User, [user, {"id": 1}, (1, "a")]), int)
+        assert_type(await session.copy_in(User, rows(), columns=["id", User.name]), int)
+    assert_type(await db.insert(user), User)
+    assert_type(await db.update(User, 1, age=None), User)
+    assert_type(await db.upsert_all([user]), list[User])
+    assert_type(await db.delete(user), bool)
+    assert_type(await db.copy_in(User, rows()), int)
+    assert_type(to_orm(user), User)
+    assert_type(to_naked(user), User)
+
+
+def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
+    with db.begin() as session:
+        assert_type(session.insert(user), User)
+        assert_type(session.insert(out, model=User), User)
+        assert_type(session.insert_all([user], batch_size=2), list[User])
+        assert_type(session.update(user, "name"), User)
+        assert_type(session.update(user, "name", returning=False), int)
+        assert_type(session.update(User, 1, age=User.age + 1), User)
+        assert_type(session.update(User, 1, age=2, returning=False), int)
+        assert_type(session.update_all([out], model=User), list[User])
+        assert_type(session.update_all([user], returning=False), int)
+        assert_type(session.upsert(out, model=User, on=["id"]), User)
+        assert_type(session.upsert_all([user]), list[User])
+        assert_type(session.delete(user), bool)
+        assert_type(session.delete_all([user]), int)
+        assert_type(session.copy_in(User, [(1, "a")], columns=[User.id, "name"]), int)
+    assert_type(db.insert_all([user]), list[User])
+    assert_type(db.delete(User, 1), bool)

@@ -87,3 +87,21 @@ async def into_classes(db: AsyncSessionFactory) -> UserRow:
 def into_classes_synchronous(db: SessionFactory) -> UserRow | None:
     with db.begin() as session:
         return session.into(UserRow, select(User)).first()
+
+
+async def writes(db: AsyncSessionFactory, entry: UserEntry) -> User:
+    async with db.begin() as session:
+        user: User = await session.insert(User(name="a"))
+        users: list[User] = await session.insert_all([entry, {"name": "b"}], model=User)
+        count: int = await session.update_all(users, User.name, returning=False)
+        user.name = "c"
+        stored: User = await session.update(user, "name")
+        found: bool = await session.delete(User, count, missing_ok=True)
+        print(stored.name, found, (await session.upsert_all(users, on=User.name))[0].name)
+    return await db.update(User, 1, name=User.name + "x")
+
+
+def writes_synchronous(db: SessionFactory) -> int:
+    with db.begin() as session:
+        session.delete(session.insert(UserRow(1, "a"), model=User))
+        return session.copy_in(User, ({"id": i, "name": "a"} for i in range(3)))

@@ -3,11 +3,13 @@ SQLAlchemy 2.1, where types are exact, on those that end in ``# wrong on 2.1``."
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory, to_orm
 
 
 class Base(DeclarativeBase):
@@ -94,3 +96,40 @@ async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:
         number: int = await session.scalar(select(User.name))  # wrong on 2.1
         selected = (await session.exec(select(User))).one()
         print(number, selected.nmae)  # wrong on 2.1
+
+
+async def rows() -> AsyncIterator[tuple[int, str]]:
+    yield 1, "a"
+
+
+async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -> None:
+    await db.insert(user, User)  # wrong
+    await db.insert()  # wrong
+    await db.insert(user, model="User")  # wrong
+    await db.insert_all(user)  # wrong
+    await db.insert_all([user], batch_size="many")  # wrong
+    await db.upsert(user, on=3)  # wrong
+    await db.upsert(user, update=[None])  # wrong
+    await db.delete(User, 1, 2)  # wrong
+    await db.delete(user, missing_ok="yes")  # wrong
+    await db.delete_all(user)  # wrong
+    await db.copy_in(user, [user])  # wrong
+    await db.copy_in(User, 3)  # wrong
+    sync_db.copy_in(User, rows())  # wrong
+    await db.update(user, 3)  # wrong
+    await db.update(user, ["name"])  # wrong
+    await db.update(user, name="x")  # wrong
+    await db.update_all([user], ["name"])  # wrong
+    await db.update_all([user], User.name == "x")  # wrong
+    print((await db.insert(user)).nmae)  # wrong
+    print((await db.insert({"name": "a"}, model=User)).nmae)  # wrong
+    print((await db.update(User, 1, name="x")).nmae)  # wrong
+    print((await db.update(user, returning=False)).name)  # wrong
+    print((await db.update_all([user]))[0].nmae)  # wrong
+    print((await db.upsert_all([user]))[0].nmae)  # wrong
+    print(sync_db.insert(user).nmae)  # wrong
+    db.add(user)  # wrong
+    await db.commit()  # wrong
+    async with sync_db.begin() as session:  # wrong
+        print(session)
+    print(to_orm(user).nmae)  # wrong
