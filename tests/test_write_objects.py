@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Connection, event, exc, func, insert, inspect, null, select, text, update
+from sqlalchemy import Connection, event, exc, func, inspect, null, select, text, update
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -590,29 +590,6 @@ def run_plain(oracle: Oracle, work: Any) -> Any:
             return await conn.run_sync(work)
 
     return oracle.run(main())
-
-
-def test_one_bad_value_among_many(oracle: Oracle) -> None:
-    """Of 100,000 rows with a bad one in the middle nothing is stored."""
-    rows = [{"id": i, "label": f"x{i}"} for i in range(100_000)]
-    rows[50_000]["label"] = "x7"
-
-    def work(conn: Connection) -> int:
-        savepoint = conn.begin_nested() if oracle.postgresql else None
-        for store in (
-            lambda: statements.execute(conn, insert(Tag), rows),
-            lambda: writing.insert_all(conn, rows, model=Tag),
-        ):
-            try:
-                store()
-            except exc.IntegrityError:
-                conn.rollback() if savepoint is None else savepoint.rollback()
-                savepoint = conn.begin_nested() if oracle.postgresql else None
-            else:
-                return -1
-        return len([row for row in rows_of(conn, Tag) if row[0] > 3])
-
-    assert run(oracle, work, empty=False) == 0
 
 
 def test_to_orm_and_back(oracle: Oracle) -> None:
