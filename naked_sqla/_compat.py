@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy.util
 from sqlalchemy import and_, inspect, inspection
 from sqlalchemy.engine import result as _result
+from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Load
 from sqlalchemy.orm import base as _orm_base
@@ -25,6 +26,7 @@ from sqlalchemy.orm.context import _BundleEntity as BundleEntity
 from sqlalchemy.orm.context import _IdentityTokenEntity as IdentityTokenEntity
 from sqlalchemy.orm.context import _MapperEntity as MapperEntity
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.compiler import WARN_LINTING
 from sqlalchemy.sql.functions import GenericFunction, next_value
 
 if TYPE_CHECKING:
@@ -1115,6 +1117,81 @@ def bound_rows(result: Any) -> tuple[Sequence[str], list[tuple[Any, ...]]] | Non
     if not compiled.positional:
         return None
     return compiled.positiontup, result.context.parameters
+
+
+class Batch:
+    """An executemany whose parameters go to the driver in the driver's own form.
+
+    SQLAlchemy makes two dictionaries and a tuple for each row of a batch, which takes longer than
+    the driver does.  Events of the cursor, logging and errors are those of any statement.
+
+    :ivar order: the names of the parameters, in the order of a row.
+    """
+
+    __slots__ = ("_compiled", "order")
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        names = compiled.positiontup if compiled.positional else compiled.bind_names.values()
+        self.order: tuple[str, ...] = tuple(names)
+
+    @classmethod
+    def of(cls, conn: Connection, statement: Any, names: Iterable[str]) -> Batch | None:
+        """The batch of an UPDATE that has nothing but the named parameters.
+
+        :return: None where somebody listens for statements, or where each row needs SQLAlchemy: for
+            a default of the client, names that change, sizes that the driver is told.
+        """
+        options, dialect = conn.get_execution_options(), conn.dialect
+        if (
+            conn.dispatch.before_execute
+            or conn.dispatch.after_execute
+            or options.get("schema_translate_map")
+            or dialect.bind_typing is BindTyping.SETINPUTSIZES
+        ):
+            return None
+        # compiled as Connection does it: the cache is shared
+        compiled: Any = statement._compile_w_cache(
+            dialect,
+            compiled_cache=options.get("compiled_cache", conn.engine._compiled_cache),
+            column_keys=sorted(names),
+            for_executemany=True,
+            schema_translate_map=None,
+            linting=dialect.compiler_linting | WARN_LINTING,
+        )[0]
+        plain = not (
+            compiled.update_prefetch
+            or compiled.post_compile_params
+            or compiled.literal_execute_params
+            or compiled.escaped_bind_names
+        )
+        batch = cls(compiled)
+        return batch if plain and set(batch.order) == set(names) else None
+
+    def run(self, conn: Connection, rows: list[tuple[Any, ...]]) -> int:
+        """Execute it with rows in ``order``; how many rows the database has matched, or -1.
+
+        :raises StatementError: a value can't be converted.
+        """
+        compiled = self._compiled
+        processors = [compiled._bind_processors.get(name) for name in self.order]
+        given: Any = rows
+        if any(processors):
+            columns = zip(*rows, strict=True)
+            try:
+                converted = [
+                    values if convert is None else map(convert, values)
+                    for convert, values in zip(processors, columns, strict=True)
+                ]
+                given = list(zip(*converted, strict=True))
+            except Exception as error:  # noqa: BLE001 - it is handed on
+                conn._handle_dbapi_exception(error, compiled.string, None, None, None)
+        if not compiled.positional:
+            given = [dict(zip(self.order, row, strict=True)) for row in given]
+        result = conn.exec_driver_sql(
+            compiled.string, given, execution_options={"preserve_rowcount": True}
+        )
+        return result.rowcount
 
 
 def raise_from_driver(conn: Connection, error: Exception, sql: str) -> None:

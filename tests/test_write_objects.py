@@ -18,6 +18,7 @@ from naked_sqla.exception import InvalidStatement, NotLoadedError, UnknownAttrib
 from naked_sqla.om import statement as statements
 from naked_sqla.om.convert import to_naked, to_orm
 from naked_sqla.om.lookup import get
+from naked_sqla.om.write import keys as finding
 from naked_sqla.om.write import objects as writing
 
 from ._writing import outcome
@@ -325,6 +326,86 @@ def test_rows_that_are_gone(oracle: Oracle) -> None:
         assert writing.delete_all(conn, [*tags, again], missing_ok=True) == 1
         with pytest.raises(StaleDataError, match="gone"):
             writing.update(conn, {"id": 12345}, model=Tag)
+
+    run(oracle, work)
+
+
+def test_one_batch(oracle: Oracle) -> None:
+    """Loaded objects of one kind: one executemany, seen by the events of the cursor; of a row that
+    is named twice the last values stay."""
+
+    def work(conn: Connection) -> None:
+        tags = writing.insert_all(conn, [Tag(label=label) for label in "abc"])
+        seen: list[tuple[str, int]] = []
+
+        @event.listens_for(conn, "before_cursor_execute")
+        def note(conn: Any, cursor: Any, sql: str, parameters: Any, *rest: Any) -> None:
+            if rest[-1]:
+                seen.append((sql.split()[0], len(parameters)))
+
+        again = get(conn, Tag, tags[0].id)
+        for tag in tags:
+            tag.label *= 2
+        again.label = "last"
+        stored = writing.update_all(conn, [*tags, again], "label")
+        assert [tag.label for tag in stored] == ["last", "bb", "cc", "last"]
+        assert len({id(tag) for tag in stored}) == 4
+        assert seen == [("UPDATE", 4)]
+        assert writing.update_all(conn, tags[1:2], returning=False) == 1
+
+    run(oracle, work)
+
+
+def test_a_value_that_can_not_be_converted(oracle: Oracle) -> None:
+    """The error is SQLAlchemy's, with and without a listener for statements."""
+
+    def work(conn: Connection) -> None:
+        samples = writing.insert_all(
+            conn, [{"uid": None, "integer": i} for i in (1, 2)], model=Sample
+        )
+        for sample in samples:
+            sample.uid = "no uuid"
+        for _ in range(2):
+            with (
+                pytest.raises(exc.StatementError, match=r"UUID|hex|replace") as raised,
+                conn.begin_nested(),
+            ):
+                writing.update_all(conn, samples, "uid")
+            assert "UPDATE samples" in str(raised.value.statement)
+            event.listen(conn, "before_execute", lambda *args: None)
+
+    run(oracle, work, Sample)
+
+
+@pytest.mark.parametrize("size", [2, 500])
+def test_many_keys(oracle: Oracle, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Of one column or two, numbers or texts, in several statements."""
+    monkeypatch.setattr(finding, "_CHUNK", size)
+    monkeypatch.setattr(finding, "_ARRAY", size)
+
+    def work(conn: Connection) -> None:
+        tags = writing.insert_all(conn, [Tag(label=label) for label in "abcde"])
+        assert [t.label for t in writing.update_all(conn, tags[::-1])] == list("edcba")
+        pairs = [Pair(left=i, right=r, value="v") for i in (50, 51) for r in "xyz"]
+        stored = writing.update_all(conn, writing.insert_all(conn, pairs))
+        assert [(p.left, p.right) for p in stored] == [(p.left, p.right) for p in pairs]
+        writing.delete(conn, Tag, tags[3].id)
+        with pytest.raises(StaleDataError, match=f"key {tags[3].id} is gone"):
+            writing.update_all(conn, tags)
+
+    run(oracle, work)
+
+
+def test_keys_in_another_form(oracle: Oracle) -> None:
+    """A key that the database takes for another form of itself is found, as by an UPDATE."""
+
+    def work(conn: Connection) -> None:
+        (tag,) = writing.insert_all(conn, [Tag(label="a")])
+        other = writing.insert(conn, Tag(label="b"))
+        if not oracle.postgresql:
+            tag.id = str(tag.id)
+        tag.label = "x"
+        assert [t.label for t in writing.update_all(conn, [tag, other])] == ["x", "b"]
 
     run(oracle, work)
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import _compat
 from naked_sqla.om.loading import entity_result, loading_on
+from naked_sqla.om.write.keys import criteria_for
 from naked_sqla.om.write.tables import Part, Rows, Written, among, runs
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = (
     "stale",
     "update_one",
     "update_rows",
-    "update_uniform",
 )
 
 # keys in one statement, and in one message
@@ -172,34 +172,6 @@ def update_rows(
     return len(changes) if checked else (matched or 0)
 
 
-def update_uniform(
-    conn: Connection, written: Written, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> int:
-    """UPDATE rows of a class with one table and no version, all with the same columns.
-
-    :param names: the attributes that are stored.
-    :param rows: for each row the values of its key, and then those of ``names``; all plain.
-    :return: how many there were: all.
-    :raises StaleDataError: a row is gone.
-    """
-    part = written.parts[0]
-    width = len(written.keys)
-    columns = [part.columns[key] for key in written.keys]
-    statement = update(part.table).where(
-        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
-    )
-    given = [f"naked_pk_{i}" for i in range(width)] + [part.names[name] for name in names]
-    if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
-        found = _stored_versions(conn, written, [row[:width] for row in rows], lock=True)
-        gone = [row[:width] for row in rows if row[:width] not in found]
-        if gone:
-            stale(written, gone, [])
-    result = conn.execute(statement, [dict(zip(given, row, strict=True)) for row in rows])
-    if 0 <= result.rowcount != len(rows):
-        raise_unmatched(conn, written, [row[:width] for row in rows])
-    return len(rows)
-
-
 def _parameters(written: Written, part: Part, change: Change) -> dict[str, Any]:
     """The parameters of one UPDATE; without values there is none."""
     values = {part.names[k]: v for k, v in change.values.items() if k in part.columns}
@@ -306,15 +278,10 @@ def _stored_versions(
     if lock and conn.dialect.name != "sqlite":
         statement = statement.with_for_update()
     found: dict[_Identity, Any] = {}
-    for chunk in _chunks(identities):
-        for row in conn.execute(statement.where(among(columns, chunk))):
+    for criterion in criteria_for(conn, columns, list(dict.fromkeys(identities))):
+        for row in conn.execute(statement.where(criterion)):
             found[tuple(row[: len(columns)])] = None if version is None else row[-1]
     return found
-
-
-def _chunks(identities: Sequence[_Identity]) -> Sequence[Sequence[_Identity]]:
-    wanted = list(dict.fromkeys(identities))
-    return [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
 
 
 # ---------------------------------------------------------------- DELETE

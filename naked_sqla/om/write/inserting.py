@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -11,12 +12,12 @@ from sqlalchemy.orm import lazyload
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loader_of, loading_on
+from naked_sqla.om.write.keys import criteria_for
 from naked_sqla.om.write.ordering import insert_in_order
 from naked_sqla.om.write.tables import (
     Part,
     Rows,
     Written,
-    among,
     has_expressions,
     runs,
     types_by_key,
@@ -32,9 +33,6 @@ __all__ = (
     "select_by_identity",
     "stored_rows",
 )
-
-# keys in one SELECT
-_CHUNK = 500
 
 _Identity = tuple[Any, ...]
 
@@ -178,14 +176,13 @@ def _keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Itera
 def select_by_identity(
     conn: Connection, written: Written, identities: Sequence[_Identity]
 ) -> Iterator[Any]:
-    """The objects with some primary keys, in any order; one statement for each 500 keys."""
+    """The objects with some primary keys, in any order."""
     mapper = written.mapper
     columns = mapper.primary_key
     statement = select(mapper.class_).options(lazyload("*"))
     options = _compat.orm_options(None)
-    for start in range(0, len(identities), _CHUNK):
-        chunk = identities[start : start + _CHUNK]
-        wanted = statement.where(among(columns, chunk))
+    for criterion in criteria_for(conn, columns, identities):
+        wanted = statement.where(criterion)
         result = conn.execute(wanted, execution_options=options)
         yield from entity_result(result, wanted, loading_on(conn, None)).scalars()
 
@@ -196,10 +193,16 @@ def stored_rows(
     """The stored objects with some primary keys, in their order; None for what is not there."""
     if len(identities) == 1:
         return [_one(conn, written, identities[0])]
-    found = {
-        tuple(getattr(obj, key) for key in written.keys): obj
-        for obj in select_by_identity(conn, written, list(dict.fromkeys(identities)))
-    }
+    wanted = dict.fromkeys(identities)
+    objs = list(select_by_identity(conn, written, list(wanted)))
+    key = attrgetter(*written.keys)
+    found: dict[_Identity, Any] = (
+        {(key(obj),): obj for obj in objs}
+        if len(written.keys) == 1
+        else {key(obj): obj for obj in objs}
+    )
+    if len(wanted) == len(identities) and found.keys() >= wanted.keys():
+        return [found[identity] for identity in identities]
     used: set[_Identity] = set()
     objects = []
     for identity in identities:

@@ -24,7 +24,6 @@ caller's objects stay as they are; what comes back are new naked objects, withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
@@ -36,11 +35,11 @@ from naked_sqla.om.write.changing import (
     stale,
     update_one,
     update_rows,
-    update_uniform,
 )
 from naked_sqla.om.write.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Written, has_expressions
+from naked_sqla.om.write.uniform import update_uniform
 from naked_sqla.om.write.upserting import Upsert
 from naked_sqla.om.write.values import Reader, grouped, listed, read_all, reader_of, written_class
 
@@ -174,14 +173,10 @@ def update_all(
     :raises UnknownAttribute: for a name that the class does not have.
     """
     objs = listed(objs, "update_all")
-    uniform = _uniform(objs, fields, model) if objs else None
+    uniform = update_uniform(conn, objs, fields, model) if objs else None
     if uniform is not None:
-        written, names, rows = uniform
-        matched = update_uniform(conn, written, names, rows)
-        if not returning:
-            return matched
-        width = len(written.keys)
-        return _stored(conn, written, [row[:width] for row in rows])
+        written, identities = uniform
+        return _stored(conn, written, identities) if returning else len(identities)
     read = [
         (reader.written, [_change(reader, obj, fields) for obj in same])
         for reader, same in grouped(objs, model, "update_all")
@@ -189,36 +184,6 @@ def update_all(
     if not returning:
         return sum(_update(conn, written, changes, False) for written, changes in read)
     return [obj for written, changes in read for obj in _update(conn, written, changes, True)]
-
-
-def _uniform(
-    objs: Sequence[Any], fields: Sequence[Any], model: Any
-) -> tuple[Written, Sequence[str], list[tuple[Any, ...]]] | None:
-    """Key and values of loaded objects of one kind, without the detours that others need.
-
-    :return: None for objects that are not that plain.
-    """
-    naked = getattr(type(objs[0]), "__naked__", None)
-    if naked is None or not naked.slots or model is not None or len(set(map(type, objs))) != 1:
-        return None
-    written = written_class(naked.model)
-    if len(written.parts) > 1 or written.version is not None:
-        return None
-    names = names_of_attributes(written, fields) if fields else naked.loaded
-    names = [name for name in names if name in written.columns and name not in written.keys]
-    wanted = (*written.keys, *names)
-    if not names or (fields and len(names) != len(fields)) or not set(wanted) <= set(naked.loaded):
-        return None
-    try:
-        rows = list(map(attrgetter(*wanted), objs))
-    except AttributeError:
-        # a value was deleted
-        return None
-    types = [set(map(type, column)) for column in zip(*rows, strict=True)]
-    keys = types[: len(written.keys)]
-    if has_expressions(set().union(*types)) or any(type(None) in kinds for kinds in keys):
-        return None
-    return written, names, rows
 
 
 def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:

@@ -1,0 +1,104 @@
+"""UPDATE of loaded objects of one kind: one batch, without the detours that others need.
+
+Most of the time of a batch goes into the parameters, one dictionary for each row.  Here the values
+go from the objects to the driver as they are, column by column where a type has to convert them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, literal_column, select, update
+
+from naked_sqla import _compat
+from naked_sqla.om.write.changing import raise_unmatched
+from naked_sqla.om.write.keys import criteria_for
+from naked_sqla.om.write.names import names_of_attributes
+from naked_sqla.om.write.tables import Written, has_expressions
+from naked_sqla.om.write.values import written_class
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("update_uniform",)
+
+_Identity = tuple[Any, ...]
+
+
+def update_uniform(
+    conn: Connection, objs: Sequence[Any], fields: Sequence[Any], model: Any
+) -> tuple[Written, list[_Identity]] | None:
+    """UPDATE the rows of loaded objects of one class with one table and no version.
+
+    :return: how the class is written, and the keys of the objects in their order; None for objects
+        that are not that plain, of which nothing is written.
+    :raises StaleDataError: a row is gone.
+    """
+    chosen = _chosen(objs, fields, model)
+    if chosen is None:
+        return None
+    written, names = chosen
+    part = written.parts[0]
+    keys = {f"naked_pk_{i}": key for i, key in enumerate(written.keys)}
+    attributes = {**keys, **{part.names[name]: name for name in names}}
+    columns = [part.columns[key] for key in written.keys]
+    statement = update(part.table).where(
+        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
+    )
+    batch = _compat.Batch.of(conn, statement, attributes)
+    order = list(attributes) if batch is None else list(batch.order)
+    try:
+        rows = list(map(attrgetter(*map(attributes.__getitem__, order)), objs))
+    except AttributeError:
+        # a value was deleted
+        return None
+    by_name = dict(zip(order, zip(*rows, strict=True), strict=True))
+    types = {name: set(map(type, values)) for name, values in by_name.items()}
+    if has_expressions(set().union(*types.values())) or any(type(None) in types[k] for k in keys):
+        return None
+    identities = list(zip(*(by_name[key] for key in keys), strict=True))
+    if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
+        _lock(conn, written, columns, identities)
+    if batch is None:
+        params = [dict(zip(order, row, strict=True)) for row in rows]
+        matched = conn.execute(statement, params).rowcount
+    else:
+        matched = batch.run(conn, rows)
+    if 0 <= matched != len(rows):
+        raise_unmatched(conn, written, identities)
+    return written, identities
+
+
+def _chosen(
+    objs: Sequence[Any], fields: Sequence[Any], model: Any
+) -> tuple[Written, Sequence[str]] | None:
+    """How the objects are written, and the attributes that are stored."""
+    naked = getattr(type(objs[0]), "__naked__", None)
+    if naked is None or not naked.slots or model is not None or len(set(map(type, objs))) != 1:
+        return None
+    written = written_class(naked.model)
+    if len(written.parts) > 1 or written.version is not None:
+        return None
+    names = names_of_attributes(written, fields) if fields else naked.loaded
+    fixed = written.key_attributes()
+    kept = [name for name in dict.fromkeys(names) if name in written.columns and name not in fixed]
+    if not kept or (fields and len(kept) != len(fields)):
+        return None
+    return (written, kept) if {*written.keys, *kept} <= set(naked.loaded) else None
+
+
+def _lock(
+    conn: Connection, written: Written, columns: Sequence[Any], identities: Sequence[_Identity]
+) -> None:
+    """Lock the rows, and count them: this driver does not tell how many a batch has matched."""
+    wanted = list(dict.fromkeys(identities))
+    found = 0
+    for criterion in criteria_for(conn, columns, wanted):
+        locked: Any = select(literal_column("1")).select_from(columns[0].table).where(criterion)
+        if conn.dialect.name != "sqlite":
+            locked = locked.with_for_update()
+        found += conn.scalar(select(func.count()).select_from(locked.subquery())) or 0
+    if found != len(wanted):
+        raise_unmatched(conn, written, identities)
