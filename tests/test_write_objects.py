@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import namedtuple
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -510,6 +511,10 @@ def test_fields_by_any_name(oracle: Oracle) -> None:
     run(oracle, work, Segment)
 
 
+async def never() -> AsyncIterator[Tag]:
+    yield Tag()
+
+
 REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
     "a dictionary without model": (
         lambda c: writing.insert(c, {"a": 1}),
@@ -517,7 +522,14 @@ REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
         "model",
     ),
     "an object": (lambda c: writing.insert(c, object()), InvalidStatement, "object"),
-    "None": (lambda c: writing.insert_all(c, [None]), InvalidStatement, "NoneType"),
+    "a class": (lambda c: writing.insert(c, Tag), InvalidStatement, "given a class"),
+    "a list": (lambda c: writing.upsert(c, [Tag()]), InvalidStatement, r"write upsert_all\("),
+    "an async iterable": (
+        lambda c: writing.insert_all(c, never()),
+        InvalidStatement,
+        "async for obj in",
+    ),
+    "None": (lambda c: writing.insert_all(c, [None]), InvalidStatement, "columns of None"),
     "no list": (lambda c: writing.insert_all(c, Tag(label="x")), InvalidStatement, "iterable"),
     "a dictionary of rows": (lambda c: writing.insert_all(c, {}), InvalidStatement, "iterable"),
     "an unknown key": (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import inspect
 
@@ -80,16 +80,29 @@ def reader_of(kind: type, model: Any, what: str) -> Reader:
         return _instances(written)
     read = _plain(kind)
     if read is None:
-        raise InvalidStatement(
-            f"{what}() can't tell the columns of a {kind.__name__}. Pass objects of mapped "
-            f"classes, dictionaries, dataclasses or pydantic models."
-        )
+        _refuse(kind, what)
     if model is None:
         raise InvalidStatement(
             f"{what}() was given a {kind.__name__}, which does not tell the mapped class that it "
             f"is a row of. Write {what}(..., model=User)."
         )
     return _others(written_class(model), kind, *read)
+
+
+def _refuse(kind: type, what: str) -> NoReturn:
+    """Raise ``InvalidStatement`` for what is no row."""
+    if issubclass(kind, type):
+        raise InvalidStatement(
+            f"{what}() was given a class, which is no row. Pass an object of it."
+        )
+    several = ""
+    if issubclass(kind, list | tuple | set | frozenset) and not what.endswith("_all"):
+        several = f" For several rows write {what}_all(...)."
+    name = "None" if kind is type(None) else f"a {kind.__name__}"
+    raise InvalidStatement(
+        f"{what}() can't tell the columns of {name}. Pass objects of mapped classes, "
+        f"dictionaries, dataclasses or pydantic models.{several}"
+    )
 
 
 def _known(values: _Values, written: Written) -> dict[str, Any]:
@@ -177,7 +190,14 @@ def listed(objs: Any, what: str) -> list[Any]:
     :raises InvalidStatement: for what is no iterable of objects.
     """
     if isinstance(objs, str | bytes | Mapping) or not isinstance(objs, Iterable):
-        raise InvalidStatement(f"{what}() takes an iterable of objects, got {objs!r}. Pass a list.")
+        hint = (
+            " Collect it first: [obj async for obj in ...]."
+            if isinstance(objs, AsyncIterable)
+            else ""
+        )
+        raise InvalidStatement(
+            f"{what}() takes an iterable of objects, got {objs!r}. Pass a list.{hint}"
+        )
     return objs if isinstance(objs, list) else list(objs)
 
 
