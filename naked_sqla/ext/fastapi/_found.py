@@ -1,0 +1,157 @@
+"""What is not there is a 404."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+
+from fastapi import HTTPException
+from sqlalchemy.exc import MultipleResultsFound, NoResultFound
+
+from naked_sqla import _compat
+from naked_sqla.om._async_calls import AsyncCalls
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, Result
+    from sqlalchemy.sql.selectable import TypedReturnsRows
+
+    from naked_sqla.om._types import T2, C, T, Ts
+
+
+async def get_or_404(
+    session: AsyncCalls,
+    model: type[C],
+    ident: Any,
+    *,
+    description: str | None = None,
+    **get_options: Any,
+) -> C:
+    """The object with this primary key.
+
+    :param session: a session, or the factory.
+    :param ident: as ``session.get()`` takes it.
+    :param description: the ``detail`` of the 404; by default it names the model and the key.
+    :param get_options: the keyword arguments of ``session.get()``: ``options``,
+        ``execution_options``, ``with_for_update``.
+    :raises HTTPException: 404, when there is no such row.
+
+    And the errors of ``session.get()``.
+    """
+    found = await _checked(session).get(model, ident, **get_options)
+    if found is None:
+        _not_found(description or f"{model.__name__} {_shown(ident)} was not found.")
+    return found
+
+
+@overload
+async def first_or_404(
+    session: AsyncCalls, statement: TypedReturnsRows[T], *, description: str | None = None
+) -> T: ...
+
+
+@overload
+async def first_or_404(
+    session: AsyncCalls,
+    statement: TypedReturnsRows[*tuple[T, T2, *Ts]],
+    *,
+    description: str | None = None,
+) -> tuple[T, T2, *Ts]: ...
+
+
+@overload
+async def first_or_404(
+    session: AsyncCalls, statement: Executable, *, description: str | None = None
+) -> Any: ...
+
+
+async def first_or_404(
+    session: AsyncCalls, statement: Executable, *, description: str | None = None
+) -> Any:
+    """What the first row of a statement holds: an object or a value, or a row of several.
+
+    The statement is sent as it is: where many rows may match, give it a ``limit(1)``.
+
+    :param session: a session, or the factory.
+    :param description: the ``detail`` of the 404; by default it names what was selected.
+    :raises HTTPException: 404, when there is no row.
+
+    And the errors of ``session.execute()``.
+    """
+    row = (await _rows(session, statement)).first()
+    if row is None:
+        _not_found(description or f"No {_selected(statement)} was found.")
+    return _item(row)
+
+
+@overload
+async def one_or_404(
+    session: AsyncCalls, statement: TypedReturnsRows[T], *, description: str | None = None
+) -> T: ...
+
+
+@overload
+async def one_or_404(
+    session: AsyncCalls,
+    statement: TypedReturnsRows[*tuple[T, T2, *Ts]],
+    *,
+    description: str | None = None,
+) -> tuple[T, T2, *Ts]: ...
+
+
+@overload
+async def one_or_404(
+    session: AsyncCalls, statement: Executable, *, description: str | None = None
+) -> Any: ...
+
+
+async def one_or_404(
+    session: AsyncCalls, statement: Executable, *, description: str | None = None
+) -> Any:
+    """What the only row of a statement holds: an object or a value, or a row of several.
+
+    :param session: a session, or the factory.
+    :param description: the ``detail`` of the 404; by default it names what was selected.
+    :raises HTTPException: 404, when there is no row, or more than one.
+
+    And the errors of ``session.execute()``.
+    """
+    rows = await _rows(session, statement)
+    try:
+        return _item(rows.one())
+    except NoResultFound:
+        _not_found(description or f"No {_selected(statement)} was found.")
+    except MultipleResultsFound:
+        _not_found(description or f"More than one {_selected(statement)} was found.")
+
+
+async def _rows(session: AsyncCalls, statement: Executable) -> Result[Any]:
+    result: Result[Any] = await _checked(session).execute(statement)
+    return result.unique() if _compat.needs_unique(result) else result
+
+
+def _item(row: Any) -> Any:
+    # Not scalars(): a NULL in a row that is there is no missing row.
+    return row[0] if len(row) == 1 else row
+
+
+def _checked(session: AsyncCalls) -> AsyncCalls:
+    if not isinstance(session, AsyncCalls):
+        raise TypeError(
+            f"a session or a factory was expected, not {type(session).__name__!r}. Pass what "
+            f"`async with db.begin()` gives, or the AsyncSessionFactory."
+        )
+    return session
+
+
+def _not_found(detail: str) -> NoReturn:
+    raise HTTPException(404, detail) from None
+
+
+def _shown(ident: Any) -> str:
+    return str(ident) if isinstance(ident, int | str) else repr(ident)
+
+
+def _selected(statement: Any) -> str:
+    """The names of what a statement selects, ``"row"`` where it does not say."""
+    described = getattr(statement, "column_descriptions", None) or ()
+    names = [item["name"] for item in described if item.get("entity") is not None]
+    return ", ".join(dict.fromkeys(map(str, names))) or "row"

@@ -1,0 +1,103 @@
+"""What an application does about its database: at shutdown, and when something is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, HTTPException
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.requests import HTTPConnection
+
+from naked_sqla import AsyncSessionFactory
+from naked_sqla import exception as errors
+
+
+_PAGES = (("PageNotFound", 404, "Not Found"), ("InvalidCursor", 400, "Invalid cursor"))
+
+
+def install(
+    app: FastAPI,
+    db: AsyncSessionFactory,
+    *,
+    dispose: bool = True,
+    not_found: bool = False,
+    busy: bool = False,
+    retry_after: int = 1,
+) -> None:
+    """Connect an application with its database.
+
+    Before the application is started, once for each factory.  An error that the application has a
+    handler of its own for is left to that, whether it is added before or afterwards.
+
+    :param dispose: close the connections of the factory at shutdown, after the application's own
+        lifespan has ended.
+    :param not_found: answer ``NoResultFound`` and ``PageNotFound`` with 404, and ``InvalidCursor``
+        with 400, wherever they come from.
+    :param busy: answer with 503 when no connection of the pool came free in time.
+    :param retry_after: seconds, for the ``Retry-After`` of that 503.
+    :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
+    :raises RuntimeError: when the application has been started.
+    """
+    if not isinstance(app, FastAPI) or not isinstance(db, AsyncSessionFactory):
+        raise TypeError(
+            f"install() takes a FastAPI application and an AsyncSessionFactory, not "
+            f"{type(app).__name__!r} and {type(db).__name__!r}."
+        )
+    if app.middleware_stack is not None:
+        raise RuntimeError(
+            "install() on an application that has been started: it would have no effect. Call it "
+            "where the application is made."
+        )
+    if dispose:
+        _dispose_at_shutdown(app, db)
+    if not_found:
+        _answer(app, NoResultFound, lambda: HTTPException(404))
+        for name, status, detail in _PAGES:
+            if (kind := getattr(errors, name, None)) is not None:
+                _answer(app, kind, partial(HTTPException, status, detail))
+    if busy:
+        later = {"Retry-After": str(retry_after)}
+        _answer(app, PoolTimeout, lambda: HTTPException(503, headers=later))
+
+
+def _dispose_at_shutdown(app: FastAPI, db: AsyncSessionFactory) -> None:
+    inner = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[Any]:
+        try:
+            async with inner(app) as state:
+                yield state
+        finally:
+            await db.engine.dispose()
+
+    app.router.lifespan_context = lifespan
+
+
+def _answer(app: FastAPI, kind: type[Exception], make: Callable[[], HTTPException]) -> None:
+    async def handle(conn: HTTPConnection, error: Exception) -> Any:
+        if conn.scope["type"] != "http":
+            # What a WebSocket is told is for its handler to say.
+            raise error
+        return await _as_http_error(app, conn, make())
+
+    app.exception_handlers.setdefault(kind, handle)
+
+
+async def _as_http_error(app: FastAPI, request: HTTPConnection, error: HTTPException) -> Any:
+    """Answer as the application answers its own ``HTTPException``, whose form it may have set."""
+    handlers = app.exception_handlers
+    handle: Any = handlers.get(error.status_code)
+    for kind in (HTTPException, AnyHTTPException):
+        handle = handle or handlers.get(kind)
+    if inspect.iscoroutinefunction(handle):
+        return await handle(request, error)
+    answer = await run_in_threadpool(handle, request, error)
+    return await answer if inspect.isawaitable(answer) else answer
