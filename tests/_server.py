@@ -24,10 +24,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of a server that runs until the block ends; both through TCP on 127.0.0.1.
-
-    Raises when the application does not start.
-    """
+    """Give a client of a server that runs until the block ends; both through TCP on 127.0.0.1."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select, text
 from sqlalchemy.engine import Result, ScalarResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 import naked_sqla.om.asession
 from naked_sqla import (
@@ -335,3 +336,21 @@ def test_an_engine_of_two_event_loops() -> None:
     assert asyncio.run(work()) == 0
     assert asyncio.run(work()) == 0
     asyncio.run(engine.dispose())
+
+
+async def test_a_pool_that_is_empty_for_too_long_says_so(engine: AsyncEngine) -> None:
+    """And not that the task was cancelled, which is how a timeout ends what it waits for."""
+    await create(engine)
+    small = create_async_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.05)
+    db = AsyncSessionFactory(small)
+    async with db.begin() as session:
+        await session.execute(COUNT)
+        with pytest.raises(PoolTimeout, match="limit of size 1 overflow 0 reached"):
+            await db.scalars(select(Note))
+        with pytest.raises(PoolTimeout, match="limit of size 1 overflow 0 reached"):
+            async with db.begin():
+                pytest.fail("there is no second connection")
+        await add(session, "a")
+    assert checked_out(small) == 0
+    assert await stored(small) == ["a"]
+    await small.dispose()

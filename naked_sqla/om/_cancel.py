@@ -27,13 +27,26 @@ def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
     in-memory database; and aiosqlite's thread would go on with a statement nobody waits for.
     """
     dialect = engine.dialect if engine is not None else work.conn.dialect
-    if dialect.driver != "aiosqlite":
-        return None
+    return Interrupt(work) if dialect.driver == "aiosqlite" else None
 
-    async def interrupt(waits: Any) -> BaseException | None:
-        if not work.connected or work.conn.closed or work.conn.invalidated:
+
+class Interrupt:
+    """Interrupts what SQLite does for a piece of work."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def applies(self) -> bool:
+        """False while the work waits for the pool, whose timeout comes as a cancellation too."""
+        return self._work.connected
+
+    async def __call__(self, waits: Any) -> BaseException | None:
+        conn: Any = self._work.conn
+        if not self._work.connected or conn.closed or conn.invalidated:
             return asyncio.CancelledError()
-        raw: Any = work.conn.connection.driver_connection
+        raw: Any = conn.connection.driver_connection
         stopping = asyncio.get_running_loop().create_task(_keep_interrupting(raw))
         try:
             # The driver's thread comes to this when the statement has ended; and it holds on to
@@ -47,8 +60,6 @@ def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
         import sqlite3
 
         return None if closed else sqlite3.OperationalError("interrupted")
-
-    return interrupt
 
 
 async def _keep_interrupting(raw: Any) -> None:

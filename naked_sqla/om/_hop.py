@@ -16,8 +16,8 @@ import logging
 import sys
 import traceback
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from typing import Any, Protocol, TypeVar, cast
 
 from .._compat import AsyncIoGreenlet, current_greenlet
 
@@ -30,8 +30,17 @@ GRACE = 1.0
 _PUSH = 0.25
 _PUSHES = 3
 
-# Ends what cancelled work waits for; gives the error to go on with, None where there is none.
-Stop = Callable[[Any], Awaitable[BaseException | None]]
+
+class Stop(Protocol):
+    """Ends what cancelled work waits for; gives the error to go on with, None where there is none.
+
+    What the work awaits is kept from cancellations only while it ``applies()``.
+    """
+
+    def applies(self) -> bool: ...
+
+    async def __call__(self, waits: Any) -> BaseException | None: ...
+
 
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()
@@ -85,7 +94,7 @@ def _held_hop(
 ) -> Generator[Any, Any, Any]:
     """:func:`_hop` that drives each awaitable by hand, so that a cancellation leaves it whole."""
     worker = AsyncIoGreenlet(fn, current_greenlet())
-    held = False
+    held = moved = False
     pending: Any
     try:
         waits = worker.switch(*args)
@@ -96,9 +105,11 @@ def _held_hop(
                 while True:
                     try:
                         yield pending
-                    except asyncio.CancelledError:
-                        held = True
-                        raise
+                    except asyncio.CancelledError as cancelled:
+                        held = stop.applies()
+                        if held:
+                            raise
+                        pending = steps.throw(cancelled)
                     except BaseException as error:  # noqa: BLE001
                         # What it waited for failed: a task throws that in.
                         pending = steps.throw(error)
@@ -110,14 +121,16 @@ def _held_hop(
             except BaseException as error:
                 # The frames of an error live long, and what came last may be a driver's cursor.
                 pending = None
-                if held:
-                    rest = _moved(_held_rest(worker, steps, stop, waits), done)
-                    yield from settle(rest, push=False).__await__()
+                if held or isinstance(error, asyncio.CancelledError):
+                    left = _held_rest(worker, steps, stop, waits) if held else _rest(worker, error)
+                    rest = _moved(left, done)
+                    moved = True
+                    yield from settle(rest, push=not held).__await__()
                     raise
                 waits = worker.throw(error)
         return waits
     finally:
-        if not held:
+        if not moved:
             done()
 
 

@@ -18,7 +18,6 @@ from starlette.requests import HTTPConnection
 from naked_sqla import AsyncSessionFactory
 from naked_sqla import exception as errors
 
-
 _PAGES = (("PageNotFound", 404, "Not Found"), ("InvalidCursor", 400, "Invalid cursor"))
 
 

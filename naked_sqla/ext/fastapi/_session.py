@@ -58,8 +58,9 @@ class _Block:
             yield session
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, _Block) and self.db is other.db
-        return same and self.options == other.options  # type: ignore[union-attr]
+        if not isinstance(other, _Block):
+            return NotImplemented
+        return self.db is other.db and self.options == other.options
 
     def __hash__(self) -> int:
         # The options may hold what has no hash.
