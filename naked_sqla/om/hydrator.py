@@ -199,6 +199,10 @@ class _Printer(Printer):
         yield f"{name} = {self.bind('make', naked.make)}()"
         parts = {part for composite in entity.composites for part in composite.parts}
         values: dict[str, str] = {}
+        held = None
+        if not naked.slots:
+            held = self._temporary("a")
+            yield f"{held} = {self._bind('variables', naked.variables)}({name})"
         for attribute in entity.attributes:
             value = known.get(attribute.cell) or self.cell(attribute.cell)
             if attribute.coerce is not None:
@@ -208,7 +212,10 @@ class _Printer(Printer):
                 yield f"{kept} = {value}"
                 value = kept
             values[attribute.key] = value
-            yield self._store(entity, name, attribute.key, value)
+            if held is not None:
+                yield f"{held}[{attribute.key!r}] = {value}"
+            else:
+                yield self._store(entity, name, attribute.key, value)
         for composite in entity.composites:
             arguments = ", ".join(values[part] for part in composite.parts)
             built = f"{self.bind('composite', composite.build)}({arguments})"

@@ -81,7 +81,7 @@ class NakedClass:
         self.slots: dict[str, Any] = {}
         namespace = _namespace(mapper, self, in_slots)
         self.cls = _new_type(model, namespace)
-        self.make: Callable[[], Any] = _maker(model, self.cls)
+        self.make: Callable[[], Any] = _maker(model, self.cls, loaded)
         if in_slots:
             self.slots = {key: self.cls.__dict__[key] for key in loaded}
         _add_composites(mapper, self)
@@ -171,12 +171,36 @@ def _can_have_slots(model: Any, loaded: tuple[str, ...]) -> bool:
     )
 
 
-def _maker(model: Any, cls: Any) -> Callable[[], Any]:
+def _maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
+    if model.__new__.__module__ == "sqlmodel.main":
+        return _sqlmodel_maker(model, cls, loaded)
     if model.__new__ is not object.__new__:
         # the ORM calls the model's own __new__ too
         return partial(model.__new__, cls)
     # of all ways to make an object the one without an argument tuple
     make: Callable[[], Any] = type.__call__.__get__(cls)
+    return make
+
+
+def _sqlmodel_maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
+    """What SQLModel's own ``__new__`` does, three times as fast.
+
+    It leaves an object with no field set, whose dump with ``exclude_unset`` is empty; here the
+    fields that were loaded are set.  The objects share the set, see :func:`_untracked_setattr`.
+    """
+    fields = {key for key in loaded if key in model.model_fields}
+    new = object.__new__
+    set_fields = model.__pydantic_fields_set__.__set__
+    set_extra = model.__pydantic_extra__.__set__
+    set_private = model.__pydantic_private__.__set__
+
+    def make() -> Any:
+        obj = new(cls)
+        set_fields(obj, fields)
+        set_extra(obj, None)
+        set_private(obj, None)
+        return obj
+
     return make
 
 
@@ -271,15 +295,18 @@ def _add_composites(mapper: Mapper[Any], naked: NakedClass) -> None:
 def _untracked_setattr(
     model: Any, naked: NakedClass, mapped: set[str]
 ) -> Callable[[Any, str, Any], None]:
+    fields = getattr(model, "model_fields", {})
+
     def set_plainly(self: Any, name: str, value: Any) -> None:
-        if name in mapped:
-            naked.variables(self)[name] = value
-            # what pydantic's exclude_unset goes by
-            fields_set = getattr(self, "__pydantic_fields_set__", None)
-            if fields_set is not None:
-                fields_set.add(name)
-        else:
+        if name not in mapped:
             model.__setattr__(self, name, value)
+            return
+        naked.variables(self)[name] = value
+        # what pydantic's exclude_unset goes by
+        fields_set = getattr(self, "__pydantic_fields_set__", None)
+        if fields_set is not None and name in fields and name not in fields_set:
+            # a new set: objects of one result share theirs
+            object.__setattr__(self, "__pydantic_fields_set__", fields_set | {name})
 
     return set_plainly
 
