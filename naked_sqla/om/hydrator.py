@@ -201,8 +201,8 @@ class _Printer(Printer):
         values: dict[str, str] = {}
         held = None
         if not naked.slots:
-            held = self._temporary("a")
-            yield f"{held} = {self._bind('variables', naked.variables)}({name})"
+            held = self.temporary("a")
+            yield f"{held} = {self.bind('variables', naked.variables)}({name})"
         for attribute in entity.attributes:
             value = known.get(attribute.cell) or self.cell(attribute.cell)
             if attribute.coerce is not None:
