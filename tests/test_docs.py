@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import exception
@@ -39,7 +39,7 @@ PAGES = {
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
     "docs/guide/streaming.md": 5,
-    "docs/guide/writing.md": 6,
+    "docs/guide/writing.md": 17,
 }
 # These stand alone; all others go on from where the quickstart ends.
 ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}
@@ -122,6 +122,22 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             printed = run(block, runner, namespace)
             if block.prints is not None:
                 assert printed == block.prints, f"{block.path}, line {block.line}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+async def test_the_copy_of_the_page_on_writing(engine: AsyncEngine) -> None:
+    """On the page's own database there is no COPY."""
+    blocks = [*blocks_of(QUICKSTART)[:1], *blocks_of(DOCS / "guide" / "writing.md")]
+    models = blocks[0].code.partition("engine = ")[0]
+    copying = next(block.code for block in blocks if "async def load(" in block.code)
+    namespace: dict[str, Any] = {"__name__": "copying"}
+    exec(compile(models + copying, "writing.md", "exec", dont_inherit=True), namespace)
+    async with engine.begin() as conn:
+        await conn.run_sync(namespace["Base"].metadata.create_all)
+    db = namespace["AsyncSessionFactory"](engine)
+    assert await namespace["load"](db) == 1000
+    assert await db.scalar(select(func.count()).select_from(namespace["User"])) == 1000
 
 
 def test_no_page_is_left_out() -> None:
