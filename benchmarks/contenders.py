@@ -32,6 +32,13 @@ class Contender:
     reader: Callable[[Any], Reader]
     returns: frozenset[str] = EVERYTHING
     """What a shape must return for this contender to say anything new."""
+    prepare: Callable[[int], Awaitable[None]] | None = None
+    """Called before the n-th operation, and not timed: makes what it is given."""
+
+    async def ready(self, n: int) -> None:
+        """Prepare the n-th operation."""
+        if self.prepare is not None:
+            await self.prepare(n)
 
     def takes(self, shape: Shape) -> bool:
         """Whether it is worth measuring for this shape."""

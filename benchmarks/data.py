@@ -68,9 +68,9 @@ def items() -> list[Row]:
     ]
 
 
-def entries() -> list[Row]:
+def entries(rows: int = ROWS) -> list[Row]:
     """What the insert shapes insert; the database gives the key."""
-    return [{"name": f"entry {i}", "quantity": i, "price": i / 4} for i in range(1, ROWS + 1)]
+    return [{"name": f"entry {i}", "quantity": i, "price": i / 4} for i in range(1, rows + 1)]
 
 
 def authors() -> list[Row]:

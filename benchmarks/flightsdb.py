@@ -20,10 +20,9 @@ class Base(DeclarativeBase):
     """Apart from the models that every run makes tables of."""
 
 
-class Flight(Base):
+class FlightColumns:
     """A flight, all columns of the data, and a number as its key."""
 
-    __tablename__ = "flights"
     id: Mapped[int] = mapped_column(primary_key=True)
     year: Mapped[int]
     month: Mapped[int]
@@ -44,6 +43,12 @@ class Flight(Base):
     hour: Mapped[int]
     minute: Mapped[int]
     time_hour: Mapped[datetime]
+
+
+class Flight(FlightColumns, Base):
+    """The table that is streamed."""
+
+    __tablename__ = "flights"
 
 
 COLUMNS = tuple(column.name for column in Flight.__table__.columns)

@@ -120,6 +120,14 @@ _SCENES = (
     _Asked("joined", "joinedload: ORM to ours", "orm", 2.5),
     _Asked("into_dataclass", "into(dataclass): to Core by position", "naked", 1.05, True),
     _Asked("into_pydantic", "into(pydantic, validate=False): ORM validated to ours", "orm", 3.0),
+    _Asked("bulk_insert", "insert of 10,000 dictionaries: to Core", "naked", 1.03, True),
+    _Asked("bulk_insert_returning", "the same, RETURNING: to Core", "naked", 1.05, True),
+    _Asked("insert_all", "insert_all(): to Core's unordered RETURNING", "naked", 1.3, True),
+    _Asked("insert_all", "insert_all(): ORM's add_all() to ours", "orm", 3.0),
+    _Asked("update_all", "update_all(returning=False): to Core", "naked", 1.10, True),
+    _Asked("update_all", "update_all(returning=False): ORM's flush to ours", "orm", 2.0),
+    _Asked("copy_in", "copy_in(): to copy_records_to_table()", "naked", 1.3, True, "asyncpg"),
+    _Asked("copy_in", "copy_in(): insert_all() to it", "naked_insert", 4.0, only="asyncpg"),
 )
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import JSON, ForeignKey, Numeric, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from benchmarks.flightsdb import FlightColumns
+
 
 class Base(DeclarativeBase):
     """The declarative base of the benchmark's models."""
@@ -102,3 +104,9 @@ class Book(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"), index=True)
     title: Mapped[str] = mapped_column(String(100))
     score: Mapped[float]
+
+
+class Flown(FlightColumns, Base):
+    """The table that the shape of COPY fills; emptied after each round."""
+
+    __tablename__ = "flown"

@@ -41,15 +41,31 @@ class Scene:
     """By contender, the statements of one operation, BEGIN and COMMIT not among them."""
     drivers: frozenset[str] = frozenset({"sqlite", "asyncpg", "psycopg"})
     writes: str | None = None
+    rounds: int | None = None
+    """At most so many, where one takes long."""
+    checks: int | None = None
+    """At most so many, where much is compared."""
 
 
-def contender(name: str, title: str, operation: Operation, reader: Reader) -> Contender:
+def contender(
+    name: str,
+    title: str,
+    operation: Operation,
+    reader: Reader,
+    prepare: Callable[[int], Awaitable[None]] | None = None,
+) -> Contender:
     """Return a contender that has one operation."""
-    return Contender(name, title, lambda scene: operation, lambda scene: reader)
+    return Contender(name, title, lambda scene: operation, lambda scene: reader, prepare=prepare)
 
 
 def all_scenes() -> list[Scene]:
     """Every scene."""
-    from benchmarks import eagerly, filling, single
+    from benchmarks import copying, eagerly, filling, single, writes
 
-    return [*single.scenes(), *eagerly.scenes(), *filling.scenes()]
+    return [
+        *single.scenes(),
+        *eagerly.scenes(),
+        *filling.scenes(),
+        *writes.scenes(),
+        *copying.scenes(),
+    ]

@@ -122,7 +122,9 @@ class Bench:
             asked = scene.statements.get(entrant.name)
             if asked is not None:
                 operation, touch = entrant.operation(scene), entrant.reader(scene).touch
+                await entrant.ready(0)
                 await operation(touch, 0)
+                await entrant.ready(1)
                 seen.clear()
                 await operation(touch, 1)
                 if len(seen) != asked:
@@ -156,7 +158,10 @@ class Bench:
         for entrant in sorted(entrants, key=lambda e: e.name != BASELINE):
             operation, collect = entrant.operation(shape), entrant.reader(shape).collect
             await self.clean(shape)
-            got = [await operation(collect, n) for n in range(CHECKS)]
+            got = []
+            for n in range(getattr(shape, "checks", None) or CHECKS):
+                await entrant.ready(n)
+                got.append(await operation(collect, n))
             found = (got, await self.contents(shape))
             if expected is None:
                 expected = found
@@ -189,21 +194,25 @@ class Bench:
         Returns, by contender, the seconds per operation in each round: by the clock (``times``),
         and of this process's processor time, all threads together (``cpu``).
         """
-        runs = {e.name: (e.operation(shape), e.reader(shape).touch) for e in entrants}
+        runs = {e.name: (e.operation(shape), e.reader(shape).touch, e.ready) for e in entrants}
         found: dict[str, dict[str, list[float]]] = {n: {"times": [], "cpu": []} for n in runs}
         order, repeats, n = list(runs), shape.repeats, 0
         dice = random.Random(shape.name)
         # What exists by now is not looked at again, so that collecting between rounds is quick.
         gc.freeze()
-        for turn in range(self.task.rounds + WARMUPS):
+        most = getattr(shape, "rounds", None) or self.task.rounds
+        for turn in range(min(self.task.rounds, most) + WARMUPS):
             await self.clean(shape)
-            for operation, touch in runs.values() if shape.writes else ():
+            for operation, touch, ready in runs.values() if shape.writes else ():
+                await ready(n)
                 await operation(touch, n)
             dice.shuffle(order)
             gc.collect()
             gc.disable()
             for name in order:
-                operation, touch = runs[name]
+                operation, touch, ready = runs[name]
+                # For one operation, and with other values than those that were just written.
+                await ready(n + 1)
                 cpu, start = process_time_ns(), perf_counter_ns()
                 for i in range(n, n + repeats):
                     await operation(touch, i)
