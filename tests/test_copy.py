@@ -116,6 +116,21 @@ def test_kinds_of_rows(oracle: Oracle) -> None:
 
 
 @on_postgresql
+@pytest.mark.parametrize("place", [3, 500, 501, 1203])
+def test_the_row_that_is_refused_is_named(oracle: Oracle, place: int) -> None:
+    """Also where rows of one kind are looked at together."""
+    good: list[tuple[Any, Any, str]] = [
+        ((1, "x"), (1,), f"row {place} has 1 values for 2"),
+        ({"id": 1, "label": "x"}, {"id": 1}, f"row {place} has no value for label"),
+        ({"id": 1, "label": "x"}, {"id": 1, "x": 1}, "has no attribute 'x'"),
+    ]
+    for row, bad, message in good:
+        rows = [row] * (place - 1) + [bad] + [row] * 10
+        error, _ = outcome(oracle, Tag, lambda conn, r=rows: copy_in(conn, Tag, r))
+        assert message in str(error)
+
+
+@on_postgresql
 def test_generators_are_read_as_they_come(oracle: Oracle) -> None:
     """No more than a bounded number of rows is waiting to be sent."""
     total = 20_000

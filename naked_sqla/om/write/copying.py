@@ -114,7 +114,7 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
         records.begin(first)
         # asyncpg's adapter begins the transaction with its first statement, which COPY is not
         conn.exec_driver_sql("SELECT 1").close()
-        return _copy(conn, records, map(records.convert, chain((first,), waiting)))
+        return _copy(conn, records, records.convert_all(chain((first,), waiting)))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ("Records",)
+
+# rows of an iterable that are looked at together
+_CHUNK = 500
 
 _Record = tuple[Any, ...]
 _Convert = Callable[[Any], Sequence[Any]]
@@ -133,6 +137,32 @@ class Records:
         )
 
     # -- rows
+
+    def convert_all(self, rows: Iterator[Any]) -> Iterator[Sequence[Any]]:
+        """The records of rows, some of which are looked at together."""
+        while chunk := list(islice(rows, _CHUNK)):
+            yield from self._same(chunk) or map(self.convert, chunk)
+
+    def _same(self, rows: list[Any]) -> list[Any] | None:
+        """The records of rows of one kind that need no conversion, None for others."""
+        width = len(self._attributes)
+        kinds = set(map(type, rows))
+        if self._added or any(self._processors) or not kinds <= {tuple, dict}:
+            return None
+        if set(map(len, rows)) != {width}:
+            return None
+        if kinds == {tuple}:
+            self._count += len(rows)
+            return rows
+        if kinds != {dict} or self._named or width == 1:
+            return None
+        try:
+            records = list(map(itemgetter(*self._attributes), rows))
+        except KeyError:
+            # a name that another one stands for, or a value that is missing
+            return None
+        self._count += len(rows)
+        return records
 
     def convert(self, row: Any) -> Sequence[Any]:
         """The record of a row."""
