@@ -1435,3 +1435,26 @@ def narrow_metadata(result: Any, width: int) -> Any:
         if position is not None and position < width and key not in keys:
             extra[position] += (key,)
     return SimpleResultMetaData(keys, extra)
+
+
+# ---------------------------------------------------------------- tests of applications
+
+
+# A connection's execution options can be added to, but not taken away, in public.
+def set_back_options(conn: Any, options: Any) -> None:
+    """Give a connection the execution options that it had before."""
+    conn._execution_options = options
+
+
+# The statements that SQLAlchemy makes of savepoints are internal to its dialects.
+def is_savepoint(context: Any) -> bool:
+    """True for the execution of SAVEPOINT, and of what ends one."""
+    statement = getattr(getattr(context, "compiled", None), "statement", None)
+    return isinstance(statement, _SAVEPOINTS)
+
+
+_SAVEPOINTS = (
+    sqlalchemy.sql.elements.SavepointClause,
+    sqlalchemy.sql.elements.RollbackToSavepointClause,
+    sqlalchemy.sql.elements.ReleaseSavepointClause,
+)

@@ -110,6 +110,11 @@ def _is_postgresql(engine: Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
+def reads(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> bool:
+    """True when a function of ``_calls`` only reads, as far as its statement tells."""
+    return _kind(fn, args, eager).reads
+
+
 def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     if fn is _calls.preload:
         return _PRELOAD

@@ -226,14 +226,21 @@ class Work:
                 "the whole transaction up. Let the error leave the block, or run what may fail "
                 "inside `session.begin_nested()`, whose rollback keeps the rest."
             ) from failure
-        self.conn.commit()
+        self.end_transaction(commit=True)
 
     def rollback(self) -> None:
         """Roll back, and close the session whatever comes of it."""
         self.open = False
         self.failure = None
         self._close_streams()
-        self.conn.rollback()
+        self.end_transaction(commit=False)
+
+    def end_transaction(self, commit: bool) -> None:
+        """What is left to do when there is nothing more to check."""
+        if commit:
+            self.conn.commit()
+        else:
+            self.conn.rollback()
 
     def rollback_quietly(self) -> None:
         """Roll back under another error, which a failure here must not replace."""

@@ -1,0 +1,185 @@
+"""Which statements reach the database, and where in the application they come from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .. import _compat
+from ..om.asession import AsyncSessionFactory
+from ..om.session import SessionFactory
+
+_HERE = str(Path(__file__).resolve().parent.parent) + os.sep
+# The library's own BEGIN, and its question whether a transaction still lives.
+_OWN = str(Path(_HERE, "om", "_work.py"))
+_SQLALCHEMY = str(Path(sqlalchemy.__file__).resolve().parent) + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_SITE = (sysconfig.get_paths()["purelib"] + os.sep, sysconfig.get_paths()["platlib"] + os.sep)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that was sent to the database.
+
+    :ivar sql: its text, as the driver got it.
+    :ivar parameters: how many sets of parameters it was sent with.
+    :ivar origin: ``"file:line in function"`` of the application's code that asked for it;
+        ``"unknown"`` where nothing of that is on the stack.
+    """
+
+    sql: str
+    parameters: int
+    origin: str
+
+    def __str__(self) -> str:
+        times = f" ({self.parameters} sets of parameters)" if self.parameters > 1 else ""
+        return f"{' '.join(self.sql.split())}{times}"
+
+
+class Statements(list[Statement]):
+    """Statements in the order in which they were sent.  ``str()`` gives a report."""
+
+    def repeated(self) -> dict[str, list[Statement]]:
+        """The statements by their text, in the order of their first appearance."""
+        found: dict[str, list[Statement]] = {}
+        for statement in self:
+            found.setdefault(statement.sql, []).append(statement)
+        return found
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for same in self.repeated().values():
+            lines.append(f"{len(same)} x {same[0]}")
+            origins: dict[str, int] = {}
+            for statement in same:
+                origins[statement.origin] = origins.get(statement.origin, 0) + 1
+            for origin, times in origins.items():
+                lines.append(f"      {times} x from {origin}")
+        return "\n".join(f"  {line}" for line in lines)
+
+
+@contextlib.contextmanager
+def count_statements(
+    db: AsyncSessionFactory | SessionFactory | AsyncEngine | Engine,
+) -> Iterator[Statements]:
+    """``with count_statements(db) as seen``: what is sent while the block runs, by anybody.
+
+    Statements that load relationships count; BEGIN, COMMIT, ROLLBACK and savepoints do not.  A
+    list of parameters counts as often as the driver is asked to run it, which is once where it
+    can.  Also for ``async`` code; the block itself awaits nothing.
+
+    :param db: a factory, one of a sandbox too, or an engine.
+    :raises TypeError: for anything else.
+    """
+    engine = _engine_of(db)
+    seen = Statements()
+
+    def sent(
+        conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        frames = list(_frames())
+        if not _compat.is_savepoint(context) and not _is_own(frames, context):
+            sets = len(parameters) if executemany else 1
+            seen.append(Statement(sql, sets, _origin(frames)))
+
+    event.listen(engine, "before_cursor_execute", sent)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", sent)
+
+
+@contextlib.contextmanager
+def expect_statements(
+    db: AsyncSessionFactory | SessionFactory | AsyncEngine | Engine,
+    *,
+    max: int | None = None,
+    exactly: int | None = None,
+) -> Iterator[Statements]:
+    """``with expect_statements(db, max=2)``: :func:`count_statements` that fails.
+
+    An error of the block comes out as it is, whatever was counted.
+
+    :param max: the most statements that may be sent.
+    :param exactly: how many have to be sent; one of the two is given.
+    :raises AssertionError: at the end of the block, with each statement, how often it was sent, and
+        from where.
+    :raises TypeError: when neither, or both, are given.
+    """
+    if (max is None) == (exactly is None):
+        raise TypeError("expect_statements() takes either max=... or exactly=...")
+    with count_statements(db) as seen:
+        yield seen
+    found = len(seen)
+    if max is not None and found > max:
+        _fail(found, f"at most {max}", seen)
+    if exactly is not None and found != exactly:
+        _fail(found, str(exactly), seen)
+
+
+def _fail(found: int, expected: str, seen: Statements) -> None:
+    what = "1 statement was" if found == 1 else f"{found} statements were"
+    report = f":\n{seen}" if seen else "."
+    raise AssertionError(f"{what} sent, and {expected} expected{report}")
+
+
+def _engine_of(db: Any) -> Engine:
+    engine = db.engine if isinstance(db, AsyncSessionFactory | SessionFactory) else db
+    if isinstance(engine, AsyncEngine):
+        return engine.sync_engine
+    if isinstance(engine, Engine):
+        return engine
+    raise TypeError(f"statements are counted on a factory or an engine, not {type(db).__name__!r}.")
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of the running greenlet, and then of those that wait for it, inside out."""
+    frame: FrameType | None = sys._getframe(2)
+    greenlet: Any = _compat.current_greenlet()
+    while greenlet is not None:
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+        greenlet = greenlet.parent
+        frame = None if greenlet is None else greenlet.gr_frame
+
+
+def _is_own(frames: list[FrameType], context: Any) -> bool:
+    """True for what the library sends for itself, which is never a compiled statement."""
+    if context is not None and context.compiled is not None:
+        return False
+    for frame in frames:
+        name = frame.f_code.co_filename
+        if name != __file__ and not name.startswith(_SQLALCHEMY):
+            return name == _OWN
+    return False
+
+
+def _origin(frames: list[FrameType]) -> str:
+    outside = [
+        frame for frame in frames if not frame.f_code.co_filename.startswith((_HERE, _SQLALCHEMY))
+    ]
+    # An application is rarely in site-packages, and what is not is rarely anything else.
+    for skipped in ((*_SITE, _STDLIB, "<"), ("<",)):
+        for frame in outside:
+            if not frame.f_code.co_filename.startswith(skipped):
+                return _shown(frame)
+    return "unknown"
+
+
+def _shown(frame: FrameType) -> str:
+    path = frame.f_code.co_filename
+    with contextlib.suppress(ValueError):
+        path = str(Path(path).relative_to(Path.cwd()))
+    return f"{path}:{frame.f_lineno} in {frame.f_code.co_name}"

@@ -1,0 +1,236 @@
+"""Sessions inside of sessions, on the one connection of a sandbox.
+
+Each session is a savepoint, and savepoints end in the opposite order of their beginning.  So a
+session may be opened inside of another one, by the same task or by one that it has started; all
+others wait until the sessions before them have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from .. import _compat
+from ..exception import InvalidSessionState, UnsupportedOption
+from ..om._work import Work
+
+# Which session new ones are inside of; it passes on to child tasks, as their place in line does.
+inside: ContextVar[Level | None] = ContextVar("naked_sqla.testing.inside", default=None)
+
+_STRICTNESS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class Level:
+    """A session of a sandbox, or the sandbox itself, in which one session at a time is open.
+
+    :param box: the sandbox.
+    :param parent: the session that this one is inside of.
+    :param who: the task or thread that opened it.
+    """
+
+    __slots__ = ("box", "child", "closed", "lock", "lost", "outer_writers", "parent", "who")
+
+    def __init__(self, box: Box, parent: Level | None, who: str) -> None:
+        self.box = box
+        self.parent = parent
+        self.who = who
+        self.lock: Any = box.make_lock()
+        self.child: Level | None = None
+        self.closed = False
+        # What a rollback of an inner session has undone.
+        self.lost = False
+        self.outer_writers: set[Level] = set()
+
+    def enter(self, who: str) -> Level:
+        """Open a level inside of this one, whose lock the caller has."""
+        self.child = Level(self.box, self, who)
+        inside.set(self.child)
+        return self.child
+
+    def leave(self) -> None:
+        """Close this level, and let the next in line into its parent."""
+        self.closed = True
+        if self.parent is not None:
+            self.parent.child = None
+            self.parent.lock.release()
+
+    def step_out(self) -> None:
+        """Let what this task, or thread, opens from now on be inside of the parent."""
+        if inside.get() is self:
+            inside.set(self.parent)
+
+    def writes(self) -> None:
+        """Note that this session writes, into the savepoints of the sessions inside of it."""
+        child = self.child
+        while child is not None:
+            child.outer_writers.add(self)
+            child = child.child
+
+    def refuse(self) -> InvalidSessionState:
+        """The error for who has waited too long to get in."""
+        holder = self.child.who if self.child is not None else "(leaving)"
+        return InvalidSessionState(
+            f"a sandbox has one connection, and {holder} has a session open on it: another one "
+            f"that is not inside of it waited for {self.box.patience} seconds. End that session "
+            f"first, or pass it on."
+        )
+
+
+class Box:
+    """What the sessions of a sandbox share: the connection, and who is in.
+
+    :param conn: in the transaction that is rolled back in the end.
+    :param patience: seconds that a session waits for others to end.
+    """
+
+    def __init__(self, conn: Connection, patience: float, make_lock: Any) -> None:
+        self.conn = conn
+        self.patience = patience
+        self.make_lock = make_lock
+        self.ended = False
+        self.root = Level(self, None, "")
+        event.listen(conn, "commit", self._refuse_commit)
+        event.listen(conn, "rollback", self._refuse_rollback)
+
+    def innermost(self) -> Level:
+        """The session of this sandbox that the caller is inside of, or the sandbox."""
+        self.check()
+        level = inside.get()
+        while level is not None and (level.closed or level.box is not self):
+            level = level.parent
+        return level or self.root
+
+    def check(self) -> None:
+        """Raise ``InvalidSessionState`` when there is no sandbox any more."""
+        if self.ended or self.conn.closed:
+            raise InvalidSessionState(
+                "the block of this sandbox has ended. Open sessions inside of it."
+            )
+        if self.conn.invalidated:
+            raise InvalidSessionState(
+                "the connection of this sandbox is lost, and what was done in it: a statement was "
+                "cancelled, or the server closed the connection. Use a sandbox of its own for what "
+                "comes after that."
+            )
+
+    def _refuse_commit(self, _conn: Connection) -> None:
+        self._refuse("commit")
+
+    def _refuse_rollback(self, _conn: Connection) -> None:
+        if not (self.ended or self.conn.invalidated):
+            self._refuse("rollback")
+
+    def _refuse(self, what: str) -> None:
+        raise InvalidSessionState(
+            f"{what}() on the connection of a sandbox would end its transaction, and not only the "
+            f"session's. Use session.{what}()."
+        )
+
+
+class SandboxWork(Work):
+    """A session's work whose transaction is a savepoint."""
+
+    __slots__ = ("_before", "_point", "level")
+
+    def __init__(self, level: Level, eager: bool) -> None:
+        super().__init__(eager=eager)
+        self.level = level
+        self._point: Any = None
+        self._before: Any = None
+
+    def connect(self, engine: Any, options: Any, snapshot: bool = False) -> None:
+        """Set the savepoint; the options hold until it ends."""
+        box = self.level.box
+        box.check()
+        self.conn = conn = box.conn
+        self._before = conn.get_execution_options()
+        if options:
+            conn.execution_options(**_possible(conn, dict(options)))
+        self._point = conn.begin_nested()
+        self.open = True
+
+    def in_transaction(self) -> bool:
+        """True while the session's savepoint stands."""
+        return self.open and bool(self._point.is_active)
+
+    def commit(self) -> None:
+        """Release the savepoint."""
+        level = self.level
+        if level.child is not None:
+            raise InvalidSessionState(
+                f"a session of a sandbox ends before the one that {level.child.who} opened inside "
+                f"of it. On the one connection of a sandbox the inner one has to end first."
+            )
+        super().commit()
+        if level.lost:
+            raise InvalidSessionState(
+                "what this session wrote while another one was open inside of it is gone: that one "
+                "was rolled back, and a sandbox has one connection for both. Write before the "
+                "inner session is opened, or after it has ended."
+            )
+
+    def rollback(self) -> None:
+        """Roll back to the savepoint, and with it what outer sessions wrote meanwhile."""
+        for writer in self.level.outer_writers:
+            writer.lost = True
+        super().rollback()
+
+    def end_transaction(self, commit: bool) -> None:
+        """End the savepoint in place of the transaction."""
+        if self._point is None or not self._point.is_active:
+            return
+        if commit:
+            self._point.commit()
+        else:
+            self._point.rollback()
+
+    def release(self, quietly: bool) -> None:
+        """Give nothing back: the connection is the sandbox's."""
+        self.open = False
+        self.failure = None
+        if not self.conn.invalidated:
+            self.end_transaction(commit=False)
+            _compat.set_back_options(self.conn, self._before)
+
+
+def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:
+    """The options without an isolation level that holds anyway; an error for what can't be had."""
+    level = options.pop("isolation_level", None)
+    if level is not None:
+        has = str(conn.get_isolation_level())
+        wanted = str(level).replace("_", " ").upper()
+        order = {name: place for place, name in enumerate(_STRICTNESS)}
+        if wanted != has and order.get(wanted, 9) > order.get(has, -1):
+            raise UnsupportedOption(
+                f"begin(isolation_level={level!r}) in a sandbox whose one transaction is "
+                f"{has}: write sandbox(db, isolation_level={level!r})."
+            )
+    for name in conn.dialect.connection_characteristics:
+        if name in options:
+            raise UnsupportedOption(
+                f"begin({name}=...) in a sandbox, whose one transaction has begun already. Give "
+                f"the option to the sandbox: sandbox(db, {name}=...)."
+            )
+    return options
+
+
+async def take_in_task(level: Level) -> Level:
+    """Wait until the running task may open a session inside of a level, and open it."""
+    try:
+        async with asyncio.timeout(level.box.patience):
+            await level.lock.acquire()
+    except TimeoutError:
+        raise level.refuse() from None
+    task = asyncio.current_task()
+    return level.enter("(no task)" if task is None else f"task {task.get_name()!r}")
+
+
+def take_in_thread(level: Level) -> Level:
+    """Wait until the running thread may open a session inside of a level, and open it."""
+    if not level.lock.acquire(timeout=level.box.patience):
+        raise level.refuse()
+    return level.enter(f"thread {threading.current_thread().name!r}")

@@ -1,0 +1,304 @@
+"""A factory whose commits are savepoints in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, overload
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..om import _checks, _oneshot
+from ..om._async_block import AsyncSessionBlock
+from ..om._async_session import AsyncSession
+from ..om._hop import shielded, start
+from ..om._sync_block import SessionBlock
+from ..om._sync_session import Session
+from ..om._turns import turns_of
+from ..om._work import Work
+from ..om.asession import AsyncSessionFactory
+from ..om.session import SessionFactory
+from ._level import Box, Level, SandboxWork, take_in_task, take_in_thread
+
+
+@overload
+def sandbox(
+    db: AsyncSessionFactory, *, patience: float = ..., **execution_options: Any
+) -> AsyncSandbox: ...
+
+
+@overload
+def sandbox(db: SessionFactory, *, patience: float = ..., **execution_options: Any) -> Sandbox: ...
+
+
+def sandbox(
+    db: AsyncSessionFactory | SessionFactory, *, patience: float = 5.0, **execution_options: Any
+) -> AsyncSandbox | Sandbox:
+    """``async with sandbox(db) as db`` (``with``, for a ``SessionFactory``): nothing is kept.
+
+    Gives a factory like ``db``, for the application under test.  Its sessions are savepoints on one
+    connection, in one transaction that is rolled back at the end.  What one of them commits is seen
+    by those after it, and a failed statement is undone with its session only.
+
+    A session may be opened inside of another one, also by a task that was started there; it sees
+    what the outer one has not committed yet, and is undone with it.  Others wait for those before
+    them.  What does not go through the factory, such as ``db.engine``, is outside of the sandbox.
+
+    :param patience: seconds that a session waits for others to end before it raises
+        ``InvalidSessionState``.
+    :param execution_options: of the connection, e.g. ``isolation_level="SERIALIZABLE"``.  A
+        ``begin()`` may ask for the isolation level of the sandbox, or for a less strict one.
+    :raises TypeError: when ``db`` is no factory.
+    :raises InvalidSessionState: in AUTOCOMMIT.
+    """
+    if isinstance(db, AsyncSessionFactory):
+        _checks.begin_options(db.engine.sync_engine, execution_options)
+        return AsyncSandbox(db, patience, execution_options)
+    if isinstance(db, SessionFactory):
+        _checks.begin_options(db.engine, execution_options)
+        return Sandbox(db, patience, execution_options)
+    raise TypeError(
+        f"sandbox() takes an AsyncSessionFactory or a SessionFactory, not {type(db).__name__!r}."
+    )
+
+
+class AsyncSandbox:
+    """What :func:`sandbox` returns, to be entered once."""
+
+    _conn: AsyncConnection
+    _box: Box
+
+    def __init__(self, db: AsyncSessionFactory, patience: float, options: dict[str, Any]) -> None:
+        self._db = db
+        self._patience = patience
+        self._options = options
+        self._turns = turns_of(db.engine.sync_engine.pool)
+
+    async def __aenter__(self) -> AsyncSessionFactory:
+        db = self._db
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        try:
+            self._conn = conn = await db.engine.connect()
+            try:
+                if self._options:
+                    await conn.execution_options(**self._options)
+                await conn.begin()
+                await conn.run_sync(lambda sync_conn: Work(sync_conn)._really_begin())
+            except BaseException:
+                await conn.close()
+                raise
+        except BaseException:
+            self._release_turn()
+            raise
+        assert conn.sync_connection is not None
+        self._box = Box(conn.sync_connection, self._patience, asyncio.Lock)
+        return _AsyncSandboxFactory(db, self._box)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._box.ended = True
+        await shielded(start(self._end(), self._release_turn))
+
+    async def _end(self) -> None:
+        try:
+            await self._conn.rollback()
+        finally:
+            await self._conn.close()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+
+class _AsyncSandboxFactory(AsyncSessionFactory):
+    __slots__ = ("_box",)
+
+    def __init__(self, db: AsyncSessionFactory, box: Box) -> None:
+        super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
+        self._box = box
+
+    def begin(self, **execution_options: Any) -> AsyncSessionBlock:
+        self._box.check()
+        _checks.begin_options(self._engine.sync_engine, execution_options)
+        return _AsyncSandboxBlock(
+            self._box,
+            self._engine,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
+        )
+
+    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        plan = _oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
+        self._box.check()
+        block = _AsyncSandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
+        async with block as session:
+            return await session._call(fn, *args)
+
+
+class _AsyncSandboxBlock(AsyncSessionBlock):
+    __slots__ = ("_box", "_level")
+
+    _level: Level
+
+    def __init__(self, box: Box, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._box = box
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._entered:
+            _checks.entered_twice()
+        self._entered = True
+        self._level = await take_in_task(self._box.innermost())
+        work = SandboxWork(self._level, self._eager)
+        try:
+            await self._connect(work)
+        except BaseException:
+            self._level.step_out()
+            raise
+        session = _AsyncSandboxSession._begun(self._engine, work, False)
+        self._session = session
+        if self._current is not None:
+            self._entry = self._current.enter(asyncio.current_task(), session)
+        return session
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            self._level.step_out()
+
+    def _release_turn(self) -> None:
+        self._level.leave()
+
+
+class _AsyncSandboxSession(AsyncSession):
+    __slots__ = ()
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        _note_writing(self._work, fn, args)
+        return super()._call(fn, *args)
+
+
+class Sandbox:
+    """What :func:`sandbox` returns for a ``SessionFactory``, to be entered once."""
+
+    _conn: Any
+    _box: Box
+
+    def __init__(self, db: SessionFactory, patience: float, options: dict[str, Any]) -> None:
+        self._db = db
+        self._patience = patience
+        self._options = options
+        self._turns = turns_of(db.engine.pool)
+
+    def __enter__(self) -> SessionFactory:
+        if self._turns is not None:
+            self._turns.take_in_thread()
+        try:
+            self._conn = conn = self._db.engine.connect()
+            try:
+                if self._options:
+                    conn.execution_options(**self._options)
+                conn.begin()
+                Work(conn)._really_begin()
+            except BaseException:
+                conn.close()
+                raise
+        except BaseException:
+            self._release_turn()
+            raise
+        self._box = Box(conn, self._patience, threading.Lock)
+        return _SandboxFactory(self._db, self._box)
+
+    def __exit__(self, *_: object) -> None:
+        self._box.ended = True
+        try:
+            self._conn.rollback()
+        finally:
+            self._conn.close()
+            self._release_turn()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+
+class _SandboxFactory(SessionFactory):
+    __slots__ = ("_box",)
+
+    def __init__(self, db: SessionFactory, box: Box) -> None:
+        super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
+        self._box = box
+
+    def begin(self, **execution_options: Any) -> SessionBlock:
+        self._box.check()
+        _checks.begin_options(self._engine, execution_options)
+        return _SandboxBlock(
+            self._box,
+            self._engine,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
+        )
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        plan = _oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
+        self._box.check()
+        with _SandboxBlock(self._box, self._engine, plan.commit, {}, self._eager) as session:
+            return session._call(fn, *args)
+
+
+class _SandboxBlock(SessionBlock):
+    __slots__ = ("_box", "_level")
+
+    _level: Level
+
+    def __init__(self, box: Box, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._box = box
+
+    def __enter__(self) -> Session:
+        if self._entered:
+            _checks.entered_twice()
+        self._entered = True
+        self._level = take_in_thread(self._box.innermost())
+        work = SandboxWork(self._level, self._eager)
+        try:
+            work.connect(self._engine, self._options)
+        except BaseException:
+            if work.connected:
+                work.release(quietly=True)
+            self._release_turn()
+            raise
+        self._session = session = _SandboxSession._begun(work)
+        if self._current is not None:
+            self._entry = self._current.enter(threading.current_thread(), session)
+        return session
+
+    def _release_turn(self) -> None:
+        self._level.leave()
+        self._level.step_out()
+
+
+class _SandboxSession(Session):
+    __slots__ = ()
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        _note_writing(self._work, fn, args)
+        return super()._call(fn, *args)
+
+
+def _note_writing(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    level: Level = work.level
+    if level.child is not None and not _oneshot.reads(fn, args, work.eager):
+        level.writes()
