@@ -209,7 +209,8 @@ def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:
                 f"begin(isolation_level={level!r}) in a sandbox whose one transaction is "
                 f"{has}: write sandbox(db, isolation_level={level!r})."
             )
-    for name in conn.dialect.connection_characteristics:
+    dialect: Any = conn.dialect
+    for name in dialect.connection_characteristics:
         if name in options:
             raise UnsupportedOption(
                 f"begin({name}=...) in a sandbox, whose one transaction has begun already. Give "
