@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
-import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,7 +145,7 @@ def _engine_of(db: Any) -> Engine:
 
 def _frames() -> Iterator[FrameType]:
     """The frames of the running greenlet, and then of those that wait for it, inside out."""
-    frame: FrameType | None = sys._getframe(2)
+    frame = inspect.currentframe()
     greenlet: Any = _compat.current_greenlet()
     while greenlet is not None:
         while frame is not None:
