@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import inspect
 import io
+import os
 import re
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -36,13 +38,16 @@ PAGES = {
     "docs/objects.md": 6,
     "docs/errors.md": 3,
     "docs/guide/eager.md": 3,
+    "docs/guide/fastapi.md": 8,
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
+    "docs/guide/sqlmodel.md": 5,
     "docs/guide/streaming.md": 5,
     "docs/guide/writing.md": 17,
+    "docs/guide/testing.md": 5,
 }
 # These stand alone; all others go on from where the quickstart ends.
-ALONE = {"README.md", "docs/index.md", "docs/quickstart.md"}
+ALONE = {"README.md", "docs/index.md", "docs/quickstart.md", "docs/guide/sqlmodel.md"}
 
 FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -138,6 +143,61 @@ async def test_the_copy_of_the_page_on_writing(engine: AsyncEngine) -> None:
     db = namespace["AsyncSessionFactory"](engine)
     assert await namespace["load"](db) == 1000
     assert await db.scalar(select(func.count()).select_from(namespace["User"])) == 1000
+
+
+# What the fixtures of the guide to testing build on, without the quickstart around it.
+PRELUDE = """
+import asyncio
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from naked_sqla import AsyncSessionFactory
+from naked_sqla.testing import sandbox
+
+class Base(DeclarativeBase):
+    pass
+
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+async def create():
+    engine = create_async_engine("sqlite+aiosqlite:///blog.db")
+    async with engine.begin() as conn:
+        await conn.run_sync(Base.metadata.create_all)
+        await conn.execute(insert(User), [{"name": name} for name in ("ada", "bob", "cy")])
+    await engine.dispose()
+
+asyncio.run(create())
+"""
+
+
+@pytest.mark.parametrize("plugin", ["anyio", "asyncio"])
+def test_the_fixtures_of_the_guide_to_testing(plugin: str, tmp_path: Path) -> None:
+    page = DOCS / "guide" / "testing.md"
+    start = page.read_text(encoding="utf-8").partition("## Fixtures")[0].count("\n")
+    code = "\n\n".join(block.code for block in blocks_of(page) if block.line > start)
+    options = ["-p", "no:cacheprovider", "-W", "error", "-p", "no:xdist"]
+    if plugin == "anyio":
+        options += ["-p", "no:asyncio"]
+    else:
+        pytest.importorskip("pytest_asyncio")
+        options += ["-p", "no:anyio", "-o", "asyncio_default_fixture_loop_scope=function"]
+        code = "import pytest_asyncio\n" + code.replace("pytest.mark.anyio", "pytest.mark.asyncio")
+        code = re.sub(r"@pytest\.fixture(?=\nasync)", "@pytest_asyncio.fixture", code)
+    (tmp_path / "test_guide.py").write_text(PRELUDE + code, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", *options, "test_guide.py"]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_no_page_is_left_out() -> None:

@@ -182,4 +182,11 @@ def _shown(frame: FrameType) -> str:
     path = frame.f_code.co_filename
     with contextlib.suppress(ValueError):
         path = str(Path(path).relative_to(Path.cwd()))
-    return f"{path}:{frame.f_lineno} in {frame.f_code.co_name}"
+    named = frame
+    # A comprehension is a frame of its own, up to Python 3.11.
+    while named.f_code.co_name in _NAMELESS and named.f_back is not None:
+        named = named.f_back
+    return f"{path}:{frame.f_lineno} in {named.f_code.co_name}"
+
+
+_NAMELESS = ("<listcomp>", "<setcomp>", "<dictcomp>")
