@@ -572,6 +572,15 @@ async def test_errors_that_a_client_can_do_something_about(one: AsyncSessionFact
         await session.execute(note("lost"))
         await session.get_one(Note, -1)
 
+    @app.get("/pages")
+    async def pages(pages: Annotated[PageParams, Depends()]) -> list[str]:
+        found = select(Note.text).order_by(Note.id)
+        return list((await one.paginate(found, **pages.arguments)).items)
+
+    @app.get("/keyset")
+    async def keyset(after: str) -> None:
+        await one.keyset(select(Note).order_by(Note.id), after=after)
+
     @app.get("/several")
     async def several() -> None:
         (await one.scalars(text("select 1 union select 2"))).one()
@@ -584,6 +593,14 @@ async def test_errors_that_a_client_can_do_something_about(one: AsyncSessionFact
     async with serving(app) as client:
         answer = await client.get("/none")
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+        assert (await client.get("/pages")).json() == []
+        answer = await client.get("/pages?page=7")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+        # The largest that is let in.
+        assert (await client.get(f"/pages?page={2**31 - 1}")).status_code == 404
+        assert (await client.get(f"/pages?page={2**31}")).status_code == 422
+        answer = await client.get("/keyset?after=nonsense")
+        assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid cursor"})
         assert (await client.get("/several")).status_code == 500
         answer = await client.get("/busy")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")

@@ -20,6 +20,8 @@ from naked_sqla import (
     to_naked,
     to_orm,
 )
+from naked_sqla.ext.fastapi import PageParams, first_or_404, get_or_404, one_or_404
+from naked_sqla.testing import Statements, count_statements, expect_statements, sandbox
 
 
 class Base(DeclarativeBase):
@@ -235,3 +237,26 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
         assert_type(session.copy_in(User, [(1, "a")], columns=[User.id, "name"]), int)
     assert_type(db.insert_all([user]), list[User])
     assert_type(db.delete(User, 1), bool)
+
+
+async def in_a_service(db: AsyncSessionFactory) -> None:
+    assert_type(await get_or_404(db, User, 1, with_for_update=True), User)
+    async with db.begin() as session:
+        assert_type(await get_or_404(session, User, 1), User)
+        assert_type(await first_or_404(session, select(User)), User)
+        assert_type(await first_or_404(session, sqlmodel.select(User)), User)
+        assert_type(await one_or_404(session, select(User.id, User.name)), tuple[int, str])
+        assert_type(await one_or_404(session, text("select 1")), Any)
+    pages = PageParams(page=2)
+    assert_type(pages.page, int)
+    assert_type(pages.arguments["max_per_page"], int)
+
+
+async def in_tests(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    async with sandbox(db, isolation_level="SERIALIZABLE") as boxed:
+        assert_type(boxed, AsyncSessionFactory)
+    with sandbox(sync_db, patience=1) as sync_boxed:
+        assert_type(sync_boxed, SessionFactory)
+    with count_statements(db) as seen, expect_statements(sync_db, max=2):
+        assert_type(seen, Statements)
+    assert_type(seen[0].parameters, int)

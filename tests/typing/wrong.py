@@ -133,3 +133,24 @@ async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -
     async with sync_db.begin() as session:  # wrong
         print(session)
     print(to_orm(user).nmae)  # wrong
+
+
+async def in_a_service(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
+    session_dependency(engine)  # wrong
+    print((await get_or_404(db, User, 1)).nmae)  # wrong
+    await get_or_404(engine, User, 1)  # wrong
+    await one_or_404(db, "select 1")  # wrong
+    number: int = (await first_or_404(db, select(User))).id + ""  # wrong
+    print(number, PageParams(page="1"))  # wrong
+    install(db, db)  # wrong
+
+
+async def in_tests(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    with sandbox(db):  # wrong
+        pass
+    async with sandbox(sync_db):  # wrong
+        pass
+    with expect_statements(db, min=2):  # wrong
+        pass
+    with count_statements("sqlite://"):  # wrong
+        pass

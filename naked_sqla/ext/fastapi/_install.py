@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
@@ -15,10 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import HTTPConnection
 
-from naked_sqla import AsyncSessionFactory
-from naked_sqla import exception as errors
-
-_PAGES = (("PageNotFound", 404, "Not Found"), ("InvalidCursor", 400, "Invalid cursor"))
+from naked_sqla import AsyncSessionFactory, InvalidCursor, PageNotFound
 
 
 def install(
@@ -58,9 +54,8 @@ def install(
         _dispose_at_shutdown(app, db)
     if not_found:
         _answer(app, NoResultFound, lambda: HTTPException(404))
-        for name, status, detail in _PAGES:
-            if (kind := getattr(errors, name, None)) is not None:
-                _answer(app, kind, partial(HTTPException, status, detail))
+        _answer(app, PageNotFound, lambda: HTTPException(404))
+        _answer(app, InvalidCursor, lambda: HTTPException(400, "Invalid cursor"))
     if busy:
         later = {"Retry-After": str(retry_after)}
         _answer(app, PoolTimeout, lambda: HTTPException(503, headers=later))
