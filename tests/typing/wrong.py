@@ -10,6 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory, to_orm
+from naked_sqla.ext.fastapi import (
+    PageParams,
+    first_or_404,
+    get_or_404,
+    install,
+    one_or_404,
+    session_dependency,
+)
+from naked_sqla.testing import count_statements, expect_statements, sandbox
 
 
 class Base(DeclarativeBase):
