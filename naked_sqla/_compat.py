@@ -25,6 +25,7 @@ from sqlalchemy.orm.context import FromStatement as FromStatement
 from sqlalchemy.orm.context import _BundleEntity as BundleEntity
 from sqlalchemy.orm.context import _IdentityTokenEntity as IdentityTokenEntity
 from sqlalchemy.orm.context import _MapperEntity as MapperEntity
+from sqlalchemy.sql import elements as _elements
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import WARN_LINTING
 from sqlalchemy.sql.functions import GenericFunction, next_value
@@ -1454,7 +1455,7 @@ def is_savepoint(context: Any) -> bool:
 
 
 _SAVEPOINTS = (
-    sqlalchemy.sql.elements.SavepointClause,
-    sqlalchemy.sql.elements.RollbackToSavepointClause,
-    sqlalchemy.sql.elements.ReleaseSavepointClause,
+    _elements.SavepointClause,
+    _elements.RollbackToSavepointClause,
+    _elements.ReleaseSavepointClause,
 )

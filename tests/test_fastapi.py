@@ -9,7 +9,15 @@ from typing import Annotated, Any
 import fastapi
 import httpx
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Depends,
+    FastAPI,
+    HTTPException,
+    Request,
+    WebSocket,
+)
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import URL, ForeignKey, insert, select, text
 from sqlalchemy.exc import NoResultFound
@@ -27,8 +35,9 @@ from naked_sqla.ext.fastapi import (
     session_dependency,
 )
 from naked_sqla.ext.fastapi import _session as module
+from naked_sqla.testing import sandbox
 
-from ._notes import Note, checked_out, create, stored
+from ._notes import COUNT, Note, checked_out, create, stored
 from ._server import serving
 
 pytestmark = pytest.mark.anyio
@@ -252,6 +261,31 @@ async def test_options_and_overrides(one: AsyncSessionFactory) -> None:
     assert get_session == session_dependency(one, isolation_level="SERIALIZABLE")
     assert get_session != session_dependency(one)
     assert len({get_session, session_dependency(one, isolation_level="SERIALIZABLE")}) == 1
+
+
+async def test_a_sandbox_in_place_of_the_factory(one: AsyncSessionFactory) -> None:
+    app = FastAPI()
+
+    @app.post("/{words}")
+    async def add(
+        words: str, session: Annotated[AsyncSession, Depends(session_dependency(one))]
+    ) -> int:
+        await session.execute(note(words))
+        return int(await session.scalar(COUNT) or 0)
+
+    async with sandbox(one) as boxed:
+        app.dependency_overrides[session_dependency(one)] = session_dependency(boxed)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            asked = [client.post(f"/{number}") for number in range(5)]
+            answers = await asyncio.gather(*asked)
+            assert sorted(answer.json() for answer in answers) == [1, 2, 3, 4, 5]
+            async with boxed.begin() as session:
+                # By the task that has a session open: inside of that.
+                assert (await client.post("/inside")).json() == 6
+                assert await session.scalar(COUNT) == 6
+        assert await boxed.scalar(COUNT) == 6
+    assert await stored(one.engine) == []
 
 
 async def test_without_auto_commit_the_handler_commits(one: AsyncSessionFactory) -> None:
@@ -634,6 +668,33 @@ async def test_the_applications_own_handlers_stay(one: AsyncSessionFactory) -> N
         answer = await client.get("/busy")
         assert (answer.status_code, answer.json()) == (503, {"problem": 503})
         assert answer.headers["retry-after"] == "1"
+
+
+async def test_an_error_in_a_websocket_is_its_own(one: AsyncSessionFactory) -> None:
+    app = FastAPI()
+    install(app, one, not_found=True)
+
+    @app.websocket("/ws")
+    async def talk(
+        socket: WebSocket, session: Annotated[AsyncSession, Depends(session_dependency(one))]
+    ) -> None:
+        await socket.accept()
+        await session.execute(note("lost"))
+        await session.get_one(Note, -1)
+
+    sent: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}
+    with pytest.raises(NoResultFound):
+        await app(scope, receive, send)
+    assert sent == ["websocket.accept"]
+    assert await stored(one.engine) == []
 
 
 async def test_what_install_refuses(one: AsyncSessionFactory) -> None:

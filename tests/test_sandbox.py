@@ -160,6 +160,30 @@ async def test_the_inner_session_ends_first(db: AsyncSessionFactory) -> None:
         await inner.rollback()
 
 
+async def test_a_block_that_ends_before_one_inside_of_it(db: AsyncSessionFactory) -> None:
+    ready, go_on = asyncio.Event(), asyncio.Event()
+
+    async def child() -> None:
+        async with db.begin() as session:
+            await session.execute(note("child"))
+            ready.set()
+            await go_on.wait()
+            with pytest.raises(InvalidSessionState, match="inside of has ended"):
+                await session.execute(note("late"))
+
+    with pytest.raises(InvalidSessionState, match="ends before the one that task 'child'"):
+        async with db.begin() as outer:
+            await outer.execute(note("outer"))
+            task = asyncio.create_task(child(), name="child")
+            await ready.wait()
+    go_on.set()
+    with pytest.raises(InvalidSessionState, match="inside of has ended"):
+        await task
+    # Both are gone, and the next session has the sandbox for itself.
+    await db.execute(note("next"))
+    assert await texts(db) == ["next"]
+
+
 async def test_tasks_take_turns(db: AsyncSessionFactory) -> None:
     open_now = 0
 

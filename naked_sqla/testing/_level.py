@@ -63,6 +63,24 @@ class Level:
         if inside.get() is self:
             inside.set(self.parent)
 
+    def check(self) -> None:
+        """Raise ``InvalidSessionState`` when a session that this one is inside of has ended."""
+        if self.is_orphan:
+            raise InvalidSessionState(
+                "the session that this one is inside of has ended, and all that was done in either "
+                "is gone: a sandbox has one connection for both. End the inner session first."
+            )
+
+    @property
+    def is_orphan(self) -> bool:
+        """True when the savepoint of an outer session, and so this one's, is gone."""
+        level = self.parent
+        while level is not None:
+            if level.closed:
+                return True
+            level = level.parent
+        return False
+
     def writes(self) -> None:
         """Note that this session writes, into the savepoints of the sessions inside of it."""
         child = self.child
@@ -160,6 +178,7 @@ class SandboxWork(Work):
     def commit(self) -> None:
         """Release the savepoint."""
         level = self.level
+        level.check()
         if level.child is not None:
             raise InvalidSessionState(
                 f"a session of a sandbox ends before the one that {level.child.who} opened inside "
@@ -181,12 +200,17 @@ class SandboxWork(Work):
 
     def end_transaction(self, commit: bool) -> None:
         """End the savepoint in place of the transaction."""
-        if self._point is None or not self._point.is_active:
+        if self._point is None or not self._point.is_active or self.level.is_orphan:
             return
         if commit:
             self._point.commit()
-        else:
-            self._point.rollback()
+            return
+        # What was begun inside of this savepoint, and not ended, goes first.
+        inner = self.conn.get_nested_transaction()
+        while inner is not None and inner is not self._point:
+            inner.rollback()
+            inner = self.conn.get_nested_transaction()
+        self._point.rollback()
 
     def release(self, quietly: bool) -> None:
         """Give nothing back: the connection is the sandbox's."""

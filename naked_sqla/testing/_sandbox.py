@@ -184,7 +184,7 @@ class _AsyncSandboxSession(AsyncSession):
     __slots__ = ()
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        _note_writing(self._work, fn, args)
+        _note(self._work, fn, args)
         return super()._call(fn, *args)
 
 
@@ -294,11 +294,13 @@ class _SandboxSession(Session):
     __slots__ = ()
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        _note_writing(self._work, fn, args)
+        _note(self._work, fn, args)
         return super()._call(fn, *args)
 
 
-def _note_writing(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _note(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Note a call that writes into the savepoints of inner sessions."""
     level: Level = work.level
+    level.check()
     if level.child is not None and not _oneshot.reads(fn, args, work.eager):
         level.writes()
