@@ -16,10 +16,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self.is_over = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.is_up.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn's own loop looks for it ten times in a second."""
+        await self.is_over.wait()
 
 
 @contextlib.asynccontextmanager
@@ -45,5 +50,5 @@ async def serving(app: Any) -> AsyncIterator[httpx.AsyncClient]:
                 yield client
         finally:
             up.cancel()
-            server.should_exit = True
+            server.is_over.set()
             await running
