@@ -265,7 +265,10 @@ def _refuse(what: str, why: str) -> NoReturn:
 
 
 def _cannot_tell(source: Any) -> NoReturn:
-    name = source if isinstance(source, str) else getattr(source, "name", None) or "a subquery"
+    name = source if isinstance(source, str) else str(getattr(source, "name", "a subquery"))
+    if name.startswith("%("):
+        # an anonymous alias
+        name = name[2:-2].partition(" ")[2]
     raise InvalidStatement(
         f"keyset() can't tell the rows of {name} apart: it has no primary key (and no unique "
         f"constraint without NULLs), or the statement does not select it. Use distinct() or "

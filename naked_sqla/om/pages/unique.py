@@ -49,53 +49,71 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True)
 class _Equal:
-    """Two sides that are equal in all rows, as far as the leaves ``about`` are there."""
+    """Two sides that a condition makes equal.
+
+    :ivar about: the leaves whose rows are only there when it holds; None for all.
+    :ivar same: equal in every row, or both NULL.
+    """
 
     left: Any
     right: Any
     about: frozenset[int] | None
+    same: bool
 
 
 @dataclass(slots=True)
 class Sources:
     """What a SELECT selects from."""
 
-    select: Any
     leaves: list[_Leaf] = field(default_factory=list)
     equal: list[_Equal] = field(default_factory=list)
+    passing: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, select: Any) -> Sources:
         """The sources of a SELECT, without what eager loading adds to it."""
-        sources = cls(select)
-        if _compat.is_orm_statement(select):
-            select = _compat.without_options(select).options(lazyload("*"))
-        for source in select.get_final_froms():
-            sources.add(source, False)
-        sources.note(select.whereclause, None)
+        if not _compat.is_orm_statement(select):
+            return cls().filled(select)
+        select = _compat.without_options(select).options(lazyload("*"))
+        sources = cls().filled(select)
+        # an alias that a relationship makes for its secondary table is another one each time
+        again = {hash(leaf.source) for leaf in cls().filled(select).leaves}
+        sources.passing = frozenset(hash(leaf.source) for leaf in sources.leaves) - again
         return sources
+
+    def filled(self, select: Any) -> Sources:
+        for source in select.get_final_froms():
+            self.add(source, False)
+        self.note(select.whereclause, None, True)
+        return self
 
     def add(self, source: Any, nullable: bool) -> None:
         """Take in one of the things that are selected from."""
         if isinstance(source, FromGrouping):
             self.add(source.element, nullable)
         elif isinstance(source, Join):
+            start = len(self.leaves)
             self.add(source.left, nullable or source.full)
-            before = len(self.leaves)
+            middle = len(self.leaves)
             self.add(source.right, nullable or source.isouter or source.full)
-            if not source.full:
-                outer = nullable or source.isouter
-                right = frozenset(hash(leaf.source) for leaf in self.leaves[before:])
-                self.note(source.onclause, right if outer else None)
+            if source.full:
+                return
+            if source.isouter:
+                self.note(source.onclause, self.since(middle), False)
+            else:
+                self.note(source.onclause, self.since(start) if nullable else None, True)
         else:
             self.leaves.append(_Leaf(source, nullable))
 
-    def note(self, criterion: Any, about: frozenset[int] | None) -> None:
+    def since(self, start: int) -> frozenset[int]:
+        return frozenset(hash(leaf.source) for leaf in self.leaves[start:])
+
+    def note(self, criterion: Any, about: frozenset[int] | None, same: bool) -> None:
         """Take in the equalities of a condition."""
         for condition in conjuncts(criterion):
             if isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
-                self.equal.append(_Equal(condition.left, condition.right, about))
-                self.equal.append(_Equal(condition.right, condition.left, about))
+                left, right = condition.left, condition.right
+                self.equal += (_Equal(left, right, about, same), _Equal(right, left, about, same))
 
     def key(self) -> list[Any]:
         """Columns that tell the rows of the FROM clause apart.
@@ -105,10 +123,27 @@ class Sources:
         covered: set[int] = set()
         key: list[Any] = []
         for leaf in self.leaves:
-            if not any(self.follows(leaf, unique, covered) for unique in _candidates(leaf.source)):
-                key += _key_of(leaf.source)
+            follows = [self.follows(leaf, u, covered) for u in _candidates(leaf.source)]
+            if not any(follows):
+                more = _key_of(leaf.source)
+                more = [column for column in more if not self.follows(leaf, (column,), covered)]
+                key += map(self.lasting, more)
             covered.add(hash(leaf.source))
         return key
+
+    def lasting(self, column: Any) -> Any:
+        """A column, or an equal one, that another run of the statement has too.
+
+        :raises UnknownRows: when there is none.
+        """
+        if hash(column.table) not in self.passing:
+            return column
+        for equal in self.equal:
+            if equal.same and hash(equal.left) == hash(column):
+                table = getattr(equal.right, "table", None)
+                if table is not None and hash(table) not in self.passing:
+                    return equal.right
+        raise UnknownRows(column.table)
 
     def follows(self, leaf: _Leaf, unique: tuple[Any, ...], covered: set[int]) -> bool:
         """True when the leaves before a leaf say which row of it there is."""
@@ -132,7 +167,7 @@ class Sources:
         """The hashes of a column and of those that are equal to it in every row."""
         yield hash(column)
         for equal in self.equal:
-            if equal.about is None and hash(equal.left) == hash(column):
+            if equal.same and hash(equal.left) == hash(column):
                 yield hash(equal.right)
 
     def never_null(self, expression: Any) -> bool:

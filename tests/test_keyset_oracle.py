@@ -1,0 +1,445 @@
+"""All pages of a statement, one after the other, next to the whole statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import (
+    JSON,
+    PickleType,
+    case,
+    delete,
+    distinct,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    nulls_first,
+    nulls_last,
+    select,
+    text,
+    union,
+    union_all,
+)
+from sqlalchemy.orm import (
+    Bundle,
+    aliased,
+    contains_eager,
+    joinedload,
+    load_only,
+    selectinload,
+    with_loader_criteria,
+    with_polymorphic,
+)
+
+from naked_sqla import AsyncSession, _compat
+
+from ._pages import all_shown, items_of, walk
+from .models.blog import Comment, Hub, Post, Profile, Tag, User, post_tags
+from .models.columns import Pair, Renamed, Segment
+from .models.inheritance import Animal, Cat, Engineer, Manager, Person
+from .models.types import Sample
+from .oracle import Oracle, oracle
+
+__all__ = ("oracle",)
+
+SETTINGS = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+boss = aliased(User)
+written = func.count(Post.id).label("written")
+per_author = (
+    select(Post.author_id, func.count().label("number"))
+    .where(Post.author_id.is_not(None))
+    .group_by(Post.author_id)
+    .subquery()
+)
+upper_title = func.upper(Post.title).label("upper_title")
+lonely = aliased(User, select(User).where(User.boss_id.is_(None)).subquery())
+anybody = with_polymorphic(Person, "*")
+recent = select(Post).order_by(Post.id.desc()).limit(3).subquery()
+recent_post = aliased(Post, recent)
+
+# A statement, and what is added to its order to make it an order of all rows.
+CASES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "no order": (select(User), (User.id,)),
+    "name": (select(User).order_by(User.name), (User.id,)),
+    "the key itself": (select(User).order_by(User.id.desc()), ()),
+    "null": (select(User).order_by(User.age), (User.id,)),
+    "null desc": (select(User).order_by(User.age.desc()), (User.id.desc(),)),
+    "nulls first": (select(User).order_by(User.age.asc().nulls_first()), (User.id,)),
+    "nulls last": (select(User).order_by(User.age.desc().nulls_last()), (User.id.desc(),)),
+    "nulls between": (select(User).order_by(User.id > 3, User.nickname, User.age), (User.id,)),
+    "mixed": (select(Post).order_by(Post.stars.desc(), Post.title), (Post.id,)),
+    "mixed nulls": (
+        select(Post).order_by(Post.author_id.desc(), nulls_last(Post.body), Post.stars.desc()),
+        (Post.id.desc(),),
+    ),
+    "function": (select(User).order_by(func.lower(User.name).desc()), (User.id.desc(),)),
+    "nullable function": (select(User).order_by(func.lower(User.nickname)), (User.id,)),
+    "coalesce": (select(User).order_by(func.coalesce(User.nickname, User.name)), (User.id,)),
+    "sum": (select(User).order_by(User.id + User.boss_id), (User.id,)),
+    "bind": (select(User).order_by(User.id % 2, -User.id), ()),
+    "case": (select(User).order_by(case((User.age > 30, 1), else_=0)), (User.id,)),
+    "is null": (select(User).order_by(User.age.is_(None), User.age.desc()), (User.id.desc(),)),
+    "label": (select(User, func.length(User.name).label("n")).order_by("n"), (User.id,)),
+    "desc label": (
+        select(User.id, func.length(User.name).label("n")).order_by(func.length(User.name).desc()),
+        (User.id.desc(),),
+    ),
+    "subquery": (
+        select(User).order_by(
+            select(func.count()).where(Post.author_id == User.id).scalar_subquery().desc()
+        ),
+        (User.id.desc(),),
+    ),
+    "columns": (select(User.name, User.age).order_by(User.age.desc()), (User.id.desc(),)),
+    "one column": (select(User.age).order_by(User.age), (User.id,)),
+    "bundle": (select(Bundle("b", User.name, User.id)).order_by(User.name), (User.id,)),
+    "core": (select(User.__table__).order_by(User.__table__.c.name), (User.__table__.c.id,)),
+    "composite key": (select(post_tags).order_by(post_tags.c.weight), tuple(post_tags.primary_key)),
+    "renamed": (select(Renamed), tuple(Renamed.__table__.primary_key)),
+    "pair": (
+        select(Pair).order_by(list(Pair.__table__.primary_key)[1].desc()),
+        (next(iter(Pair.__table__.primary_key)).desc(),),
+    ),
+    "alias": (select(boss).order_by(boss.name.desc()), (boss.id.desc(),)),
+    "two aliases": (
+        select(User, boss).join(boss, User.boss_id == boss.id).order_by(boss.name),
+        (User.id,),
+    ),
+    "to many": (select(User).join(User.posts).order_by(User.name), (User.id, Post.id)),
+    "to many, rows": (
+        select(User, Post).join(User.posts).order_by(User.name.desc()),
+        (User.id.desc(), Post.id.desc()),
+    ),
+    "to one": (select(Post).join(Post.author).order_by(User.name), (Post.id,)),
+    "outer": (
+        select(User, Post).outerjoin(User.posts).order_by(Post.title),
+        (User.id, Post.id),
+    ),
+    "outer to one": (
+        select(Post, User).outerjoin(Post.author).order_by(User.name.desc()),
+        (Post.id.desc(),),
+    ),
+    "from the other": (
+        select(User).select_from(Post).join(Post.author).order_by(User.name),
+        (Post.id,),
+    ),
+    "full": (
+        select(User.id, Profile.user_id).join(Profile, isouter=True, full=True).order_by(User.name),
+        (User.id, Profile.user_id),
+    ),
+    "secondary": (
+        select(Post, Tag).join(Post.tags).order_by(Tag.label.desc()),
+        (Post.id.desc(), Tag.id.desc()),
+    ),
+    "outer secondary": (
+        select(Post.title, Tag.label).outerjoin(Post.tags).order_by(Tag.label),
+        (Post.id, Tag.id),
+    ),
+    "secondary, one side": (select(Post).join(Post.tags).order_by(Post.title), (Post.id, Tag.id)),
+    "cartesian": (select(User.id, Tag).order_by(Tag.label), (User.id, Tag.id)),
+    "where joins": (
+        select(User.name, Post.title).where(Post.author_id == User.id).order_by(Post.title),
+        (Post.id,),
+    ),
+    "semi join": (
+        select(User).where(exists().where(Post.author_id == User.id)).order_by(User.name),
+        (User.id,),
+    ),
+    "derived": (
+        select(User, per_author.c.number)
+        .join(per_author, per_author.c.author_id == User.id)
+        .order_by(per_author.c.number.desc()),
+        (User.id.desc(),),
+    ),
+    "derived outer": (
+        select(User, per_author.c.number)
+        .outerjoin(per_author, per_author.c.author_id == User.id)
+        .order_by(per_author.c.number),
+        (User.id,),
+    ),
+    "entity of a subquery": (select(lonely).order_by(lonely.name), (lonely.id,)),
+    "limit inside": (select(recent_post).order_by(recent_post.title), (recent_post.id,)),
+    "distinct": (select(User.age).distinct().order_by(User.age), ()),
+    "distinct entity": (
+        select(User).join(User.posts).distinct().order_by(User.name),
+        (User.id,),
+    ),
+    "distinct expression": (
+        select(upper_title, Post.title, Post.stars).distinct().order_by(upper_title),
+        (Post.title, Post.stars),
+    ),
+    "group": (
+        select(User.age, func.count().label("n")).group_by(User.age).order_by(func.count().desc()),
+        (User.age.desc(),),
+    ),
+    "group entity": (
+        select(User, written).outerjoin(User.posts).group_by(User.id).order_by(written.desc()),
+        (User.id.desc(),),
+    ),
+    "group by name": (
+        select(func.length(User.name).label("n"), func.min(User.id)).group_by("n").order_by("n"),
+        (),
+    ),
+    "having": (
+        select(Post.title, func.sum(Post.stars))
+        .group_by(Post.title)
+        .having(func.count() > 0)
+        .order_by(func.sum(Post.stars)),
+        (Post.title,),
+    ),
+    "aggregate of distinct": (
+        select(User.age, func.count(distinct(User.name))).group_by(User.age).order_by(User.age),
+        (),
+    ),
+    "joined collection": (
+        select(User).options(joinedload(User.posts)).order_by(User.age.desc(), User.name),
+        (User.id,),
+    ),
+    "joined collection and rows": (
+        select(User, User.name).options(joinedload(User.posts)).order_by(User.name.desc()),
+        (User.id.desc(),),
+    ),
+    "joined one": (
+        select(Post).options(joinedload(Post.author)).order_by(Post.title),
+        (Post.id,),
+    ),
+    "contains one": (
+        select(Post)
+        .outerjoin(Post.author)
+        .options(contains_eager(Post.author))
+        .order_by(User.name, Post.stars),
+        (Post.id,),
+    ),
+    "selectin": (select(User).options(selectinload(User.posts)).order_by(User.name), (User.id,)),
+    "mapped loads": (select(Hub).order_by(Hub.name.desc()), (Hub.id.desc(),)),
+    "load only": (select(User).options(load_only(User.name)).order_by(User.age), (User.id,)),
+    "criteria": (
+        select(User).options(with_loader_criteria(User, User.id != 2)).order_by(User.name),
+        (User.id,),
+    ),
+    "polymorphic": (select(Person).order_by(Person.name), (Person.id,)),
+    "subclass": (select(Engineer).order_by(Engineer.name.desc()), (Person.id.desc(),)),
+    "with polymorphic": (
+        select(anybody).order_by(anybody.name),
+        (anybody.id,),
+    ),
+    "single table": (select(Animal).order_by(Animal.kind, Animal.name), (Animal.id,)),
+    "single table subclass": (select(Cat).order_by(Cat.name), (Cat.id,)),
+    "manager": (select(Manager), (Person.id,)),
+    "composite": (select(Segment), tuple(Segment.__table__.primary_key)),
+    "hidden columns": (select(Comment.slug).order_by(Comment.text), (Comment.id,)),
+}
+
+
+UNIONS: dict[str, Any] = {
+    "union": union(select(User.name, User.id), select(Post.title, Post.id)).order_by("name"),
+    "union desc": union(select(User.name, User.id), select(Post.title, Post.id)).order_by(
+        User.name.desc(), User.id
+    ),
+    "union all": union_all(
+        select(literal("user").label("kind"), User.id, User.age),
+        select(literal("post"), Post.id, null()),
+    ).order_by(nulls_first("age"), "kind"),
+    "limit": union(select(User.id), select(Post.id)).order_by("id").limit(3),
+    "entities": union(select(User), select(User).where(User.id > 2)).order_by("age"),
+}
+
+
+async def whole_of(session: AsyncSession, statement: Any) -> list[Any]:
+    """All items of a statement, as one page would give them."""
+    result: Any = await session.execute(statement)
+    if _compat.needs_unique(result):
+        result = result.unique()
+    return items_of(result, _compat.width_of(result) == 1)
+
+
+async def check(session: AsyncSession, statement: Any, whole: Any, per_page: int) -> None:
+    expected = await whole_of(session, whole)
+    pages = await walk(session, statement, per_page)
+    assert [item for page in pages for item in all_shown(page.items)] == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pages_are_the_statement(oracle: Oracle, name: str) -> None:
+    statement, ties = CASES[name]
+
+    async def work(session: AsyncSession) -> None:
+        for per_page in (1, 3):
+            await check(session, statement, statement.order_by(*ties), per_page)
+
+    oracle.naked(work)
+
+
+@pytest.mark.parametrize("name", UNIONS)
+def test_pages_are_the_union(oracle: Oracle, name: str) -> None:
+    statement = UNIONS[name]
+
+    async def work(session: AsyncSession) -> None:
+        expected = await whole_of(session, statement)
+        for per_page in (1, 3):
+            pages = await walk(session, statement, per_page)
+            found = [item for page in pages for item in all_shown(page.items)]
+            assert sorted(map(repr, found)) == sorted(map(repr, expected))
+
+    oracle.naked(work)
+
+
+# --- orders that Hypothesis draws ---
+
+TERMS = {
+    "id": User.id,
+    "name": User.name,
+    "nickname": User.nickname,
+    "age": User.age,
+    "boss": User.boss_id,
+    "lower": func.lower(User.nickname),
+    "length": func.length(User.name),
+    "odd": User.id % 2,
+    "known": User.age.is_(None),
+    "title": Post.title,
+    "stars": Post.stars,
+    "post": Post.id,
+    "written": Post.written,
+}
+directions = st.sampled_from(["asc", "desc"])
+nulls = st.sampled_from([None, nulls_first, nulls_last])
+orders = st.lists(st.tuples(st.sampled_from(sorted(TERMS)), directions, nulls), max_size=4)
+sources = st.sampled_from(["join", "outerjoin"])
+
+
+@settings(SETTINGS)
+@given(order=orders, source=sources, per_page=st.integers(1, 4), rows=st.booleans())
+def test_any_order(oracle: Oracle, order: Any, source: str, per_page: int, rows: bool) -> None:
+    elements = []
+    for name, direction, place in order:
+        element = getattr(TERMS[name], direction)()
+        elements.append(element if place is None else place(element))
+    statement = getattr(select(User, Post) if rows else select(User.name), source)(User.posts)
+    statement = statement.order_by(*elements)
+    last = order[-1][1] if order else "asc"
+    ties = [getattr(key, last)() for key in (User.id, Post.id)]
+    oracle.naked(lambda session: check(session, statement, statement.order_by(*ties), per_page))
+
+
+# --- values of every type ---
+
+ORDERABLE = [
+    attribute.key
+    for attribute in Sample.__mapper__.column_attrs
+    if not isinstance(attribute.columns[0].type, JSON | PickleType)
+]
+
+
+@pytest.mark.parametrize("key", ORDERABLE)
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_any_type(oracle: Oracle, key: str, direction: str) -> None:
+    column = Sample.__table__.c[key]
+    statement = select(Sample).order_by(getattr(column, direction)())
+    ties = getattr(Sample.id, direction)()
+
+    async def work(session: AsyncSession) -> None:
+        for per_page in (1, 2):
+            await check(session, statement, statement.order_by(ties), per_page)
+
+    oracle.naked(work)
+
+
+# --- rows that come and go between two pages ---
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["next", "prev", "insert", "delete"]),
+        st.integers(0, 30),
+        st.none() | st.integers(0, 3),
+    ),
+    max_size=30,
+)
+
+
+@settings(SETTINGS)
+@given(
+    start=st.lists(st.none() | st.integers(0, 3), max_size=8),
+    steps=steps,
+    per_page=st.integers(1, 3),
+    down=st.booleans(),
+    first=st.booleans(),
+)
+def test_rows_come_and_go(
+    oracle: Oracle, start: Any, steps: Any, per_page: int, down: bool, first: bool
+) -> None:
+    """A list with the same rows says what each page has to hold."""
+    order = Post.author_id.desc() if down else Post.author_id.asc()
+    statement = select(Post).order_by(nulls_first(order) if first else nulls_last(order))
+
+    def key(row: tuple[int, int | None]) -> Any:
+        """Where a row stands."""
+        post, author = row
+        place = (author is None) is not first
+        value, tie = author or 0, post
+        return (place, -value, -tie) if down else (place, value, tie)
+
+    async def work(session: AsyncSession) -> None:
+        await session.execute(delete(post_tags))
+        await session.execute(delete(Comment))
+        await session.execute(delete(Post))
+        await session.execute(delete(Profile))
+        if oracle.postgresql:
+            await session.execute(text("SET session_replication_role = replica"))
+        model: dict[int, int | None] = {}
+
+        async def add(post: int, author: int | None) -> None:
+            model[post] = author
+            await session.execute(
+                insert(Post), {"id": post, "author_id": author, "title": "t", "stars": 0}
+            )
+
+        for number, author in enumerate(start):
+            await add(3 * number, author)
+        page = await session.keyset(statement, per_page=per_page)
+        low: Any = None
+        high: Any = None
+        # the place that the page begins at, and the one it ends at
+        whole = sorted(model.items(), key=key)
+        assert [post.id for post in page] == [post for post, _ in whole[:per_page]]
+        for step, number, author in steps:
+            if step == "insert" and number not in model:
+                await add(number, author)
+            elif step == "delete" and number in model:
+                del model[number]
+                await session.execute(delete(Post).where(Post.id == number))
+            elif step in ("next", "prev") and page.items:
+                low = key((page.items[0].id, page.items[0].author_id))
+                high = key((page.items[-1].id, page.items[-1].author_id))
+                if step == "next" and page.has_next:
+                    page = await session.keyset(
+                        statement, after=page.next_cursor, per_page=per_page
+                    )
+                    whole = sorted(model.items(), key=key)
+                    there = [row for row in whole if key(row) > high]
+                    behind = len(there) < len(whole)
+                    assert [p.id for p in page] == [row[0] for row in there[:per_page]]
+                    assert page.has_next == (len(there) > per_page)
+                    assert page.has_prev == behind
+                elif step == "prev" and page.has_prev:
+                    page = await session.keyset(
+                        statement, before=page.prev_cursor, per_page=per_page
+                    )
+                    whole = sorted(model.items(), key=key)
+                    there = [row for row in whole if key(row) < low]
+                    behind = len(there) < len(whole)
+                    assert [p.id for p in page] == [row[0] for row in there[-per_page:]]
+                    assert page.has_prev == (len(there) > per_page)
+                    assert page.has_next == behind
+
+    oracle.naked(work)
