@@ -1355,8 +1355,22 @@ def is_distinct(statement: Any) -> bool:
 
 
 def is_distinct_on(statement: Any) -> bool:
-    """True after ``distinct()`` with expressions (PostgreSQL's DISTINCT ON)."""
-    return bool(getattr(statement, "_distinct_on", ()))
+    """True for PostgreSQL's DISTINCT ON."""
+    if getattr(statement, "_distinct_on", ()):
+        return True
+    # 2.1 has an extension for it, and deprecates distinct() with expressions
+    extension = getattr(statement, "_pre_columns_clause", None)
+    return extension is not None and any(
+        getattr(element, "_distinct_on", ()) for element in visitors.iterate(extension)
+    )
+
+
+def is_extended(statement: Any) -> bool:
+    """True for a SELECT with a clause that SQLAlchemy itself does not know (2.1: ``ext()``)."""
+    return any(
+        getattr(statement, f"_{place}_clause", None) is not None
+        for place in ("pre_columns", "post_select", "post_criteria", "post_body")
+    )
 
 
 def is_limited(statement: Any) -> bool:
@@ -1433,7 +1447,8 @@ def narrow_metadata(result: Any, width: int) -> Any:
     keys = tuple(metadata._keys)[:width]
     for key, record in metadata._keymap.items():
         position = record[0]
-        if position is not None and position < width and key not in keys:
+        named = isinstance(key, str) and key in keys
+        if position is not None and position < width and not named:
             extra[position] += (key,)
     return SimpleResultMetaData(keys, extra)
 

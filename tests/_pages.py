@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from naked_sqla import AsyncSession, KeysetPage
+from naked_sqla import AsyncSession, KeysetPage, _compat
 
 from .oracle import mapper_of
 
@@ -37,6 +37,14 @@ def all_shown(items: Iterable[Any]) -> list[Any]:
 def items_of(result: Any, single: bool) -> list[Any]:
     """All items of a result: objects of a single item, rows of several."""
     return all_shown(result.scalars() if single else result)
+
+
+async def whole_of(session: AsyncSession, statement: Any) -> list[Any]:
+    """All items of a statement, as one page would give them."""
+    result: Any = await session.execute(statement)
+    if _compat.needs_unique(result):
+        result = result.unique()
+    return items_of(result, _compat.width_of(result) == 1)
 
 
 async def walk(session: AsyncSession, statement: Any, per_page: int) -> list[KeysetPage[Any]]:

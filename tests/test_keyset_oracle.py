@@ -36,9 +36,9 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from naked_sqla import AsyncSession, _compat
+from naked_sqla import AsyncSession
 
-from ._pages import all_shown, items_of, walk
+from ._pages import all_shown, walk, whole_of
 from .models.blog import Comment, Hub, Post, Profile, Tag, User, post_tags
 from .models.columns import Pair, Renamed, Segment
 from .models.inheritance import Animal, Cat, Engineer, Manager, Person
@@ -254,14 +254,6 @@ UNIONS: dict[str, Any] = {
     "limit": union(select(User.id), select(Post.id)).order_by("id").limit(3),
     "entities": union(select(User), select(User).where(User.id > 2)).order_by("age"),
 }
-
-
-async def whole_of(session: AsyncSession, statement: Any) -> list[Any]:
-    """All items of a statement, as one page would give them."""
-    result: Any = await session.execute(statement)
-    if _compat.needs_unique(result):
-        result = result.unique()
-    return items_of(result, _compat.width_of(result) == 1)
 
 
 async def check(session: AsyncSession, statement: Any, whole: Any, per_page: int) -> None:

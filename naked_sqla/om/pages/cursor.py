@@ -18,7 +18,7 @@ from typing import Any
 
 from naked_sqla.exception import InvalidCursor, InvalidStatement
 
-__all__ = ("Gap", "decode", "encode")
+__all__ = ("Gap", "decode", "encode", "text_of")
 
 _VERSION = 1
 _CHECKSUM = 8
@@ -75,6 +75,14 @@ def decode(cursor: Any, fingerprint: bytes, width: int) -> Gap:
             f"database. Pass a next_cursor or prev_cursor of a page of the same statement as it "
             f"is, or begin with the first page."
         ) from error
+
+
+def text_of(value: Any) -> str:
+    """A value as a text that is the same in every process."""
+    try:
+        return json.dumps(_packed(value))
+    except InvalidStatement:
+        return type(value).__qualname__
 
 
 def _sealed(body: bytes, fingerprint: bytes) -> bytes:

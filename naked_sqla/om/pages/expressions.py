@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import BinaryExpression, BindParameter, Case, Cast, Label, Over
+from sqlalchemy import BinaryExpression, BindParameter, Case, Cast, Label, Over, Table
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import (
     BooleanClauseList,
@@ -18,7 +18,16 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
-__all__ = ("columns_of", "conjuncts", "has_window", "is_opaque", "never_null", "parts", "unwrapped")
+__all__ = (
+    "columns_of",
+    "conjuncts",
+    "has_window",
+    "is_fixed",
+    "is_opaque",
+    "never_null",
+    "parts",
+    "unwrapped",
+)
 
 # functions that are NULL only for NULL
 _STRICT = frozenset(
@@ -82,6 +91,18 @@ def columns_of(expression: Any) -> Iterator[Any]:
 def is_opaque(expression: Any) -> bool:
     """True for an expression with a subquery in it, whose columns :func:`columns_of` leaves out."""
     return any(isinstance(element, SelectBase) for element in parts(expression))
+
+
+def is_fixed(expression: Any) -> bool:
+    """True for an expression that another statement of the same shape may share.
+
+    One without values, subqueries and aliases, which differ between such statements.
+    """
+    return not any(
+        isinstance(element, SelectBase | BindParameter)
+        or (isinstance(element, ColumnClause) and not isinstance(element.table, Table))
+        for element in parts(expression)
+    )
 
 
 def has_window(expression: Any) -> bool:

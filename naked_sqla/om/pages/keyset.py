@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2s
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import false
+from sqlalchemy.dialects import registry
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidCursor, InvalidStatement
 from naked_sqla.om import statement as _statement
-from naked_sqla.om.pages.cursor import Gap, decode, encode
+from naked_sqla.om.pages.cursor import Gap, decode, encode, text_of
 from naked_sqla.om.pages.order import Key, Ordered, ordered
 from naked_sqla.om.pages.paginate import number
 from naked_sqla.om.pages.position import Places, raw
@@ -65,6 +67,15 @@ def keyset(
     return reader.page(gap, before is not None, per_page)
 
 
+@cache
+def _dialect(name: str) -> Any:
+    """A dialect that spells an expression the same for all drivers; None where there is none."""
+    try:
+        return registry.load(name)()
+    except Exception:  # noqa: BLE001 - of a dialect that is not SQLAlchemy's own
+        return None
+
+
 @dataclass(slots=True)
 class _Row:
     """A row with its key.
@@ -90,13 +101,19 @@ class _Reader:
         self.narrow: Any = None
 
     def of_order(self) -> bytes:
-        """What the same order, and no other one, has in every process."""
-        digest = blake2s(self.conn.dialect.name.encode())
+        """What the same order, and no other one, has in every process and with every driver."""
+        name = self.conn.dialect.name
+        known = self.order.fingerprints.get(name)
+        if known is not None:
+            return known
+        dialect = _dialect(name) or self.conn.dialect
+        digest = blake2s(name.encode())
         for key in self.keys:
-            compiled = key.expression.compile(dialect=self.conn.dialect)
-            values = [value for _, value in sorted(compiled.params.items())]
+            compiled = key.expression.compile(dialect=dialect)
+            values = [text_of(value) for _, value in sorted(compiled.params.items())]
             digest.update(repr((str(compiled), values, key.descending, key.nulls_first)).encode())
-        return digest.digest()
+        found = self.order.fingerprints[name] = digest.digest()
+        return found
 
     def page(self, gap: Gap | None, backward: bool, per_page: int) -> KeyFound:
         rows, more, behind = self.side(gap, backward, per_page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from sqlalchemy import CompoundSelect, TextClause, desc, nulls_first, nulls_last, select
@@ -19,7 +19,14 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.pages.expressions import columns_of, has_window, is_opaque, parts, unwrapped
+from naked_sqla.om.pages.expressions import (
+    columns_of,
+    has_window,
+    is_fixed,
+    is_opaque,
+    parts,
+    unwrapped,
+)
 from naked_sqla.om.pages.paginate import checked
 from naked_sqla.om.pages.unique import Sources, UnknownRows, group_keys, named
 
@@ -75,12 +82,14 @@ class Ordered:
 
     :ivar grouped: conditions on the key go into HAVING.
     :ivar distinct: ORDER BY has to name selected columns.
+    :ivar fingerprints: of the order, by the name of the database.
     """
 
     select: Any
     keys: tuple[Key, ...]
     grouped: bool = False
     distinct: bool = False
+    fingerprints: dict[str, bytes] = field(default_factory=dict)
 
 
 def ordered(statement: Any) -> Ordered:
@@ -92,10 +101,30 @@ def ordered(statement: Any) -> Ordered:
     statement = checked(statement, "keyset")
     if isinstance(statement, CompoundSelect):
         return _compound(statement)
+    key = _compat.cache_key_of(statement)
+    known = None if key is None else _known.get(key)
+    if known is not None:
+        return replace(known, select=statement.order_by(None))
+    found = _taken_apart(statement)
+    if key is not None and all(is_fixed(key.expression) for key in found.keys):
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[key] = replace(found, select=None)
+    return found
+
+
+_REMEMBERED = 500
+# orders that are the same in each statement of one cache key: of plain tables, without values
+_known: dict[Any, Ordered] = {}
+
+
+def _taken_apart(statement: Any) -> Ordered:
     if _compat.is_limited(statement):
         _refuse("a LIMIT or OFFSET of its own", "which rows it cuts off depends on the page")
     if _compat.is_distinct_on(statement):
         _refuse("DISTINCT ON", "which row it keeps depends on the page")
+    if _compat.is_extended(statement):
+        _refuse("a clause from ext()", "what it does to the rows is not known")
     keys = [_key(element, statement) for element in _elements(statement)]
     selected = _compat.selected_columns(statement)
     if any(map(has_window, [*selected, *(key.expression for key in keys)])):

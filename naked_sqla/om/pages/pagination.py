@@ -99,7 +99,7 @@ class _Numbered(Generic[T]):
             range(self.page - left_current, self.page + right_current + 1),
             range(end - right_edge, end),
         )
-        for part in shown:
+        for part in sorted(shown, key=lambda part: part.start):
             start, stop = max(part.start, at), min(part.stop, end)
             if start >= stop:
                 continue
