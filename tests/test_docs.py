@@ -41,6 +41,7 @@ PAGES = {
     "docs/guide/fastapi.md": 8,
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
+    "docs/guide/pagination.md": 8,
     "docs/guide/sqlmodel.md": 5,
     "docs/guide/streaming.md": 5,
     "docs/guide/writing.md": 17,

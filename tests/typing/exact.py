@@ -15,8 +15,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from naked_sqla import (
     AsyncSession,
     AsyncSessionFactory,
+    KeysetPage,
+    Pagination,
     Session,
     SessionFactory,
+    SyncKeysetPage,
+    SyncPagination,
     to_naked,
     to_orm,
 )
@@ -260,3 +264,37 @@ async def in_tests(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     with count_statements(db) as seen, expect_statements(sync_db, max=2):
         assert_type(seen, Statements)
     assert_type(seen[0].parameters, int)
+
+
+async def pages(db: AsyncSessionFactory) -> None:
+    page = await db.paginate(select(User), page=2, per_page=50, max_per_page=None, count=False)
+    assert_type(page, Pagination[User])
+    assert_type(page.items, list[User])
+    assert_type(page.total, int | None)
+    assert_type(page.next_num, int | None)
+    assert_type(list(page.iter_pages(left_edge=1)), list[int | None])
+    assert_type(await page.next(), Pagination[User])
+    assert_type(await db.paginate(select(User.name)), Pagination[str])
+    for row in await db.paginate(select(User, Post.title), error_out=False):
+        assert_type(row, Row[User, str])
+        assert_type(row[1], str)
+    async with db.begin() as session:
+        keyed = await session.keyset(select(User).order_by(User.name), after=None, per_page=5)
+        assert_type(keyed, KeysetPage[User])
+        assert_type(keyed.next_cursor, str | None)
+        assert_type(keyed.has_prev, bool)
+        assert_type(await keyed.prev(), KeysetPage[User])
+        assert_type(
+            await session.keyset(select(User.id, User.age)), KeysetPage[Row[int, int | None]]
+        )
+        assert_type(await session.paginate(sqlmodel.select(User)), Pagination[User])
+
+
+def pages_sync(db: SessionFactory) -> None:
+    assert_type(db.paginate(select(User)), SyncPagination[User])
+    assert_type(db.paginate(select(User)).prev(), SyncPagination[User])
+    assert_type(db.keyset(select(User.name)), SyncKeysetPage[str])
+    with db.begin() as session:
+        assert_type(session.keyset(select(User), before="x").next(), SyncKeysetPage[User])
+        for user in session.paginate(select(User)):
+            assert_type(user, User)

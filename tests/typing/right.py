@@ -105,3 +105,17 @@ def writes_synchronous(db: SessionFactory) -> int:
     with db.begin() as session:
         session.delete(session.insert(UserRow(1, "a"), model=User))
         return session.copy_in(User, ({"id": i, "name": "a"} for i in range(3)))
+
+
+async def pages(db: AsyncSessionFactory) -> list[str]:
+    names: list[str] = []
+    page = await db.paginate(select(User).order_by(User.id), page=1, per_page=10)
+    while page.has_next:
+        names += [user.name for user in page]
+        page = await page.next()
+    cursor: str | None = None
+    async with db.begin() as session:
+        keyed = await session.keyset(select(User).order_by(User.name), after=cursor)
+        cursor = keyed.next_cursor
+        names += [user.name for user in keyed.items]
+    return names

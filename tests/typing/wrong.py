@@ -163,3 +163,24 @@ async def in_tests(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
         pass
     with count_statements("sqlite://"):  # wrong
         pass
+
+
+async def pages(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    await db.paginate("select 1")  # wrong
+    await db.paginate(User)  # wrong
+    await db.paginate(select(User), 2)  # wrong
+    await db.paginate(select(User), page="2")  # wrong
+    await db.paginate(select(User), per_page=None)  # wrong
+    await db.keyset(select(User), after=1)  # wrong
+    await db.keyset(select(User), "cursor")  # wrong
+    await db.keyset(select(User), page=1)  # wrong
+    page = await db.paginate(select(User))
+    print(page.next().items)  # wrong
+    print(page.total + 1)  # wrong
+    print(page.next_cursor)  # wrong
+    print(page.items[0].nmae)  # wrong on 2.1
+    for user in db.paginate(select(User)):  # wrong
+        print(user)
+    await sync_db.paginate(select(User))  # wrong
+    print((await db.keyset(select(User))).total)  # wrong
+    print((await db.keyset(select(User.name))).items[0].bit_length())  # wrong on 2.1
