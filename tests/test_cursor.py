@@ -35,15 +35,14 @@ values = (
     | st.timedeltas()
     | st.uuids()
     | st.binary()
-    | st.lists(st.integers() | st.none(), max_size=3)
 )
 gaps = st.builds(Gap, st.lists(values, max_size=4).map(tuple), st.booleans())
 
 
 def exact(value: Any) -> Any:
     """A value with its type, so that 1, 1.0 and True differ, and 1.0 from 1.00."""
-    if isinstance(value, tuple | list):
-        return type(value), [exact(item) for item in value]
+    if isinstance(value, tuple):
+        return [exact(item) for item in value]
     return type(value), repr(value)
 
 
@@ -115,10 +114,11 @@ def test_the_last_letter_has_one_spelling() -> None:
     assert valid == [cursor[-1]]
 
 
-def test_a_value_that_has_no_place() -> None:
-    with pytest.raises(InvalidStatement, match="which is a complex, into a cursor"):
-        encode(Gap((1j,), True), ORDER)
-    assert text_of(1j) == "complex"
+@pytest.mark.parametrize("value", [1j, [1], (1,), {"a": 1}])
+def test_a_value_that_has_no_place(value: Any) -> None:
+    with pytest.raises(InvalidStatement, match="into a cursor"):
+        encode(Gap((value,), True), ORDER)
+    assert text_of(value) == type(value).__name__
 
 
 def test_the_same_in_every_process() -> None:

@@ -58,6 +58,8 @@ from naked_sqla import (
 
 from ._pages import all_shown, walk
 from .models.blog import Post, User
+from .models.pg import PgSample
+from .models.types import Sample
 from .oracle import Oracle, oracle
 
 __all__ = ("oracle",)
@@ -145,6 +147,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "tuple": (select(User).order_by(tuple_(User.name, User.id)), "no single expression"),
     "no table": (select(literal(1)), "selects from no table"),
+    "json": (select(Sample).order_by(Sample.json), "the JSON value of samples.json"),
+    "json in a type": (select(PgSample).order_by(PgSample.hstore_like), "the JSON value"),
+    "another table": (select(User).order_by(Post.title), "of posts, and does not select from it"),
+    "a relationship": (select(User).order_by(User.posts), "of posts, and does not select"),
     "no primary key": (select(no_key.c.a), "can't tell the rows of no_key apart"),
     "function": (select(func.generate_series(1, 3).table_valued("n").c.n), "can't tell the rows"),
     "lateral": (
@@ -266,6 +272,27 @@ async def test_a_cursor_does_for_every_driver(postgres_url: Callable[[str], URL]
     assert [t.id for t in page] == [t.id for t in other] == [4, 1]
     for engine in engines:
         await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_an_alias_made_for_each_page(db: AsyncSessionFactory) -> None:
+    def neighbours() -> Any:
+        other = aliased(Thing)
+        return (
+            select(Thing.id, other.id)
+            .join(other, other.kind == Thing.kind)
+            .where(other.id > 9)
+            .order_by(other.rank.desc())
+        )
+
+    whole = await db.keyset(neighbours(), per_page=99)
+    page = await db.keyset(neighbours(), per_page=5)
+    found = list(page)
+    while page.has_next:
+        page = await db.keyset(neighbours(), after=page.next_cursor, per_page=5)
+        found += page
+    assert found == whole.items
+    assert len(found) == 12
 
 
 @pytest.mark.anyio

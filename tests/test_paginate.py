@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+import sqlmodel
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
@@ -49,6 +50,7 @@ from ._notes import Base, Note
 from ._pages import all_shown, whole_of
 from .models.blog import Hub, Post, Tag, User, post_tags
 from .models.inheritance import Animal, Person
+from .models.sqlmodels import Hero
 from .oracle import Oracle, oracle
 
 __all__ = ("oracle",)
@@ -101,6 +103,7 @@ CASES: dict[str, Any] = {
     "secondary": select(Post, Tag).join(Post.tags).order_by(Post.id, Tag.id),
     "table": select(post_tags).order_by(*post_tags.primary_key),
     "bind": select(User).where(User.age > bindparam("age")).order_by(User.id).params(age=1),
+    "sqlmodel": sqlmodel.select(Hero).order_by(Hero.id),
     "for update": select(User).order_by(User.id).with_for_update(),
 }
 

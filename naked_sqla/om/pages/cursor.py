@@ -111,7 +111,6 @@ _KINDS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...]
     ),
     (uuid.UUID, "u", lambda value: value.hex, uuid.UUID),
     (bytes, "b", _base64, lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))),
-    (list, "l", lambda values: list(map(_packed, values)), lambda v: list(map(_unpacked, v))),
 )
 _READERS = {tag: read for _, tag, _, read in _KINDS}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import BinaryExpression, BindParameter, Case, Cast, Label, Over, Table
+from sqlalchemy import BinaryExpression, BindParameter, Case, Cast, Label, Over, Table, type_coerce
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import (
     BooleanClauseList,
@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.types import NullType
 
 __all__ = (
     "columns_of",
@@ -163,3 +164,12 @@ def _function_is_known(function: Any, known: Callable[[Any], bool]) -> bool:
     if name == "coalesce":
         return any(map(known, arguments))
     return name in _STRICT and bool(arguments) and all(map(known, arguments))
+
+
+def raw(expression: Any) -> Any:
+    """An expression whose values are as the driver gives and takes them.
+
+    What the database compares is what it stores: a type that rounds, or formats in another way
+    than the row was written, would skip rows.
+    """
+    return type_coerce(expression, NullType())

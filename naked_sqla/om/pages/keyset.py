@@ -16,9 +16,10 @@ from naked_sqla import _compat
 from naked_sqla.exception import InvalidCursor, InvalidStatement
 from naked_sqla.om import statement as _statement
 from naked_sqla.om.pages.cursor import Gap, decode, encode, text_of
+from naked_sqla.om.pages.expressions import raw
 from naked_sqla.om.pages.order import Key, Ordered, ordered
 from naked_sqla.om.pages.paginate import number
-from naked_sqla.om.pages.position import Places, raw
+from naked_sqla.om.pages.position import Places
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
-from sqlalchemy import CompoundSelect, TextClause, desc, nulls_first, nulls_last, select
+from sqlalchemy import CompoundSelect, desc, nulls_first, nulls_last, select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import (
     ClauseList,
-    ColumnClause,
-    ColumnElement,
     Tuple,
     UnaryExpression,
 )
-from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
@@ -24,16 +21,14 @@ from naked_sqla.om.pages.expressions import (
     has_window,
     is_fixed,
     is_opaque,
-    parts,
+    raw,
     unwrapped,
 )
 from naked_sqla.om.pages.paginate import checked
+from naked_sqla.om.pages.refusals import check_expression, name_of, refuse, refuse_source
 from naked_sqla.om.pages.unique import Sources, UnknownRows, group_keys, named
 
 __all__ = ("Key", "Ordered", "ordered")
-
-# each call of them gives another order
-_RANDOM = frozenset({"gen_random_uuid", "newid", "rand", "random", "uuid_generate_v4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +115,15 @@ _known: dict[Any, Ordered] = {}
 
 def _taken_apart(statement: Any) -> Ordered:
     if _compat.is_limited(statement):
-        _refuse("a LIMIT or OFFSET of its own", "which rows it cuts off depends on the page")
+        refuse("a LIMIT or OFFSET of its own", "which rows it cuts off depends on the page")
     if _compat.is_distinct_on(statement):
-        _refuse("DISTINCT ON", "which row it keeps depends on the page")
+        refuse("DISTINCT ON", "which row it keeps depends on the page")
     if _compat.is_extended(statement):
-        _refuse("a clause from ext()", "what it does to the rows is not known")
+        refuse("a clause from ext()", "what it does to the rows is not known")
     keys = [_key(element, statement) for element in _elements(statement)]
     selected = _compat.selected_columns(statement)
     if any(map(has_window, [*selected, *(key.expression for key in keys)])):
-        _refuse("a window function", "its value depends on the rows of the page")
+        refuse("a window function", "its value depends on the rows of the page")
     return _completed(statement, keys, selected)
 
 
@@ -144,15 +139,29 @@ def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
         else:
             more = sources.key() if groups is None else groups
     except UnknownRows as error:
-        _cannot_tell(error.source)
+        refuse_source(error.source)
     descending = bool(keys) and keys[-1].descending
     for expression in more:
         if not _is_among(expression, keys, sources):
             keys.append(Key(expression, descending))
     settled = tuple(replace(key, nullable=not sources.never_null(key.expression)) for key in keys)
     if not settled:
-        _refuse("nothing to order by", "it selects from no table")
+        refuse("nothing to order by", "it selects from no table")
+    for key in settled:
+        check_expression(key.expression)
+    _check_columns(statement, settled, sources)
     return Ordered(statement.order_by(None), settled, groups is not None, distinct)
+
+
+def _check_columns(statement: Any, keys: tuple[Key, ...], sources: Sources) -> None:
+    """Refuse an order by what is not selected from: selecting it would multiply the rows."""
+    wider = Sources.of(statement.add_columns(*(raw(key.expression) for key in keys)))
+    missing = sources.missing(wider)
+    if missing is not None:
+        raise InvalidStatement(
+            f"keyset(): the statement is ordered by a column of {name_of(missing)}, and does not "
+            f"select from it. Join it, or order by a column that is selected from."
+        )
 
 
 def _compound(statement: Any) -> Ordered:
@@ -177,6 +186,8 @@ def _compound(statement: Any) -> Ordered:
     descending = bool(keys) and keys[-1].descending
     there = {hash(key.expression) for key in keys}
     keys += [Key(column, descending) for column in rows.c if hash(column) not in there]
+    for key in keys:
+        check_expression(key.expression)
     return Ordered(select(*rows.c), tuple(replace(key, nullable=True) for key in keys))
 
 
@@ -215,25 +226,8 @@ def _key(element: Any, statement: Any) -> Key:
             f"keyset(): the statement is ordered by {error.source!r}, and selects no column of "
             f"that name, or several. Order by the column or label itself: order_by(User.name)."
         ) from None
-    _check(expression)
+    check_expression(expression)
     return replace(key, expression=expression)
-
-
-def _check(expression: Any) -> None:
-    """Refuse what has no value to compare rows by."""
-    if isinstance(expression, TextClause | Tuple) or not isinstance(expression, ColumnElement):
-        raise InvalidStatement(
-            f"keyset() can't compare rows by {str(expression)!r}, which is no single expression. "
-            f"Order by columns and expressions: order_by(User.name.desc())."
-        )
-    if isinstance(expression, ColumnClause) and expression.is_literal and expression.name.isdigit():
-        raise InvalidStatement(
-            f"keyset(): ORDER BY {expression.name} is a position, and no value to compare rows by. "
-            f"Order by the column itself."
-        )
-    for part in parts(expression):
-        if isinstance(part, FunctionElement) and str(getattr(part, "name", "")).lower() in _RANDOM:
-            _refuse(f"ORDER BY {part.name}()", "every statement has another order")
 
 
 def _is_among(expression: Any, keys: list[Key], sources: Sources) -> bool:
@@ -280,26 +274,3 @@ def _is_derived(table: Any) -> bool:
     while hasattr(table, "element"):
         table = table.element
     return not hasattr(table, "constraints")
-
-
-# ---------------------------------------------------------------- refusals
-
-
-def _refuse(what: str, why: str) -> NoReturn:
-    raise InvalidStatement(
-        f"keyset() can't page a statement with {what}: {why}. Put it into a subquery and order "
-        f"that: select(statement.subquery()), or for objects "
-        f"select(aliased(User, statement.subquery())); or use paginate()."
-    )
-
-
-def _cannot_tell(source: Any) -> NoReturn:
-    name = source if isinstance(source, str) else str(getattr(source, "name", "a subquery"))
-    if name.startswith("%("):
-        # an anonymous alias
-        name = name[2:-2].partition(" ")[2]
-    raise InvalidStatement(
-        f"keyset() can't tell the rows of {name} apart: it has no primary key (and no unique "
-        f"constraint without NULLs), or the statement does not select it. Use distinct() or "
-        f"group_by(), join it by a key, or use paginate()."
-    )

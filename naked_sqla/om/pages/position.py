@@ -10,24 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, true, tuple_, type_coerce
+from sqlalchemy import and_, bindparam, or_, true, tuple_
 from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType
 
+from naked_sqla.om.pages.expressions import raw
 from naked_sqla.om.pages.order import Key
 
-__all__ = ("Places", "raw")
+__all__ = ("Places",)
 
 _ROW_VALUES = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
-
-
-def raw(expression: Any) -> Any:
-    """An expression whose values are as the driver gives and takes them.
-
-    What the database compares is what it stores: a type that rounds, or formats in another way
-    than the row was written, would skip rows.
-    """
-    return type_coerce(expression, NullType())
 
 
 class Places:

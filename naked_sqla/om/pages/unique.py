@@ -131,6 +131,12 @@ class Sources:
             covered.add(hash(leaf.source))
         return key
 
+    def missing(self, wider: Sources) -> Any:
+        """What a SELECT of more columns selects from too, or None."""
+        there = {hash(leaf.source) for leaf in self.leaves}
+        more = [leaf.source for leaf in wider.leaves if hash(leaf.source) not in there]
+        return more[-1] if len(wider.leaves) > len(self.leaves) else None
+
     def lasting(self, column: Any) -> Any:
         """A column, or an equal one, that another run of the statement has too.
 
@@ -229,8 +235,8 @@ def _key_of(source: Any) -> list[Any]:
             if unique and not any(column.nullable for column in unique):
                 return list(unique)
     elif isinstance(inner, CompoundSelect):
-        if inner.keyword.name in ("UNION", "INTERSECT", "EXCEPT"):
-            return list(source.c)
+        # rows of UNION ALL may still be equal, which is seen when they are read
+        return list(source.c)
     elif isinstance(inner, Select):
         return _outside(source, inner)
     raise UnknownRows(source)
