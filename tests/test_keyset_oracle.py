@@ -257,6 +257,10 @@ CASES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "recursive": (select(branch).order_by(branch.name.desc()), (branch.id.desc(),)),
     "manager": (select(Manager), (Person.id,)),
     "composite": (select(Segment), tuple(Segment.__table__.primary_key)),
+    "composite order": (
+        select(Segment).order_by(Segment.start),
+        tuple(Segment.__table__.primary_key),
+    ),
     "hidden columns": (select(Comment.slug).order_by(Comment.text), (Comment.id,)),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from naked_sqla.exception import PageNotFound
 
@@ -44,7 +44,7 @@ def size(per_page: Any) -> int:
     return min(_positive("per_page", per_page), LARGEST - 2)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -67,5 +67,5 @@ def _sane(value: Any, default: int) -> int:
     """The nearest positive number; what is no number at all gives the default."""
     if isinstance(value, str) and value.isdecimal() and len(value) < len(str(LARGEST)):
         # what a query string holds
-        value = int(value)
+        return _sane(int(value), default)
     return min(max(value, 1), LARGEST - 2) if _is_number(value) else default

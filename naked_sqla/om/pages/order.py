@@ -62,7 +62,7 @@ class Key:
 
         :param named: the selected label of the expression, to be named in its place.
         """
-        element = self.expression if named is None else named
+        element: Any = self.expression if named is None else named
         if self.descending:
             element = desc(element)
         # said only where the database would do something else: an index may have its own order

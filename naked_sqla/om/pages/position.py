@@ -7,7 +7,7 @@ conditions, for two statements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, or_, true, tuple_
@@ -18,6 +18,10 @@ from naked_sqla.om.pages.expressions import raw
 from naked_sqla.om.pages.order import Key
 
 __all__ = ("Places",)
+
+_Compare = Callable[[Any, Any], Any]
+_BACKWARDS: dict[_Compare, _Compare] = {operators.ge: operators.le, operators.gt: operators.lt}
+_STRICT: dict[_Compare, _Compare] = {operators.ge: operators.gt, operators.le: operators.lt}
 
 _ROW_VALUES = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
 
@@ -85,20 +89,20 @@ class Places:
         # a comparison with NULL is not true: right for the NULLs that come before
         return self.values[i] is not None and bool(key.nulls_first or (leading and i == start))
 
-    def compared(self, start: int, end: int, operator: Any) -> Any:
+    def compared(self, start: int, end: int, operator: _Compare) -> Any:
         """The keys from ``start`` to ``end``, compared with the row's in the order's direction."""
         if self.keys[start].descending:
-            operator = {operators.ge: operators.le, operators.gt: operators.lt}[operator]
+            operator = _BACKWARDS[operator]
         expressions = [raw(key.expression) for key in self.keys[start:end]]
         if end - start == 1:
             return operator(expressions[0], self.bound(start))
         bounds = [self.bound(i) for i in range(start, end)]
         if self.row_values:
             return operator(tuple_(*expressions), tuple_(*bounds))
-        strict = {operators.ge: operators.gt, operators.le: operators.lt}.get(operator, operator)
+        strict = _STRICT.get(operator, operator)
         condition = operator(expressions[-1], bounds[-1])
         for expression, bound in zip(expressions[-2::-1], bounds[-2::-1], strict=True):
-            equal = operators.eq(expression, bound)
+            equal = expression == bound
             condition = or_(strict(expression, bound), and_(equal, condition))
         return condition
 
@@ -106,7 +110,7 @@ class Places:
         expression = raw(self.keys[i].expression)
         if self.values[i] is None:
             return expression.is_(None)
-        return operators.eq(expression, self.bound(i))
+        return expression == self.bound(i)
 
     def bound(self, i: int) -> Any:
         return bindparam(None, self.values[i], NullType(), unique=True)
