@@ -36,10 +36,11 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo test test-matrix test-floor test-2.0 test-2.1 version check bench docs clean
+.PHONY: help demo service test test-matrix test-floor test-2.0 test-2.1 version check bench docs clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
+	@echo "make service      a web service over the same rows: examples/service, on port 8000"
 	@echo "make test         the tests on SQLite and PostgreSQL"
 	@echo "make test-matrix  the tests on SQLAlchemy 2.0.40, the latest 2.0 and the latest 2.1"
 	@echo "make check        lint, format, types"
@@ -49,6 +50,10 @@ help:
 
 demo: $(call stamp,demo)
 	$(call bin,demo)/python -m examples.demo
+
+# DATABASE_URL says which database; without it, flights.sqlite in this folder.
+service: $(call stamp,service)
+	$(call bin,service)/python -m uvicorn --factory examples.service.app:create_app
 
 test: $(call stamp,test)
 	$(call bin,test)/python -m pytest $(PYTEST_ARGS)
@@ -85,6 +90,9 @@ clean:
 
 $(call stamp,demo): pyproject.toml
 	$(call make_venv,--editable ".[sqlite]")
+
+$(call stamp,service): pyproject.toml
+	$(call make_venv,--editable ".[sqlite$(comma)postgres$(comma)fastapi]" --group service)
 
 $(call stamp,test): pyproject.toml
 	$(call make_venv,--editable . --group test)

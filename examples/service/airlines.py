@@ -1,0 +1,39 @@
+"""Airlines: list, create, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+from sqlalchemy import func, select
+
+from examples.models import Airline, Flight
+
+from .database import Database
+from .schemas import AirlineIn, AirlineOut, AirlineUse, Carrier
+
+router = APIRouter(prefix="/airlines", tags=["airlines"])
+
+
+@router.get("", response_model=list[AirlineUse])
+async def list_airlines(db: Database) -> Sequence[AirlineUse]:
+    """All airlines, and how many flights each has."""
+    flights = func.count(Flight.id).label("flights")
+    statement = select(Airline, flights).outerjoin(Airline.flights).group_by(Airline.carrier)
+    return (await db.into(AirlineUse, statement.order_by(Airline.name))).all()
+
+
+@router.post("", response_model=AirlineOut, status_code=201)
+async def create_airline(new: AirlineIn, db: Database) -> Airline:
+    """Store an airline; 409 when there is one of this code."""
+    async with db.begin() as session:
+        return await session.insert(new, model=Airline)
+
+
+@router.delete("/{carrier}", status_code=204)
+async def delete_airline(carrier: Annotated[Carrier, Path()], db: Database) -> None:
+    """Remove an airline; 409 while it has flights."""
+    async with db.begin() as session:
+        if not await session.delete(Airline, carrier, missing_ok=True):
+            raise HTTPException(404, f"Airline {carrier} was not found.")
