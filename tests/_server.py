@@ -28,9 +28,15 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of a server that runs until the block ends; both through TCP on 127.0.0.1."""
+async def serving(app: Any, *, send_buffer: int | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of a server that runs until the block ends; both through TCP on 127.0.0.1.
+
+    :param send_buffer: how many bytes, about, the system takes from the server for a client that
+        does not read.
+    """
     with socket.socket() as sock:
+        if send_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
         config = uvicorn.Config(
