@@ -196,6 +196,8 @@ class Watched:
     async def look(self) -> None:
         """Note in ``left`` whatever is open."""
         self.left = [checked_out(self.db.engine), *self._transactions()]
+        if any(self.left):
+            return
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(self.db.engine.pool.size()):  # type: ignore[attr-defined]
                 session = await stack.enter_async_context(self.db.begin())
