@@ -86,7 +86,7 @@ bench:
 	$(MAKE) -C benchmarks PYTHON="$(PYTHON)"
 
 clean:
-	rm -rf .venv-* site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv-* site .pytest_cache .mypy_cache .ruff_cache .hypothesis flights.sqlite*
 
 $(call stamp,demo): pyproject.toml
 	$(call make_venv,--editable ".[sqlite]")

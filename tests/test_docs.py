@@ -39,7 +39,7 @@ PAGES = {
     "docs/errors.md": 3,
     "docs/guide/eager.md": 3,
     "docs/guide/fastapi.md": 8,
-    "docs/guide/from_flask_sqlalchemy.md": 6,
+    "docs/guide/from_flask_sqlalchemy.md": 7,
     "docs/guide/from_orm_session.md": 7,
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
