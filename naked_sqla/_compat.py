@@ -15,7 +15,7 @@ from sqlalchemy import and_, inspect, inspection
 from sqlalchemy.engine import result as _result
 from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Load
+from sqlalchemy.orm import Load, mapperlib
 from sqlalchemy.orm import base as _orm_base
 from sqlalchemy.orm import context as _context
 from sqlalchemy.orm import util as _orm_util
@@ -904,6 +904,24 @@ class WayBack:
             self._pool._return_conn(record)
 
 
+def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
+    """Have a pooled connection set back when it returns, whoever returns it.
+
+    Where this fails the connection is thrown away.  SQLAlchemy keeps its own setting back of the
+    isolation level in the same place.
+    """
+    record = conn._dbapi_connection._connection_record
+
+    def back(raw: Any) -> None:
+        try:
+            reset(raw)
+        except Exception:  # noqa: BLE001
+            # nobody is to get it as it is
+            record.invalidate()
+
+    record.finalize_callback.append(back)
+
+
 def pool_is_exhausted(pool: Any) -> bool:
     """True when a checkout would wait for a connection to come back rather than make one."""
     limit: int = getattr(pool, "_max_overflow", -1)
@@ -1474,3 +1492,47 @@ _SAVEPOINTS = (
     _elements.RollbackToSavepointClause,
     _elements.ReleaseSavepointClause,
 )
+
+
+# ---------------------------------------------------------------- several databases
+
+
+def mapper_of_part(part: Any) -> Mapper[Any] | None:
+    """The mapper that a part of a statement belongs to, as the ORM has annotated it."""
+    entity = getattr(part, "_annotations", {}).get("parententity")
+    return None if entity is None else entity.mapper
+
+
+def mappers_on(table: Any) -> list[Mapper[Any]]:
+    """The mappers of a table; of an association table those that it relates.
+
+    There is no public way from a table to its classes.
+    """
+    mappers = [mapper for registry in mapperlib._all_registries() for mapper in registry.mappers]
+    found = [mapper for mapper in mappers if mapper.local_table == table]
+    found = found or [mapper for mapper in mappers if table in mapper.tables]
+    if found or table.info or table.metadata.info:
+        return found
+    return [
+        mapper
+        for mapper in mappers
+        if any(prop.secondary == table for prop in mapper.relationships)
+    ]
+
+
+def relationship_options(options: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """The relationships that loader options name, and how each is to be loaded.
+
+    The relationship is ``None`` for a wildcard such as ``lazyload("*")``.
+    """
+    for option in options:
+        for load in getattr(option, "context", None) or (option,):
+            lazy = dict(getattr(load, "strategy", None) or ()).get("lazy", _NO_OPTION)
+            if lazy is _NO_OPTION:
+                continue
+            steps = getattr(load.path, "path", load.path)
+            props = [step for step in steps[-2:] if hasattr(step, "secondary")]
+            yield (props[-1] if props else None), lazy
+
+
+_NO_OPTION = object()

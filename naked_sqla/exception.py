@@ -6,6 +6,8 @@
     ├── InvalidSessionState        a session or begin() block is used outside of its life
     ├── ConcurrentSessionUse       a second task is inside the session
     ├── TransactionRolledBack      a commit was asked for, the database had given the transaction up
+    ├── PartialCommit              some databases of a session have committed, and others have not
+    ├── InvalidBind                a statement spans two databases, or belongs to none that is known
     ├── InvalidStatement           not an executable statement              (also a TypeError)
     ├── UnsupportedOption          a loader or execution option that can't be honoured here
     ├── UnknownAttribute           a key that the model, or the statement, does not have
@@ -22,17 +24,20 @@ step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = (
     "BaseNakedSQLAException",
     "ConcurrentSessionUse",
     "ConversionError",
+    "InvalidBind",
     "InvalidCursor",
     "InvalidSessionState",
     "InvalidStatement",
     "NotLoadedError",
     "PageNotFound",
+    "PartialCommit",
     "RowMismatch",
     "TransactionRolledBack",
     "UnknownAttribute",
@@ -47,7 +52,8 @@ class BaseNakedSQLAException(Exception):
 class InvalidSessionState(BaseNakedSQLAException):
     """A session was used after it was closed, a ``begin()`` object was entered twice, or a
     session was asked for that could not keep its promise (an AUTOCOMMIT engine, a second session
-    on the one connection of an in-memory database that the same task already holds).
+    on the one connection of an in-memory database that the same task already holds, a write in
+    a session that reads).
     """
 
 
@@ -63,6 +69,34 @@ class TransactionRolledBack(BaseNakedSQLAException):
 
     PostgreSQL aborts a transaction at its first failing statement; a COMMIT of an aborted
     transaction "succeeds" and stores nothing.  ``__cause__`` is the error that was swallowed.
+    """
+
+
+class PartialCommit(BaseNakedSQLAException):
+    """A session on several databases was committed in some of them, and could not be in others.
+
+    :ivar committed: bind keys of the databases that have stored what was done, ``None`` for the
+        default one.
+    :ivar failed: bind keys of those that have not.
+
+    ``__cause__`` is what the first of these said.
+    """
+
+    def __init__(
+        self, message: str, committed: Sequence[str | None], failed: Sequence[str | None]
+    ) -> None:
+        super().__init__(message, tuple(committed), tuple(failed))
+        self.committed = tuple(committed)
+        self.failed = tuple(failed)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class InvalidBind(BaseNakedSQLAException):
+    """A statement spans two databases, or its bind key is one that the factory does not have.
+
+    Raised before anything of it is sent.
     """
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..exception import ConcurrentSessionUse
-from . import _checks
+from . import _checks, _oneshot
 from ._async_session import AsyncSession
 from ._cancel import needs_connecting, stopper
 from ._current import Current, Entry
@@ -33,6 +33,7 @@ class AsyncSessionBlock:
         "_session",
         "_snapshot",
         "_turns",
+        "_work",
     )
 
     _session: AsyncSession
@@ -45,6 +46,7 @@ class AsyncSessionBlock:
         eager: bool,
         snapshot: bool = False,
         current: Current | None = None,
+        work: type[Work] = Work,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -52,6 +54,7 @@ class AsyncSessionBlock:
         self._eager = eager
         self._snapshot = snapshot
         self._current = current
+        self._work = work
         self._entered = False
         self._entry: Entry | None = None
         self._turns: Turns | None = None
@@ -60,15 +63,18 @@ class AsyncSessionBlock:
         if self._entered:
             _checks.entered_twice()
         self._entered = True
-        self._turns = turns_of(self._engine.sync_engine.pool)
-        if self._turns is not None:
-            await self._turns.take_in_task()
-        work = Work(eager=self._eager)
-        await self._connect(work)
-        self._session = session = AsyncSession._begun(self._engine, work, self._turns is not None)
+        self._session = session = await self._opened()
         if self._current is not None:
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
+
+    async def _opened(self) -> AsyncSession:
+        self._turns = turns_of(self._engine.sync_engine.pool)
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        work = self._work(eager=self._eager)
+        await self._connect(work)
+        return AsyncSession._begun(self._engine, work, self._turns is not None)
 
     async def _connect(self, work: Work) -> None:
         """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
@@ -148,3 +154,34 @@ class AsyncSessionBlock:
 
         def __await__(self):
             _checks.not_async_with("await db.begin()")
+
+
+async def once(
+    engine: AsyncEngine,
+    auto_commit: bool,
+    eager: bool,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any] | None = None,
+    work: type[Work] = Work,
+) -> Any:
+    """Run a function of ``_calls`` as a transaction of its own, or without one.
+
+    :param options: for the connection; where there are any, the transaction is needed.
+    """
+    sync_engine = engine.sync_engine
+    plan = _oneshot.plan(sync_engine, auto_commit, eager, fn, args)
+    if (
+        plan.alone
+        and not options
+        and turns_of(sync_engine.pool) is None
+        and not needs_connecting(sync_engine.pool)
+    ):
+        alone = Work(eager=eager)
+        stop = stopper(alone, sync_engine)
+        with noticing_cancellation():
+            return await hop(nothing, stop, alone.once, sync_engine, plan.options, fn, *args)
+    with_options = {**plan.options, **options} if options else plan.options
+    block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+    async with block as session:
+        return await session._call(fn, *args)

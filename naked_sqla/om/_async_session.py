@@ -187,15 +187,28 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         """True while there is a transaction to commit; False on a closed session."""
         return self._work.in_transaction()
 
-    async def connection(self) -> AsyncConnection:
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: on a factory with ``binds``: for what spans two databases, or has a
+            bind key that is not configured.
+        """
+        return self._engine
+
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
         """The connection, for Core work in the same transaction.
 
         On asyncpg a failure of a statement that runs there, and not through the session, is not
         known to :meth:`commit`.
 
+        :param bind_key: of a factory with ``binds``: the connection to this database.
         :raises InvalidSessionState: on a closed session.
+        :raises InvalidBind: for a bind key that is not configured.
         """
         self._work.check_open("connection")
+        if bind_key is not None:
+            _checks.no_such_bind(bind_key)
         return self.conn
 
     async def commit(self) -> None:

@@ -25,7 +25,7 @@ def execute(
     conn: Connection, eager: bool, statement: Any, parameters: Any, options: Any
 ) -> Result[Any]:
     """The buffered result of a statement."""
-    _checks.statement_options(statement)
+    _checks.statement_options(statement, options)
     return _statement.execute(conn, statement, parameters, options, eager=eager)
 
 
@@ -70,6 +70,8 @@ def get(
     with_for_update: Any,
 ) -> Any:
     """One object by its primary key, or None."""
+    if execution_options:
+        _checks.statement_options(None, execution_options)
     return _lookup.get(
         conn,
         model,
@@ -108,6 +110,7 @@ def into(
     # imported when it is first used: services that load entities never pay for it
     from . import into as _into
 
+    _checks.statement_options(statement, options)
     return _into.execute(
         conn, cls, statement, parameters, validate=validate, execution_options=options
     )
@@ -122,7 +125,7 @@ def stream(
     conn: Connection, eager: bool, statement: Any, parameters: Any, options: Any
 ) -> Result[Any]:
     """A result that reads from the connection while it is read."""
-    _checks.statement_options(statement)
+    _checks.statement_options(statement, options)
     return _statement.stream(conn, statement, parameters, options, eager=eager)
 
 
@@ -138,6 +141,7 @@ def stream_into(
     """:func:`into`, read while it is read: a result of one item, as :func:`stream` gives it."""
     from . import into as _into
 
+    _checks.statement_options(statement, options)
     objects = _into.stream(
         conn, cls, statement, parameters, validate=validate, execution_options=options
     )

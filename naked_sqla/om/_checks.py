@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from .. import _compat
-from ..exception import InvalidSessionState, UnsupportedOption
+from ..exception import InvalidBind, InvalidSessionState, UnsupportedOption
 
 # Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
 _INSTEAD = {
@@ -90,6 +90,50 @@ def factory_arguments(
         )
 
 
+def databases(
+    kind: type, wanted: type, binds: object, reader: object, two_phase: object
+) -> Mapping[str, Any]:
+    """Raise ``TypeError`` for what can't be the other databases of a factory.
+
+    :return: the engines by bind key.
+    """
+    name, needed = kind.__name__, wanted.__name__
+    if reader is not None and not isinstance(reader, wanted):
+        raise TypeError(
+            f"{name}(reader=...) takes {_article(needed)} {needed}, not {_shown(reader)}."
+        )
+    if not isinstance(two_phase, bool):
+        raise TypeError(f"{name}(two_phase=...) takes True or False, not {_shown(two_phase)}.")
+    if binds is None:
+        return {}
+    if not isinstance(binds, Mapping):
+        raise TypeError(
+            f"{name}(binds=...) takes a dictionary of engines by bind key, not {_shown(binds)}. "
+            f'Write binds={{"logs": engine}}.'
+        )
+    for key, engine in binds.items():
+        if not isinstance(key, str) or not isinstance(engine, wanted):
+            raise TypeError(
+                f"{name}(binds=...) takes names with {_article(needed)} {needed} each, not "
+                f"{_shown(key)} with {_shown(engine)}."
+            )
+    return binds
+
+
+def can_prepare(name: str, dialects: Mapping[str | None, Any]) -> None:
+    """Raise ``ValueError`` where a database has no prepared transactions.
+
+    :param dialects: of the engines, by bind key.
+    """
+    for key, dialect in dialects.items():
+        if dialect.name != "postgresql":
+            which = "the default database" if key is None else f"the database {key!r}"
+            raise ValueError(
+                f"{name}(two_phase=True) needs prepared transactions in all databases, and {which} "
+                f"is {dialect.name}, which has none. Leave two_phase out."
+            )
+
+
 def session_connection(kind: type, conn: object, wanted: type) -> None:
     """Raise ``TypeError`` when a session is built on something else than a connection."""
     name, needed = kind.__name__, wanted.__name__
@@ -123,11 +167,32 @@ def stream_options(options: object) -> None:
         _no_identity_token(options)
 
 
-def statement_options(statement: object) -> None:
-    """Raise ``UnsupportedOption`` for an identity token among a statement's own options."""
+def statement_options(statement: object, options: Mapping[str, Any] | None = None) -> None:
+    """Raise for options, of a statement or its call, that would not be followed.
+
+    :raises UnsupportedOption: for an identity token among a statement's own.
+    :raises InvalidBind: for a bind key, which was taken out where it was followed.
+    """
     own: Any = getattr(statement, "get_execution_options", None)
-    if own is not None and (options := own()):
-        _no_identity_token(options)
+    if own is not None and (of_statement := own()):
+        _no_identity_token(of_statement)
+        _no_bind_key(of_statement)
+    if options:
+        _no_bind_key(options)
+
+
+def _no_bind_key(options: Mapping[str, Any]) -> None:
+    key = options.get("bind_key")
+    if key is not None:
+        no_such_bind(key)
+
+
+def no_such_bind(key: object) -> NoReturn:
+    """Raise ``InvalidBind`` for a bind key where there is only one database."""
+    raise InvalidBind(
+        f"bind_key={key!r} names a database, and there is only one here. Give the factory its "
+        f"engine: binds={{{key!r}: engine}}."
+    )
 
 
 def _no_identity_token(options: Mapping[str, Any]) -> None:
@@ -192,6 +257,7 @@ def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
     """Raise for options that ``begin()`` can't be given on this engine."""
     if options:
         execution_options(options)
+        _no_bind_key(options)
         options = {**engine.get_execution_options(), **options}
     else:
         options = engine.get_execution_options()
@@ -200,7 +266,12 @@ def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
 
 def entered_twice(made_by: str = "begin") -> NoReturn:
     """Raise ``InvalidSessionState`` for a block that is entered again."""
-    one = {"begin": "transaction", "begin_nested": "savepoint", "stream": "stream"}[made_by]
+    one = {
+        "begin": "transaction",
+        "read": "transaction",
+        "begin_nested": "savepoint",
+        "stream": "stream",
+    }[made_by]
     raise InvalidSessionState(
         f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "
         f"again for another one."

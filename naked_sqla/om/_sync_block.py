@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
 from ..exception import ConcurrentSessionUse
-from . import _checks
+from . import _checks, _oneshot
 from ._current import Current, Entry
 from ._sync_session import Session
 from ._turns import Turns, turns_of
@@ -31,6 +31,7 @@ class SessionBlock:
         "_session",
         "_snapshot",
         "_turns",
+        "_work",
     )
 
     _session: Session
@@ -43,6 +44,7 @@ class SessionBlock:
         eager: bool,
         snapshot: bool = False,
         current: Current | None = None,
+        work: type[Work] = Work,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -50,6 +52,7 @@ class SessionBlock:
         self._eager = eager
         self._snapshot = snapshot
         self._current = current
+        self._work = work
         self._entered = False
         self._entry: Entry | None = None
         self._turns: Turns | None = None
@@ -58,10 +61,16 @@ class SessionBlock:
         if self._entered:
             _checks.entered_twice()
         self._entered = True
+        self._session = session = self._opened()
+        if self._current is not None:
+            self._entry = self._current.enter(threading.current_thread(), session)
+        return session
+
+    def _opened(self) -> Session:
         self._turns = turns_of(self._engine.pool)
         if self._turns is not None:
             self._turns.take_in_thread()
-        work = Work(eager=self._eager)
+        work = self._work(eager=self._eager)
         try:
             work.connect(self._engine, self._options, self._snapshot)
         except BaseException:
@@ -69,10 +78,7 @@ class SessionBlock:
                 work.release(quietly=True)
             self._release_turn()
             raise
-        self._session = session = Session._begun(work)
-        if self._current is not None:
-            self._entry = self._current.enter(threading.current_thread(), session)
-        return session
+        return Session._begun(work)
 
     def __exit__(
         self,
@@ -108,3 +114,25 @@ class SessionBlock:
 
         def __aexit__(self, *_):
             return None
+
+
+def once(
+    engine: Engine,
+    auto_commit: bool,
+    eager: bool,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any] | None = None,
+    work: type[Work] = Work,
+) -> Any:
+    """Run a function of ``_calls`` as a transaction of its own, or without one.
+
+    :param options: for the connection; where there are any, the transaction is needed.
+    """
+    plan = _oneshot.plan(engine, auto_commit, eager, fn, args)
+    if plan.alone and not options and turns_of(engine.pool) is None:
+        return Work(eager=eager).once(engine, plan.options, fn, *args)
+    with_options = {**plan.options, **options} if options else plan.options
+    block = SessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+    with block as session:
+        return session._call(fn, *args)

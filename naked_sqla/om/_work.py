@@ -29,6 +29,12 @@ _ABORTED = "25P02"
 # libpq's PQTRANS_INERROR.
 _IN_ERROR = 3
 
+LOST = (
+    "nothing was committed: a statement of this session failed, and the database gave the whole "
+    "transaction up. Let the error leave the block, or run what may fail inside "
+    "`session.begin_nested()`, whose rollback keeps the rest."
+)
+
 
 class Work:
     """One transaction on one connection, and whether it may still be used.
@@ -65,13 +71,13 @@ class Work:
         """
         self.conn = conn = engine.connect()
         if options:
-            self._set_options(options)
+            self.set_options(options)
         conn.begin()
         if snapshot:
             self._really_begin()
         self.open = True
 
-    def _set_options(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         """Set execution options for this use of the connection.
 
         SQLAlchemy notes what to set back only after it has set it: what is torn in between, by a
@@ -103,7 +109,7 @@ class Work:
         self.conn = conn = engine.connect()
         try:
             if options:
-                self._set_options(options)
+                self.set_options(options)
             return fn(conn, self.eager, *args)
         finally:
             # Nothing was written: how this ends changes nothing for the caller.
@@ -120,12 +126,7 @@ class Work:
 
     def check_open(self, what: str) -> None:
         """Raise ``InvalidSessionState`` on a closed session."""
-        if not self.open:
-            call = what if " " in what else f"{what}()"
-            raise InvalidSessionState(
-                f"{call} on a closed session: it was committed, rolled back, or its block has "
-                f"ended. Open another one with begin(); results read before stay readable."
-            )
+        check_open(self.open, what)
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function of ``_calls`` in the transaction."""
@@ -211,6 +212,15 @@ class Work:
                 "error leave the `begin_nested()` block, or set one around what may fail."
             ) from swallowed
 
+    def is_lost(self) -> bool:
+        """True when there is nothing left that a commit would store."""
+        return self._given_up(self.failure)
+
+    def lost_since(self, point: NestedTransaction, before: BaseException | None) -> bool:
+        """True when nothing is left of what was done since a savepoint; arguments as below."""
+        swallowed = self.failure if self.failure is not before else None
+        return point.is_active and self._given_up(swallowed)
+
     def commit(self) -> None:
         """Commit, and close the session whatever comes of it.
 
@@ -218,21 +228,17 @@ class Work:
         """
         self.open = False
         failure, self.failure = self.failure, None
-        self._close_streams()
+        self.close_streams()
         if self._given_up(failure):
             self.rollback_quietly()
-            raise TransactionRolledBack(
-                "nothing was committed: a statement of this session failed, and the database gave "
-                "the whole transaction up. Let the error leave the block, or run what may fail "
-                "inside `session.begin_nested()`, whose rollback keeps the rest."
-            ) from failure
+            raise TransactionRolledBack(LOST) from failure
         self.end_transaction(commit=True)
 
     def rollback(self) -> None:
         """Roll back, and close the session whatever comes of it."""
         self.open = False
         self.failure = None
-        self._close_streams()
+        self.close_streams()
         self.end_transaction(commit=False)
 
     def end_transaction(self, commit: bool) -> None:
@@ -285,7 +291,7 @@ class Work:
             way.give_up()
             raise
 
-    def _close_streams(self) -> None:
+    def close_streams(self) -> None:
         """Close what was not read to its end: an open cursor on SQLite holds its lock."""
         streams, self.streams = self.streams, {}
         for close in streams.values():
@@ -313,6 +319,19 @@ class Work:
         except DBAPIError:
             return True
         return False
+
+
+def check_open(is_open: bool, what: str) -> None:
+    """Raise ``InvalidSessionState`` unless a session is open.
+
+    :param what: was called, or done.
+    """
+    if not is_open:
+        call = what if " " in what else f"{what}()"
+        raise InvalidSessionState(
+            f"{call} on a closed session: it was committed, rolled back, or its block has "
+            f"ended. Open another one with begin(); results read before stay readable."
+        )
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..exception import InvalidSessionState
-from . import _checks, _oneshot
-from ._async_block import AsyncSessionBlock
+from . import _checks
+from ._async_block import AsyncSessionBlock, once
 from ._async_calls import AsyncCalls
 from ._async_pages import AsyncPages
 from ._async_session import AsyncSession
 from ._async_writes import AsyncWrites
-from ._cancel import needs_connecting, stopper
 from ._current import Current, in_task
-from ._hop import hop, nothing, noticing_cancellation
-from ._turns import turns_of
-from ._work import Work
+
+if TYPE_CHECKING:
+    from ._async_reader import AsyncReader
+    from ._several import Databases
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
@@ -30,13 +30,25 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
     :param auto_commit: commit at the end of a block that was left without an exception.
     :param eager: ``"mapped"`` loads the relationships that are mapped to be loaded eagerly
         (``lazy="selectin"`` and its kin); ``"explicit"`` only those that a statement asks for.
+    :param binds: engines of further databases, by the bind key that models have.
+    :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
+    :param reader: an engine that :meth:`read` uses, such as one of a replica.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
-    :raises ValueError: for another word as ``eager``.
+    :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
+        prepared transactions.
 
     A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
     """
 
-    __slots__ = ("__weakref__", "_auto_commit", "_current", "_eager", "_engine")
+    __slots__ = (
+        "__weakref__",
+        "_auto_commit",
+        "_current",
+        "_databases",
+        "_eager",
+        "_engine",
+        "_reader",
+    )
 
     def __init__(
         self,
@@ -44,12 +56,23 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         *,
         auto_commit: bool = True,
         eager: Literal["mapped", "explicit"] = "mapped",
+        binds: Mapping[str, AsyncEngine] | None = None,
+        two_phase: bool = False,
+        reader: AsyncEngine | None = None,
     ) -> None:
         _checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
         self._current = Current()
+        others = _checks.databases(type(self), AsyncEngine, binds, reader, two_phase)
+        self._reader = reader
+        self._databases: Databases | None = None
+        if others:
+            # imported where it is needed: with one database nobody pays for it
+            from ._several import databases
+
+            self._databases = databases(type(self).__name__, engine, others, two_phase)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -78,9 +101,53 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
         _checks.begin_options(self._engine.sync_engine, execution_options)
-        return AsyncSessionBlock(
-            self._engine, self._auto_commit, execution_options, self._eager, current=self._current
+        if self._databases is None:
+            return AsyncSessionBlock(
+                self._engine,
+                self._auto_commit,
+                execution_options,
+                self._eager,
+                current=self._current,
+            )
+        from ._async_routed import AsyncRoutedBlock
+
+        return AsyncRoutedBlock(
+            self._databases,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
         )
+
+    def read(self, **execution_options: Any) -> AsyncReader:
+        """Read from the ``reader``, or from the engine where none is given, and write nothing.
+
+        ``async with db.read() as session:`` is one read-only transaction;
+        ``await db.read().scalars(...)`` runs one statement.  With ``binds`` the reader stands for
+        the default database.
+
+        A write is refused before it is sent.  What can't be seen, such as a function that writes,
+        PostgreSQL and SQLite refuse.
+
+        :param execution_options: as in :meth:`begin`.
+        :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
+        """
+        from ._async_reader import AsyncReader
+
+        engine = self._reader or self._engine
+        databases = self._databases and self._databases.reading(engine)
+        return AsyncReader(engine, self._eager, execution_options, self._current, databases)
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: for what spans two databases, or has a bind key that is not configured.
+        """
+        if self._databases is None:
+            return self._engine
+        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
 
     def current_session(self) -> AsyncSession:
         """The innermost session that this task has opened, for code too deep to pass it to.
@@ -92,19 +159,12 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         session: AsyncSession = in_task(self._current)
         return session
 
-    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        engine = self._engine.sync_engine
-        plan = _oneshot.plan(engine, self._auto_commit, self._eager, fn, args)
-        if plan.alone and turns_of(engine.pool) is None and not needs_connecting(engine.pool):
-            work = Work(eager=self._eager)
-            stop = stopper(work, engine)
-            with noticing_cancellation():
-                return await hop(nothing, stop, work.once, engine, plan.options, fn, *args)
-        block = AsyncSessionBlock(
-            self._engine, plan.commit, plan.options, self._eager, plan.snapshot
-        )
-        async with block as session:
-            return await session._call(fn, *args)
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        engine = self._engine
+        if self._databases is not None:
+            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            engine = self._databases.engines[key]
+        return once(engine, self._auto_commit, self._eager, fn, args)
 
     if not TYPE_CHECKING:
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
 from ..exception import InvalidSessionState
-from . import _checks, _oneshot
+from . import _checks
 from ._current import Current, in_thread
-from ._sync_block import SessionBlock
+from ._sync_block import SessionBlock, once
 from ._sync_calls import SyncCalls
 from ._sync_pages import SyncPages
 from ._sync_session import Session
 from ._sync_writes import SyncWrites
-from ._turns import turns_of
-from ._work import Work
+
+if TYPE_CHECKING:
+    from ._several import Databases
+    from ._sync_reader import Reader
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")
 
@@ -28,13 +30,25 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
     :param auto_commit: commit at the end of a block that was left without an exception.
     :param eager: ``"mapped"`` loads the relationships that are mapped to be loaded eagerly
         (``lazy="selectin"`` and its kin); ``"explicit"`` only those that a statement asks for.
+    :param binds: engines of further databases, by the bind key that models have.
+    :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
+    :param reader: an engine that :meth:`read` uses, such as one of a replica.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
-    :raises ValueError: for another word as ``eager``.
+    :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
+        prepared transactions.
 
     A call such as ``db.scalars(select(User))`` runs one statement, with no block around it.
     """
 
-    __slots__ = ("__weakref__", "_auto_commit", "_current", "_eager", "_engine")
+    __slots__ = (
+        "__weakref__",
+        "_auto_commit",
+        "_current",
+        "_databases",
+        "_eager",
+        "_engine",
+        "_reader",
+    )
 
     def __init__(
         self,
@@ -42,12 +56,23 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         *,
         auto_commit: bool = True,
         eager: Literal["mapped", "explicit"] = "mapped",
+        binds: Mapping[str, Engine] | None = None,
+        two_phase: bool = False,
+        reader: Engine | None = None,
     ) -> None:
         _checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
         self._current = Current()
+        others = _checks.databases(type(self), Engine, binds, reader, two_phase)
+        self._reader = reader
+        self._databases: Databases | None = None
+        if others:
+            # imported where it is needed: with one database nobody pays for it
+            from ._several import databases
+
+            self._databases = databases(type(self).__name__, engine, others, two_phase)
 
     @property
     def engine(self) -> Engine:
@@ -76,9 +101,52 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
         _checks.begin_options(self._engine, execution_options)
-        return SessionBlock(
-            self._engine, self._auto_commit, execution_options, self._eager, current=self._current
+        if self._databases is None:
+            return SessionBlock(
+                self._engine,
+                self._auto_commit,
+                execution_options,
+                self._eager,
+                current=self._current,
+            )
+        from ._sync_routed import RoutedBlock
+
+        return RoutedBlock(
+            self._databases,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
         )
+
+    def read(self, **execution_options: Any) -> Reader:
+        """Read from the ``reader``, or from the engine where none is given, and write nothing.
+
+        ``with db.read() as session:`` is one read-only transaction; ``db.read().scalars(...)``
+        runs one statement.  With ``binds`` the reader stands for the default database.
+
+        A write is refused before it is sent.  What can't be seen, such as a function that writes,
+        PostgreSQL and SQLite refuse.
+
+        :param execution_options: as in :meth:`begin`.
+        :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
+        """
+        from ._sync_reader import Reader
+
+        engine = self._reader or self._engine
+        databases = self._databases and self._databases.reading(engine)
+        return Reader(engine, self._eager, execution_options, self._current, databases)
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: for what spans two databases, or has a bind key that is not configured.
+        """
+        if self._databases is None:
+            return self._engine
+        engine: Engine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
 
     def current_session(self) -> Session:
         """The innermost session that this thread has opened, for code too deep to pass it to.
@@ -91,12 +159,11 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         return session
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        plan = _oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
-        if plan.alone and turns_of(self._engine.pool) is None:
-            return Work(eager=self._eager).once(self._engine, plan.options, fn, *args)
-        block = SessionBlock(self._engine, plan.commit, plan.options, self._eager, plan.snapshot)
-        with block as session:
-            return session._call(fn, *args)
+        engine = self._engine
+        if self._databases is not None:
+            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            engine = self._databases.engines[key]
+        return once(engine, self._auto_commit, self._eager, fn, args)
 
     if not TYPE_CHECKING:
 
