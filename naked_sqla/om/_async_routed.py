@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from . import _checks
 from ._async_block import AsyncSessionBlock
 from ._async_session import AsyncSession
-from ._binding import Key
+from ._belonging import Key
 from ._cancel import stopper
 from ._current import Current
 from ._guard import TaskGuard

@@ -1,31 +1,18 @@
-"""Which of several databases a statement belongs to, told from the statement alone.
-
-A model's database is the ``__bind_key__`` of its class; else the ``"bind_key"`` in the ``info`` of
-its table; else that of the table's metadata; else the default database, whose key is ``None``.
-"""
+"""Which of several databases a call goes to, told from its arguments alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import Table, inspect
-from sqlalchemy.sql import ClauseElement, visitors
-from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql import ClauseElement
 
 from .. import _compat
 from ..exception import InvalidBind
 from . import _calls
-
-OPTION = "bind_key"
-
-Key = str | None
-# What belongs to which database: a name of something for each key.
-Found = dict[Key, str]
+from ._belonging import OPTION, Found, Key, collect, eager_loads, mapped, of_paths, refuse_several
 
 _REMEMBERED = 1000
-
-_LOADING = frozenset({"selectin", "subquery", "immediate", "joined", False})
 
 # Where the functions of ``_calls`` that run a statement have it, and its execution options.
 _PLACES: dict[Callable[..., Any], tuple[int, int]] = {
@@ -73,7 +60,7 @@ class Routes:
                 return self._of_statement(subject, args[2] or (), eager), args
             return self._of_statement(subject, (), eager and fn is not _calls.into), args
         if fn is _calls.preload:
-            return self._one(_of_paths(args[1], eager)), args
+            return self._one(of_paths(args[1], eager)), args
         return self._of_objects(args, eager)
 
     def of(self, *subjects: Any) -> Key:
@@ -81,7 +68,7 @@ class Routes:
         found: Found = {}
         for subject in subjects:
             if subject is not None:
-                _collect(subject, found)
+                collect(subject, found)
         return self._one(found)
 
     def key(self, key: Key) -> Key:
@@ -106,8 +93,8 @@ class Routes:
         if known is not None and known in self._remembered:
             return self._remembered[known]
         found: Found = {}
-        _collect(subject, found)
-        _eager_loads(subject, options, eager, found)
+        collect(subject, found)
+        eager_loads(subject, options, eager, found)
         key = self._one(found)
         if known is not None:
             if len(self._remembered) >= _REMEMBERED:
@@ -117,7 +104,7 @@ class Routes:
 
     def _of_objects(self, args: tuple[Any, ...], eager: bool) -> tuple[Key, tuple[Any, ...]]:
         """For what takes a model, an object, several of them, or a statement, in first place."""
-        classes = [arg for arg in args if _mapper(arg) is not None]
+        classes = [arg for arg in args if mapped(arg) is not None]
         if len(classes) == 1:
             return self._of_statement(classes[0], (), eager=False), args
         if classes:
@@ -125,21 +112,21 @@ class Routes:
         subject = args[0] if args else None
         if isinstance(subject, ClauseElement):
             return self._of_statement(subject, (), eager), args
-        if _mapper(subject.__class__) is not None:
+        if mapped(subject.__class__) is not None:
             return self._of_statement(subject.__class__, (), eager=False), args
         if isinstance(subject, Iterable) and not isinstance(subject, str | bytes | Mapping):
             # looked at here, and once more by who stores them
             objects = subject if isinstance(subject, list | tuple) else list(subject)
             kinds = {obj.__class__ for obj in objects}
-            mapped = [kind for kind in kinds if _mapper(kind) is not None]
-            return self.of(*mapped), (objects, *args[1:])
+            models = [kind for kind in kinds if mapped(kind) is not None]
+            return self.of(*models), (objects, *args[1:])
         return None, args
 
     def _one(self, found: Found) -> Key:
         if not found:
             return None
         if len(found) > 1:
-            _refuse_several(found)
+            refuse_several(found)
         ((key, what),) = found.items()
         return self._known(key, what)
 
@@ -178,131 +165,3 @@ def _without_own_key(at: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return args
     statement = args[at].execution_options(**{OPTION: None})
     return (*args[:at], statement, *args[at + 1 :])
-
-
-def _mapper(subject: Any) -> Any:
-    """The mapper of a mapped class, or None."""
-    if not isinstance(subject, type):
-        return None
-    found: Any = inspect(subject, raiseerr=False)
-    return found if hasattr(found, "local_table") else None
-
-
-# ---------------------------------------------------------------- what a statement is about
-
-
-def _collect(subject: Any, found: Found) -> None:
-    """Add the databases of whatever a statement is made of."""
-    mapper = _mapper(subject)
-    if mapper is None and hasattr(subject, "local_table"):
-        mapper = subject
-    if mapper is not None:
-        tables: Iterable[Any] = _tables_of(mapper)
-    else:
-        tables = _tables_in(getattr(subject, "__clause_element__", lambda: subject)())
-    for table in tables:
-        found.setdefault(key_of_table(table), f"table {table.name!r}")
-
-
-def _tables_in(statement: Any) -> Iterator[Any]:
-    """The tables that an expression names, one time or several."""
-    waiting, seen = [statement], {id(statement)}
-    while waiting:
-        for part in visitors.iterate(waiting.pop()):
-            mapper = _compat.mapper_of_part(part)
-            if mapper is not None:
-                yield from _tables_of(mapper)
-            if isinstance(part, Table):
-                yield part
-            elif isinstance(part, ColumnClause) and part.table is not None:
-                # an UPDATE names the tables of its WHERE by their columns only
-                origin: Any = part.table
-                while not isinstance(origin, Table) and hasattr(origin, "element"):
-                    origin = origin.element
-                if isinstance(origin, Table):
-                    yield origin
-                elif isinstance(origin, ClauseElement) and id(origin) not in seen:
-                    seen.add(id(origin))
-                    waiting.append(origin)
-
-
-def _tables_of(mapper: Any) -> Iterator[Any]:
-    for sub in {mapper, *mapper.with_polymorphic_mappers}:
-        yield from sub.tables
-
-
-def key_of_table(table: Any) -> Key:
-    """The bind key of a table, by its classes, its ``info``, or its metadata's."""
-    keys = {getattr(mapper.class_, "__bind_key__", None) for mapper in _compat.mappers_on(table)}
-    if len(keys) > 1:
-        names = ", ".join(repr(key) for key in sorted(keys, key=str))
-        raise InvalidBind(
-            f"the classes of table {table.name!r} have several bind keys: {names}. A table is in "
-            f"one database: give all classes on it the same __bind_key__."
-        )
-    key: Key = keys.pop() if keys else None
-    if key is None and isinstance(table, Table):
-        key = table.info.get(OPTION) or table.metadata.info.get(OPTION)
-    return key
-
-
-def _refuse_several(found: Found) -> NoReturn:
-    parts = ", ".join(
-        f"{what} in {'the default database' if key is None else repr(key)}"
-        for key, what in found.items()
-    )
-    raise InvalidBind(
-        f"a statement spans several databases: {parts}; nothing of it was sent. Write a statement "
-        f"for each, or name the one that has all of it: "
-        f'execution_options={{"{OPTION}": ...}}.'
-    )
-
-
-# ---------------------------------------------------------------- what is loaded besides
-
-
-def _of_paths(paths: Iterable[Any], eager: bool) -> Found:
-    """The databases of what ``preload()`` reads."""
-    found: Found = {}
-    for path in paths:
-        for step in path if isinstance(path, tuple | list) else (path,):
-            prop: Any = getattr(step, "property", None)
-            if hasattr(prop, "mapper"):
-                _collect(prop.parent, found)
-                _related(prop, found)
-                _eager_loads(prop.mapper.class_, (), eager, found)
-    return found
-
-
-def _eager_loads(subject: Any, options: Iterable[Any], eager: bool, found: Found) -> None:
-    """Add the databases of relationships that are loaded by options, or as they are mapped."""
-    named: dict[Any, bool] = {}
-    wildcard = False
-    for prop, lazy in _compat.relationship_options(options):
-        if prop is None:
-            wildcard = wildcard or lazy not in _LOADING
-        else:
-            named[prop] = lazy in _LOADING
-            if named[prop]:
-                _related(prop, found)
-    if not eager or wildcard:
-        return
-    roots = [_mapper(subject)] if isinstance(subject, type) else _compat.mappers_of(subject)
-    waiting = [mapper for mapper in roots if mapper is not None]
-    seen = set(waiting)
-    while waiting:
-        for sub in waiting.pop().self_and_descendants:
-            for prop in sub.relationships:
-                if prop.lazy in _LOADING and named.get(prop, True):
-                    _related(prop, found)
-                    if prop.mapper not in seen:
-                        seen.add(prop.mapper)
-                        waiting.append(prop.mapper)
-
-
-def _related(prop: Any, found: Found) -> None:
-    where = f"{prop.parent.class_.__name__}.{prop.key}, which is loaded with it,"
-    for table in _tables_of(prop.mapper):
-        found.setdefault(key_of_table(table), where)
-    if prop.secondary is not None and isinstance(prop.secondary, Table):
-        found.setdefault(key_of_table(prop.secondary), where)

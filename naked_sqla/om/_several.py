@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..exception import InvalidSessionState, PartialCommit, TransactionRolledBack
 from . import _checks
-from ._binding import Key, Routes
+from ._belonging import Key
+from ._binding import Routes
 from ._work import LOST, Work, check_open
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from . import _checks
-from ._binding import Key
+from ._belonging import Key
 from ._current import Current
 from ._guard import ThreadGuard
 from ._several import Databases, Several, not_opened

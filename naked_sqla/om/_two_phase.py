@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..exception import PartialCommit
-from ._binding import Key
+from ._belonging import Key
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
