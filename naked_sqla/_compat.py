@@ -904,6 +904,15 @@ class WayBack:
             self._pool._return_conn(record)
 
 
+def prepares_in_transactions_only(conn: Any) -> bool:
+    """True for an asyncpg connection without prepared statements that are kept.
+
+    They are switched off for a pooler such as pgbouncer, which may send what follows PREPARE to
+    another server, unless a transaction is open.
+    """
+    return getattr(conn.connection.dbapi_connection, "_prepared_statement_cache", True) is None
+
+
 def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
     """Have a pooled connection set back when it returns, whoever returns it.
 

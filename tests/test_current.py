@@ -230,6 +230,9 @@ async def test_a_block_that_could_not_be_opened(engine: AsyncEngine) -> None:
         async with broken.begin():
             pass
     refused(broken.current_session)
+    # the driver's thread, which waits for a connection that there never was
+    gc.collect()
+    await broken.engine.dispose()
 
 
 def test_by_thread(sync_engine: Engine) -> None:

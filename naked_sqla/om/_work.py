@@ -71,7 +71,7 @@ class Work:
         """
         self.conn = conn = engine.connect()
         if options:
-            self.set_options(options)
+            self._take_options(options)
         self.before_begin()
         conn.begin()
         if snapshot:
@@ -80,6 +80,14 @@ class Work:
 
     def before_begin(self) -> None:
         """What has to be set on the connection before its transaction begins."""
+
+    def _take_options(self, options: Mapping[str, Any]) -> None:
+        """Set what was asked for; without AUTOCOMMIT, which spares time only, behind a pooler."""
+        if options.get("isolation_level") == "AUTOCOMMIT" and (
+            _compat.prepares_in_transactions_only(self.conn)
+        ):
+            return
+        self.set_options(options)
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Set execution options for this use of the connection.
@@ -108,12 +116,13 @@ class Work:
     ) -> Any:
         """Run one statement that only reads, on a connection that is given back at once.
 
-        :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given.
+        :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;
+            not followed behind a pooler, which needs a transaction to stay with one server.
         """
         self.conn = conn = engine.connect()
         try:
             if options:
-                self.set_options(options)
+                self._take_options(options)
             return fn(conn, self.eager, *args)
         finally:
             # Nothing was written: how this ends changes nothing for the caller.
