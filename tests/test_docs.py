@@ -37,6 +37,7 @@ PAGES = {
     "docs/statements.md": 8,
     "docs/objects.md": 6,
     "docs/errors.md": 3,
+    "docs/guide/databases.md": 9,
     "docs/guide/eager.md": 3,
     "docs/guide/fastapi.md": 8,
     "docs/guide/from_flask_sqlalchemy.md": 7,

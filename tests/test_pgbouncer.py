@@ -6,11 +6,12 @@ Runs where pgbouncer is installed (Debian: ``apt-get install pgbouncer``).
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, create_engine, func, insert, literal, select, text
+from sqlalchemy import URL, Integer, bindparam, create_engine, func, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -34,6 +35,12 @@ CONNECT: dict[str, dict[str, Any]] = {
         "prepared_statement_name_func": str,
     },
     "psycopg": {"prepare_threshold": None},
+    # as SQLAlchemy's documentation writes it; last, since it leaves statements on the servers
+    "asyncpg with names": {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__asyncpg_{uuid.uuid4()}__",
+    },
 }
 
 
@@ -63,13 +70,13 @@ def pooler(postgres_server: URL) -> Iterator[URL]:
     admin.dispose()
 
 
-@pytest.fixture(params=["asyncpg", "psycopg"])
+@pytest.fixture(params=CONNECT)
 async def db(
     pooler: URL, request: pytest.FixtureRequest, anyio_backend: str
 ) -> AsyncIterator[AsyncSessionFactory]:
-    driver: str = request.param
-    url = pooler.set(drivername=f"postgresql+{driver}")
-    engine = create_async_engine(url, pool_size=20, connect_args=CONNECT[driver])
+    name: str = request.param
+    url = pooler.set(drivername=f"postgresql+{name.split()[0]}")
+    engine = create_async_engine(url, pool_size=20, connect_args=CONNECT[name])
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.drop_all)
         await conn.run_sync(Base.metadata.create_all)
@@ -83,7 +90,9 @@ async def at_once(use: Callable[[int], Any], users: int = 20) -> None:
             group.create_task(use(n))
 
 
-async def test_more_sessions_than_servers(db: AsyncSessionFactory) -> None:
+async def test_more_sessions_than_servers(
+    db: AsyncSessionFactory, request: pytest.FixtureRequest
+) -> None:
     async def use(n: int) -> None:
         for i in range(5):
             async with db.begin() as session:
@@ -100,7 +109,7 @@ async def test_more_sessions_than_servers(db: AsyncSessionFactory) -> None:
         assert found <= SERVERS
         # nothing piles up on the servers
         prepared = await session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
-        assert prepared == 0
+        assert prepared == 0 or "names" in request.node.name
 
 
 async def test_one_call(db: AsyncSessionFactory) -> None:
@@ -110,8 +119,9 @@ async def test_one_call(db: AsyncSessionFactory) -> None:
         for i in range(20):
             # as many texts as calls, so that another's statement gives another's answer
             value = n * 100 + i
-            assert await db.scalar(select(literal(value).label(f"v{value}"))) == value
-            assert await db.read().scalar(select(literal(value).label(f"r{value}"))) == value
+            written = bindparam("value", value, Integer, literal_execute=True)
+            assert await db.scalar(select(written)) == value
+            assert await db.read().scalar(select(written)) == value
             if i % 5 == 0:
                 await db.execute(insert(Note), {"text": f"{n} {i}"})
 
