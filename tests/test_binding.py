@@ -341,6 +341,10 @@ def test_what_writes_by_object() -> None:
     assert of([Entry(), Tag()], None)[0] == "logs"
     assert of(object(), None, Entry)[0] == "logs"
     assert of(select(Entry), 1)[0] == "logs"
+    assert of({"user_id": 1}, (), True, {"model": Entry})[0] == "logs"
+    assert of(Entry, 1, {"user_id": Entry.__table__.c.user_id + 1})[0] == "logs"
+    with pytest.raises(InvalidBind, match="spans"):
+        of(Entry, 1, {"user_id": select(User.id).scalar_subquery()})
     assert of([], None)[0] is None
     assert of("text")[0] is None
     assert of()[0] is None

@@ -265,6 +265,36 @@ def test_wrong_arguments() -> None:
         AsyncSessionFactory(postgres, binds={"logs": engine}, two_phase=True)
 
 
+async def test_what_writes_by_object_and_pages(db: AsyncSessionFactory) -> None:
+    async with db.begin() as session:
+        stored_entry = await session.insert(Entry(text="one"))
+        await session.insert_all(Entry(text=f"more {n}") for n in range(3))
+        await session.insert(User(name="ada"))
+        page = await session.paginate(select(Entry).order_by(Entry.id), per_page=2)
+        assert [entry.text for entry in page.items] == ["one", "more 0"]
+        assert page.total == 4
+        following = await page.next()
+        assert len(following.items) == 2
+        await session.update(Entry, stored_entry.id, text="changed")
+        with pytest.raises(InvalidBind, match="spans"):
+            await session.insert_all([Entry(text="x"), User(name="x")])
+    by_key = await db.keyset(select(Entry).order_by(Entry.id), per_page=3)
+    assert [entry.text for entry in by_key.items] == ["changed", "more 0", "more 1"]
+    await db.delete(Entry, 1)
+    reading = db.read()
+    assert (await reading.paginate(select(Entry).order_by(Entry.id))).total == 3
+    async with db.read() as session:
+        for call in (
+            session.insert(Entry(text="x")),
+            session.delete(Entry, 2),
+            session.update(Entry, 2, text="x"),
+            session.insert_all([Entry(text="x")]),
+        ):
+            with pytest.raises(InvalidSessionState, match="only reads"):
+                await call
+        assert (await session.keyset(select(Entry).order_by(Entry.id))).has_next is False
+
+
 # ---------------------------------------------------------------- how they end
 
 

@@ -150,6 +150,15 @@ async def test_a_write_is_refused_before_it_is_sent(
     assert seen == []
 
 
+@pytest.mark.parametrize("backend", ["asyncpg"], indirect=True)
+async def test_no_copy(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
+    seen = sent(engine)
+    async with db.read() as session:
+        with pytest.raises(InvalidSessionState, match=r"copy_in\(\) in a session that only reads"):
+            await session.copy_in(Note, [{"text": "new"}])
+    assert seen == []
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_function_that_is_not_known_to_read_is_refused(db: AsyncSessionFactory) -> None:
     def insert_all(conn: Any, eager: bool, objs: Any) -> None:

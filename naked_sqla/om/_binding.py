@@ -105,15 +105,23 @@ class Routes:
     def _of_objects(self, args: tuple[Any, ...], eager: bool) -> tuple[Key, tuple[Any, ...]]:
         """For what takes a model, an object, several of them, or a statement, in first place."""
         classes = [arg for arg in args if mapped(arg) is not None]
+        for arg in args:
+            if isinstance(arg, Mapping):
+                # values, which may be SQL, or name the model
+                classes += [
+                    value
+                    for value in arg.values()
+                    if isinstance(value, ClauseElement) or mapped(value) is not None
+                ]
+        subject = args[0] if args else None
+        if mapped(subject.__class__) is not None:
+            classes.append(subject.__class__)
         if len(classes) == 1:
             return self._of_statement(classes[0], (), eager=False), args
         if classes:
             return self.of(*classes), args
-        subject = args[0] if args else None
         if isinstance(subject, ClauseElement):
             return self._of_statement(subject, (), eager), args
-        if mapped(subject.__class__) is not None:
-            return self._of_statement(subject.__class__, (), eager=False), args
         if isinstance(subject, Iterable) and not isinstance(subject, str | bytes | Mapping):
             # looked at here, and once more by who stores them
             objects = subject if isinstance(subject, list | tuple) else list(subject)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from sqlalchemy import Engine, delete, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError, SessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError, Session, SessionFactory
 
 
 class Base(DeclarativeBase):
@@ -119,3 +119,22 @@ async def pages(db: AsyncSessionFactory) -> list[str]:
         cursor = keyed.next_cursor
         names += [user.name for user in keyed.items]
     return names
+
+
+async def several_databases(engine: AsyncEngine, db: AsyncSessionFactory) -> User:
+    both = AsyncSessionFactory(engine, binds={"logs": engine}, two_phase=True, reader=engine)
+    bound: AsyncEngine = both.get_bind(User)
+    async with both.read(isolation_level="REPEATABLE READ") as session:
+        current: AsyncSession = both.current_session()
+        print(current.get_bind(clause=select(User)), (await session.connection("logs")).closed)
+        number: int | None = await session.scalar(select(User.id))
+        print(number, bound)
+    return await db.read().get_one(User, 1)
+
+
+def several_databases_synchronous(engine: Engine) -> User:
+    db = SessionFactory(engine, binds={"logs": engine}, reader=engine)
+    with db.read() as session:
+        current: Session = db.current_session()
+        print(current.get_bind(User).url, session.connection("logs").closed)
+    return db.read().scalars(select(User)).one()

@@ -40,11 +40,26 @@ def engines(engine: Engine, async_engine: AsyncEngine, conn: AsyncConnection) ->
     AsyncSessionFactory(async_engine, False)  # wrong
     SessionFactory(async_engine)  # wrong
     AsyncSession(async_engine)  # wrong
+    AsyncSessionFactory(async_engine, binds={"logs": engine})  # wrong
+    AsyncSessionFactory(async_engine, binds=[async_engine])  # wrong
+    AsyncSessionFactory(async_engine, reader=engine)  # wrong
+    AsyncSessionFactory(async_engine, two_phase="yes")  # wrong
+    SessionFactory(engine, reader=async_engine)  # wrong
 
 
 def not_async(db: AsyncSessionFactory) -> None:
     with db.begin() as session:  # wrong
         print(session)
+    with db.read() as session:  # wrong
+        print(session)
+
+
+async def several_databases(db: AsyncSessionFactory, user: User) -> None:
+    await db.read()  # wrong
+    await db.current_session()  # wrong
+    await db.read().insert(user)  # wrong
+    async with db.read() as session:
+        await session.connection(1)  # wrong
 
 
 async def statements(db: AsyncSessionFactory) -> None:
