@@ -19,7 +19,7 @@ PORT: Final = 6432
 
 _CONFIG = """
 [databases]
-* = host={server} port=5432 user=postgres
+* = {server}
 
 [pgbouncer]
 unix_socket_dir = {folder}
@@ -44,19 +44,28 @@ def pgbouncer_program() -> str | None:
 def running_pgbouncer(server: URL, size: int) -> Iterator[URL]:
     """Give the URL of a pgbouncer that runs until the block ends.
 
-    :param server: the URL of a server on a unix socket.
+    :param server: the URL of a server.
     :param size: how many connections to the server it opens.
     """
     program = pgbouncer_program()
     assert program is not None
-    # It does not run as root: the same user as the server, whom its package has made then.
-    user = "pgserver" if os.geteuid() == 0 else None
+    host = str(server.query.get("host") or server.host)
+    user = None
+    if os.geteuid() == 0:
+        # It does not run as root; and only its owner comes to the server's socket.
+        user = Path(host).owner() if Path(host).is_dir() else "nobody"
     folder = Path(tempfile.mkdtemp(prefix="naked_sqla_pgb_"))
     if user is not None:
         shutil.chown(folder, user)
     config = folder / "pgbouncer.ini"
-    host = server.query["host"]
-    config.write_text(_CONFIG.format(server=host, folder=folder, port=PORT, size=size))
+    where = {
+        "host": host,
+        "port": server.port or server.query.get("port") or 5432,
+        "user": server.username or "postgres",
+        "password": server.password,
+    }
+    to_server = " ".join(f"{name}={value}" for name, value in where.items() if value)
+    config.write_text(_CONFIG.format(server=to_server, folder=folder, port=PORT, size=size))
     process = subprocess.Popen([program, "-q", str(config)], user=user, stderr=subprocess.DEVNULL)
     try:
         _wait_for(folder / f".s.PGSQL.{PORT}", process)

@@ -149,8 +149,6 @@ class AsyncRoutedBlock(AsyncSessionBlock):
 
     __slots__ = ("_databases",)
 
-    _session: AsyncRoutedSession
-
     def __init__(
         self,
         databases: Databases,
@@ -170,5 +168,6 @@ class AsyncRoutedBlock(AsyncSessionBlock):
         return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
 
     def _release_turn(self) -> None:
-        for block in self._session._blocks:
+        session: Any = self._session
+        for block in session._blocks:
             block._release_turn()

@@ -119,8 +119,6 @@ class RoutedBlock(SessionBlock):
 
     __slots__ = ("_databases",)
 
-    _session: RoutedSession
-
     def __init__(
         self,
         databases: Databases,
@@ -140,5 +138,6 @@ class RoutedBlock(SessionBlock):
         return RoutedSession._over(self._databases, self._options, self._eager, self._work)
 
     def _release_turn(self) -> None:
-        for block in self._session._blocks:
+        session: Any = self._session
+        for block in session._blocks:
             block._release_turn()
