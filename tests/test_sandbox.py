@@ -372,3 +372,40 @@ def test_sync(sync_engine: Engine) -> None:
     assert checked_out(sync_engine) == 0
     with pytest.raises(InvalidSessionState):
         db.begin()
+
+
+async def test_reading_stays_inside(real: AsyncSessionFactory) -> None:
+    elsewhere = create_async_engine("sqlite+aiosqlite:////nowhere/at/all")
+    with_reader = AsyncSessionFactory(real.engine, reader=elsewhere)
+    async with sandbox(with_reader) as db:
+        await db.execute(note("a"))
+        assert (await db.read().scalars(select(Note.text))).all() == ["a"]
+        async with db.read() as session:
+            assert await texts(session) == ["a"]
+            assert db.current_session() is session
+            with pytest.raises(InvalidSessionState, match="only reads"):
+                await session.execute(note("b"))
+        with pytest.raises(InvalidSessionState, match="only reads"):
+            await db.read().execute(note("b"))
+        await db.execute(note("c"))
+        assert await texts(db) == ["a", "c"]
+    with pytest.raises(InvalidSessionState):
+        await db.read().scalars(select(Note))
+    await elsewhere.dispose()
+
+
+def test_reading_stays_inside_sync(sync_engine: Engine) -> None:
+    Base.metadata.create_all(sync_engine)
+    with sandbox(SessionFactory(sync_engine)) as db:
+        db.execute(note("a"))
+        assert db.read().scalars(select(Note.text)).all() == ["a"]
+        with db.read() as session:
+            assert session.scalars(select(Note.text)).all() == ["a"]
+            with pytest.raises(InvalidSessionState, match="only reads"):
+                session.execute(note("b"))
+
+
+def test_several_databases_are_refused() -> None:
+    engine = create_async_engine("sqlite+aiosqlite://")
+    with pytest.raises(TypeError, match="several databases"):
+        sandbox(AsyncSessionFactory(engine, binds={"logs": engine}))

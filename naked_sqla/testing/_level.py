@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, event
 
 from .. import _compat
 from ..exception import InvalidSessionState, UnsupportedOption
+from ..om._reading import refuse_writes
 from ..om._work import Work
 
 # Which session new ones are inside of; it passes on to child tasks, as their place in line does.
@@ -219,6 +221,16 @@ class SandboxWork(Work):
         if not self.conn.invalidated:
             self.end_transaction(commit=False)
             _compat.set_back_options(self.conn, self._before)
+
+
+class ReadingSandboxWork(SandboxWork):
+    """The same for a session that only reads; the connection is the one that others write on."""
+
+    __slots__ = ()
+
+    def call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        refuse_writes(fn, args)
+        return super().call(fn, *args)
 
 
 def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:

@@ -12,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..om import _checks, _oneshot
 from ..om._async_block import AsyncSessionBlock
+from ..om._async_reader import AsyncReader
 from ..om._async_session import AsyncSession
 from ..om._hop import shielded, start
 from ..om._sync_block import SessionBlock
+from ..om._sync_reader import Reader
 from ..om._sync_session import Session
 from ..om._turns import turns_of
 from ..om._work import Work
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
-from ._level import Box, Level, SandboxWork, take_in_task, take_in_thread
+from ._level import Box, Level, ReadingSandboxWork, SandboxWork, take_in_task, take_in_thread
 
 
 @overload
@@ -45,14 +47,20 @@ def sandbox(
     A session may be opened inside of another one, also by a task that was started there; it sees
     what the outer one has not committed yet, and is undone with it.  Others wait for those before
     them.  What does not go through the factory, such as ``db.engine``, is outside of the sandbox.
+    ``db.read()`` reads what the sandbox has, and refuses writes; its ``reader`` is left alone.
 
     :param patience: seconds that a session waits for others to end before it raises
         ``InvalidSessionState``.
     :param execution_options: of the connection, e.g. ``isolation_level="SERIALIZABLE"``.  A
         ``begin()`` may ask for the isolation level of the sandbox, or for a less strict one.
-    :raises TypeError: when ``db`` is no factory.
+    :raises TypeError: when ``db`` is no factory, or one with ``binds``.
     :raises InvalidSessionState: in AUTOCOMMIT.
     """
+    if getattr(db, "_databases", None) is not None:
+        raise TypeError(
+            "sandbox() has one connection, and this factory has several databases. Give it a "
+            "factory without binds, on an engine that has all tables: it looks at no bind keys."
+        )
     if isinstance(db, AsyncSessionFactory):
         _checks.begin_options(db.engine.sync_engine, execution_options)
         return AsyncSandbox(db, patience, execution_options)
@@ -131,6 +139,9 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
             current=self._current,
         )
 
+    def read(self, **execution_options: Any) -> AsyncReader:
+        return _AsyncSandboxReader(self._box, self, execution_options)
+
     async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         plan = _oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
         self._box.check()
@@ -139,21 +150,51 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
             return await session._call(fn, *args)
 
 
+class _AsyncSandboxReader(AsyncReader):
+    """Reads what the sandbox has, a replica or not."""
+
+    __slots__ = ("_box",)
+
+    def __init__(self, box: Box, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
+        super().__init__(db._engine, db._eager, options, db._current, None)
+        self._box = box
+
+    def _make_block(self) -> AsyncSessionBlock:
+        self._box.check()
+        _checks.begin_options(self._engine.sync_engine, self._options)
+        return _AsyncSandboxBlock(
+            self._box,
+            self._engine,
+            False,
+            self._options,
+            self._eager,
+            current=self._current,
+            kind=ReadingSandboxWork,
+        )
+
+    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        async with self._make_block() as session:
+            return await session._call(fn, *args)
+
+
 class _AsyncSandboxBlock(AsyncSessionBlock):
-    __slots__ = ("_box", "_level")
+    __slots__ = ("_box", "_kind", "_level")
 
     _level: Level
 
-    def __init__(self, box: Box, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, box: Box, *args: Any, kind: type[SandboxWork] = SandboxWork, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._box = box
+        self._kind = kind
 
     async def __aenter__(self) -> AsyncSession:
         if self._entered:
             _checks.entered_twice()
         self._entered = True
         self._level = await take_in_task(self._box.innermost())
-        work = SandboxWork(self._level, self._eager)
+        work: Any = self._kind(self._level, self._eager)
         try:
             await self._connect(work)
         except BaseException:
@@ -251,6 +292,9 @@ class _SandboxFactory(SessionFactory):
             current=self._current,
         )
 
+    def read(self, **execution_options: Any) -> Reader:
+        return _SandboxReader(self._box, self, execution_options)
+
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         plan = _oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
         self._box.check()
@@ -258,21 +302,51 @@ class _SandboxFactory(SessionFactory):
             return session._call(fn, *args)
 
 
+class _SandboxReader(Reader):
+    """Reads what the sandbox has, a replica or not."""
+
+    __slots__ = ("_box",)
+
+    def __init__(self, box: Box, db: SessionFactory, options: dict[str, Any]) -> None:
+        super().__init__(db._engine, db._eager, options, db._current, None)
+        self._box = box
+
+    def _make_block(self) -> SessionBlock:
+        self._box.check()
+        _checks.begin_options(self._engine, self._options)
+        return _SandboxBlock(
+            self._box,
+            self._engine,
+            False,
+            self._options,
+            self._eager,
+            current=self._current,
+            kind=ReadingSandboxWork,
+        )
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        with self._make_block() as session:
+            return session._call(fn, *args)
+
+
 class _SandboxBlock(SessionBlock):
-    __slots__ = ("_box", "_level")
+    __slots__ = ("_box", "_kind", "_level")
 
     _level: Level
 
-    def __init__(self, box: Box, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, box: Box, *args: Any, kind: type[SandboxWork] = SandboxWork, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._box = box
+        self._kind = kind
 
     def __enter__(self) -> Session:
         if self._entered:
             _checks.entered_twice()
         self._entered = True
         self._level = take_in_thread(self._box.innermost())
-        work = SandboxWork(self._level, self._eager)
+        work: Any = self._kind(self._level, self._eager)
         try:
             work.connect(self._engine, self._options)
         except BaseException:
