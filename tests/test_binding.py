@@ -39,9 +39,9 @@ from sqlalchemy.orm import (
 )
 
 from naked_sqla import InvalidBind
-from naked_sqla.om import _calls
-from naked_sqla.om._belonging import key_of_table
-from naked_sqla.om._binding import Routes
+from naked_sqla.om.sessions import calls
+from naked_sqla.om.sessions.belonging import key_of_table
+from naked_sqla.om.sessions.binding import Routes
 
 
 class Base(DeclarativeBase):
@@ -155,7 +155,7 @@ plain = Table("plain", MetaData(), Column("id", Integer))
 ROUTES = Routes(["logs", "other"])
 
 
-def key_of(statement: Any, eager: bool = True, fn: Any = _calls.execute) -> str | None:
+def key_of(statement: Any, eager: bool = True, fn: Any = calls.execute) -> str | None:
     args = (statement, None, None)
     found = ROUTES.of_call(fn, args, eager)[0]
     # from what is remembered, too
@@ -269,7 +269,7 @@ def test_what_spans_two(statement: Any) -> None:
 def test_without_mapped_eager_loads() -> None:
     assert key_of(select(Eager), eager=False) is None
     assert (
-        ROUTES.of_call(_calls.into, (dict, select(Eager), None, True, None), eager=True)[0] is None
+        ROUTES.of_call(calls.into, (dict, select(Eager), None, True, None), eager=True)[0] is None
     )
 
 
@@ -279,7 +279,7 @@ def test_a_key_that_nobody_configured() -> None:
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
         key_of(text("select 1").execution_options(bind_key="nowhere"))
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
-        ROUTES.of_call(_calls.execute, (select(User), None, {"bind_key": "nowhere"}), eager=True)
+        ROUTES.of_call(calls.execute, (select(User), None, {"bind_key": "nowhere"}), eager=True)
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
         ROUTES.key("nowhere")
 
@@ -287,23 +287,23 @@ def test_a_key_that_nobody_configured() -> None:
 def test_the_option_of_a_call_is_followed_and_taken_out() -> None:
     statement = select(User, Entry)
     options = {"bind_key": "other", "logging_token": "x"}
-    key, args = ROUTES.of_call(_calls.execute, (statement, {"a": 1}, options), eager=True)
+    key, args = ROUTES.of_call(calls.execute, (statement, {"a": 1}, options), eager=True)
     assert key == "other"
     assert args[0] is statement
     assert args[1:] == ({"a": 1}, {"logging_token": "x"})
     of_statement = text("select 1").execution_options(bind_key="logs", logging_token="x")
-    key, args = ROUTES.of_call(_calls.execute, (of_statement, None, None), eager=True)
+    key, args = ROUTES.of_call(calls.execute, (of_statement, None, None), eager=True)
     assert key == "logs"
     assert args[0].get_execution_options() == {"bind_key": None, "logging_token": "x"}
     assert of_statement.get_execution_options()["bind_key"] == "logs"
     # a column of this name is no option
-    key, args = ROUTES.of_call(_calls.execute, (insert(User), {"bind_key": "logs"}, None), True)
+    key, args = ROUTES.of_call(calls.execute, (insert(User), {"bind_key": "logs"}, None), True)
     assert key is None
 
 
 def test_get() -> None:
     def of(model: Any, *options: Any) -> str | None:
-        return ROUTES.of_call(_calls.get, (model, 1, list(options), None, None), eager=True)[0]
+        return ROUTES.of_call(calls.get, (model, 1, list(options), None, None), eager=True)[0]
 
     assert of(Entry) == "logs"
     assert of(User) is None
@@ -313,12 +313,12 @@ def test_get() -> None:
         with pytest.raises(InvalidBind):
             of(model, *options)
     named = (User, 1, None, {"bind_key": "logs"}, None)
-    assert ROUTES.of_call(_calls.get, named, eager=True) == ("logs", (User, 1, None, None, None))
+    assert ROUTES.of_call(calls.get, named, eager=True) == ("logs", (User, 1, None, None, None))
 
 
 def test_preload() -> None:
     def of(*paths: Any) -> str | None:
-        return ROUTES.of_call(_calls.preload, (iter(()), paths, False), eager=True)[0]
+        return ROUTES.of_call(calls.preload, (iter(()), paths, False), eager=True)[0]
 
     assert of(Entry.tags) == "logs"
     assert of((User.posts,)) is None
@@ -397,5 +397,5 @@ def test_a_column_property_brings_its_tables() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     routes = Routes(["logs"])
     for n in range(1100):
-        routes.of_call(_calls.execute, (select(literal(n).label(f"n{n}")), None, None), eager=True)
+        routes.of_call(calls.execute, (select(literal(n).label(f"n{n}")), None, None), eager=True)
     assert len(routes._remembered) <= 1000

@@ -22,7 +22,7 @@ from naked_sqla import (
     Session,
     SessionFactory,
 )
-from naked_sqla.om._current import Current
+from naked_sqla.om.sessions.current import Current
 
 from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 

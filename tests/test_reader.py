@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
 from naked_sqla import AsyncSessionFactory, InvalidSessionState, SessionFactory
-from naked_sqla.om._reading import writes
+from naked_sqla.om.sessions.reading import writes
 
 from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 

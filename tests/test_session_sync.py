@@ -19,7 +19,7 @@ from naked_sqla import (
     SessionFactory,
     TransactionRolledBack,
 )
-from naked_sqla.om._guard import ThreadGuard
+from naked_sqla.om.sessions.guard import ThreadGuard
 
 from ._notes import COUNT, Base, Note, checked_out, stored_sync
 

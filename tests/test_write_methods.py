@@ -31,7 +31,9 @@ from naked_sqla import (
     to_naked,
     to_orm,
 )
-from naked_sqla.om import _async_writes, _sync_writes, _write_calls
+from naked_sqla.om.sessions import write_calls
+from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions.sync.writes import SyncWrites
 
 from ._notes import checked_out
 
@@ -89,7 +91,7 @@ class UserPatch(BaseModel):
     level: str | None = None
 
 
-METHODS = sorted(fn.__name__ for fn in _write_calls.WRITES)
+METHODS = sorted(fn.__name__ for fn in write_calls.WRITES)
 
 # A method of a session or a factory, called by its name.
 Call = Callable[..., Any]
@@ -231,11 +233,11 @@ async def test_a_session_on_a_connection(engine: AsyncEngine, db: AsyncSessionFa
 
 
 def test_both_faces_have_the_same_methods() -> None:
-    for cls in (_async_writes.AsyncWrites, _sync_writes.SyncWrites):
+    for cls in (AsyncWrites, SyncWrites):
         assert sorted(name for name in vars(cls) if name[0] != "_") == METHODS
     for name in METHODS:
-        theirs = inspection.signature(getattr(_async_writes.AsyncWrites, name))
-        ours = inspection.signature(getattr(_sync_writes.SyncWrites, name))
+        theirs = inspection.signature(getattr(AsyncWrites, name))
+        ours = inspection.signature(getattr(SyncWrites, name))
         assert list(theirs.parameters) == list(ours.parameters)
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.aio.block import AsyncSessionBlock, once
+from naked_sqla.om.sessions.aio.calls import AsyncCalls
+from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions.current import Current, in_task
+
 from ..exception import InvalidSessionState
-from . import _checks
-from ._async_block import AsyncSessionBlock, once
-from ._async_calls import AsyncCalls
-from ._async_pages import AsyncPages
-from ._async_session import AsyncSession
-from ._async_writes import AsyncWrites
-from ._current import Current, in_task
 
 if TYPE_CHECKING:
-    from ._async_reader import AsyncReader
-    from ._several import Databases
+    from naked_sqla.om.sessions.aio.reader import AsyncReader
+    from naked_sqla.om.sessions.several import Databases
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")
 
@@ -60,17 +61,17 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         two_phase: bool = False,
         reader: AsyncEngine | None = None,
     ) -> None:
-        _checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
+        checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
         self._current = Current()
-        others = _checks.databases(type(self), AsyncEngine, binds, reader, two_phase)
+        others = checks.databases(type(self), AsyncEngine, binds, reader, two_phase)
         self._reader = reader
         self._databases: Databases | None = None
         if others:
             # imported where it is needed: with one database nobody pays for it
-            from ._several import databases
+            from naked_sqla.om.sessions.several import databases
 
             self._databases = databases(type(self).__name__, engine, others, two_phase)
 
@@ -100,7 +101,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
-        _checks.begin_options(self._engine.sync_engine, execution_options)
+        checks.begin_options(self._engine.sync_engine, execution_options)
         if self._databases is None:
             return AsyncSessionBlock(
                 self._engine,
@@ -109,7 +110,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
                 self._eager,
                 current=self._current,
             )
-        from ._async_routed import AsyncRoutedBlock
+        from naked_sqla.om.sessions.aio.routed import AsyncRoutedBlock
 
         return AsyncRoutedBlock(
             self._databases,
@@ -132,7 +133,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
-        from ._async_reader import AsyncReader
+        from naked_sqla.om.sessions.aio.reader import AsyncReader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)
@@ -169,4 +170,4 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            _checks.no_such_attribute(self, name, of_a_factory=True)
+            checks.no_such_attribute(self, name, of_a_factory=True)

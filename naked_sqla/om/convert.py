@@ -13,7 +13,7 @@ from naked_sqla.om.naked import Naked, description_of, naked_class
 from naked_sqla.om.relations import collection_of
 
 if TYPE_CHECKING:
-    from naked_sqla.om._types import C
+    from naked_sqla.om.sessions.types import C
 
 __all__ = ("to_naked", "to_orm")
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.current import Current, in_thread
+from naked_sqla.om.sessions.sync.block import SessionBlock, once
+from naked_sqla.om.sessions.sync.calls import SyncCalls
+from naked_sqla.om.sessions.sync.pages import SyncPages
+from naked_sqla.om.sessions.sync.session import Session
+from naked_sqla.om.sessions.sync.writes import SyncWrites
+
 from ..exception import InvalidSessionState
-from . import _checks
-from ._current import Current, in_thread
-from ._sync_block import SessionBlock, once
-from ._sync_calls import SyncCalls
-from ._sync_pages import SyncPages
-from ._sync_session import Session
-from ._sync_writes import SyncWrites
 
 if TYPE_CHECKING:
-    from ._several import Databases
-    from ._sync_reader import Reader
+    from naked_sqla.om.sessions.several import Databases
+    from naked_sqla.om.sessions.sync.reader import Reader
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")
 
@@ -60,17 +61,17 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         two_phase: bool = False,
         reader: Engine | None = None,
     ) -> None:
-        _checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
+        checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
         self._current = Current()
-        others = _checks.databases(type(self), Engine, binds, reader, two_phase)
+        others = checks.databases(type(self), Engine, binds, reader, two_phase)
         self._reader = reader
         self._databases: Databases | None = None
         if others:
             # imported where it is needed: with one database nobody pays for it
-            from ._several import databases
+            from naked_sqla.om.sessions.several import databases
 
             self._databases = databases(type(self).__name__, engine, others, two_phase)
 
@@ -100,7 +101,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
         """
-        _checks.begin_options(self._engine, execution_options)
+        checks.begin_options(self._engine, execution_options)
         if self._databases is None:
             return SessionBlock(
                 self._engine,
@@ -109,7 +110,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
                 self._eager,
                 current=self._current,
             )
-        from ._sync_routed import RoutedBlock
+        from naked_sqla.om.sessions.sync.routed import RoutedBlock
 
         return RoutedBlock(
             self._databases,
@@ -131,7 +132,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
-        from ._sync_reader import Reader
+        from naked_sqla.om.sessions.sync.reader import Reader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)
@@ -168,4 +169,4 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            _checks.no_such_attribute(self, name, of_a_factory=True)
+            checks.no_such_attribute(self, name, of_a_factory=True)

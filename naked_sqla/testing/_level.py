@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from naked_sqla.om.sessions.reading import refuse_writes
+from naked_sqla.om.sessions.work import Work
+
 from .. import _compat
 from ..exception import InvalidSessionState, UnsupportedOption
-from ..om._reading import refuse_writes
-from ..om._work import Work
 
 # Which session new ones are inside of; it passes on to child tasks, as their place in line does.
 inside: ContextVar[Level | None] = ContextVar("naked_sqla.testing.inside", default=None)

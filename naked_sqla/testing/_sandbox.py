@@ -10,16 +10,17 @@ from typing import Any, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..om import _checks, _oneshot
-from ..om._async_block import AsyncSessionBlock
-from ..om._async_reader import AsyncReader
-from ..om._async_session import AsyncSession
-from ..om._hop import shielded, start
-from ..om._sync_block import SessionBlock
-from ..om._sync_reader import Reader
-from ..om._sync_session import Session
-from ..om._turns import turns_of
-from ..om._work import Work
+from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
+from naked_sqla.om.sessions.aio.hop import shielded, start
+from naked_sqla.om.sessions.aio.reader import AsyncReader
+from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.sync.block import SessionBlock
+from naked_sqla.om.sessions.sync.reader import Reader
+from naked_sqla.om.sessions.sync.session import Session
+from naked_sqla.om.sessions.turns import turns_of
+from naked_sqla.om.sessions.work import Work
+
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
 from ._level import Box, Level, ReadingSandboxWork, SandboxWork, take_in_task, take_in_thread
@@ -62,10 +63,10 @@ def sandbox(
             "factory without binds, on an engine that has all tables: it looks at no bind keys."
         )
     if isinstance(db, AsyncSessionFactory):
-        _checks.begin_options(db.engine.sync_engine, execution_options)
+        checks.begin_options(db.engine.sync_engine, execution_options)
         return AsyncSandbox(db, patience, execution_options)
     if isinstance(db, SessionFactory):
-        _checks.begin_options(db.engine, execution_options)
+        checks.begin_options(db.engine, execution_options)
         return Sandbox(db, patience, execution_options)
     raise TypeError(
         f"sandbox() takes an AsyncSessionFactory or a SessionFactory, not {type(db).__name__!r}."
@@ -129,7 +130,7 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
 
     def begin(self, **execution_options: Any) -> AsyncSessionBlock:
         self._box.check()
-        _checks.begin_options(self._engine.sync_engine, execution_options)
+        checks.begin_options(self._engine.sync_engine, execution_options)
         return _AsyncSandboxBlock(
             self._box,
             self._engine,
@@ -143,7 +144,7 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
         return _AsyncSandboxReader(self._box, self, execution_options)
 
     async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        plan = _oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
+        plan = oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
         self._box.check()
         block = _AsyncSandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
         async with block as session:
@@ -161,7 +162,7 @@ class _AsyncSandboxReader(AsyncReader):
 
     def _make_block(self) -> AsyncSessionBlock:
         self._box.check()
-        _checks.begin_options(self._engine.sync_engine, self._options)
+        checks.begin_options(self._engine.sync_engine, self._options)
         return _AsyncSandboxBlock(
             self._box,
             self._engine,
@@ -191,7 +192,7 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
 
     async def __aenter__(self) -> AsyncSession:
         if self._entered:
-            _checks.entered_twice()
+            checks.entered_twice()
         self._entered = True
         self._level = await take_in_task(self._box.innermost())
         work: Any = self._kind(self._level, self._eager)
@@ -282,7 +283,7 @@ class _SandboxFactory(SessionFactory):
 
     def begin(self, **execution_options: Any) -> SessionBlock:
         self._box.check()
-        _checks.begin_options(self._engine, execution_options)
+        checks.begin_options(self._engine, execution_options)
         return _SandboxBlock(
             self._box,
             self._engine,
@@ -296,7 +297,7 @@ class _SandboxFactory(SessionFactory):
         return _SandboxReader(self._box, self, execution_options)
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        plan = _oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
+        plan = oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
         self._box.check()
         with _SandboxBlock(self._box, self._engine, plan.commit, {}, self._eager) as session:
             return session._call(fn, *args)
@@ -313,7 +314,7 @@ class _SandboxReader(Reader):
 
     def _make_block(self) -> SessionBlock:
         self._box.check()
-        _checks.begin_options(self._engine, self._options)
+        checks.begin_options(self._engine, self._options)
         return _SandboxBlock(
             self._box,
             self._engine,
@@ -343,7 +344,7 @@ class _SandboxBlock(SessionBlock):
 
     def __enter__(self) -> Session:
         if self._entered:
-            _checks.entered_twice()
+            checks.entered_twice()
         self._entered = True
         self._level = take_in_thread(self._box.innermost())
         work: Any = self._kind(self._level, self._eager)
@@ -376,5 +377,5 @@ def _note(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """Note a call that writes into the savepoints of inner sessions."""
     level: Level = work.level
     level.check()
-    if level.child is not None and not _oneshot.reads(fn, args, work.eager):
+    if level.child is not None and not oneshot.reads(fn, args, work.eager):
         level.writes()

@@ -8,13 +8,13 @@ from fastapi import HTTPException
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
 from naked_sqla import _compat
-from naked_sqla.om._async_calls import AsyncCalls
+from naked_sqla.om.sessions.aio.calls import AsyncCalls
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om._types import T2, C, T, Ts
+    from naked_sqla.om.sessions.types import T2, C, T, Ts
 
 
 async def get_or_404(

@@ -1,0 +1,194 @@
+"""The block in which an asynchronous session lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from naked_sqla.exception import ConcurrentSessionUse
+from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.aio.cancel import needs_connecting, stopper
+from naked_sqla.om.sessions.aio.hop import (
+    hop,
+    nothing,
+    noticing_cancellation,
+    shielded,
+    spawn,
+    start,
+)
+from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.current import Current, Entry
+from naked_sqla.om.sessions.turns import Turns, turns_of
+from naked_sqla.om.sessions.work import Work
+
+
+class AsyncSessionBlock:
+    """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
+
+    __slots__ = (
+        "_auto_commit",
+        "_current",
+        "_eager",
+        "_engine",
+        "_entered",
+        "_entry",
+        "_options",
+        "_session",
+        "_snapshot",
+        "_turns",
+        "_work",
+    )
+
+    _session: AsyncSession
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        snapshot: bool = False,
+        current: Current | None = None,
+        work: type[Work] = Work,
+    ) -> None:
+        self._engine = engine
+        self._auto_commit = auto_commit
+        self._options = options
+        self._eager = eager
+        self._snapshot = snapshot
+        self._current = current
+        self._work = work
+        self._entered = False
+        self._entry: Entry | None = None
+        self._turns: Turns | None = None
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._entered:
+            checks.entered_twice()
+        self._entered = True
+        self._session = session = await self._opened()
+        if self._current is not None:
+            self._entry = self._current.enter(asyncio.current_task(), session)
+        return session
+
+    async def _opened(self) -> AsyncSession:
+        self._turns = turns_of(self._engine.sync_engine.pool)
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        work = self._work(eager=self._eager)
+        await self._connect(work)
+        return AsyncSession._begun(self._engine, work, self._turns is not None)
+
+    async def _connect(self, work: Work) -> None:
+        """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
+        engine = self._engine.sync_engine
+        connect = work.connect, engine, self._options, self._snapshot
+        opening: asyncio.Task[None] | None = None
+        try:
+            with noticing_cancellation():
+                if needs_connecting(engine.pool):
+                    # A torn connection attempt leaks its socket on some drivers: let it end.
+                    opening = start(spawn(*connect))
+                    await shielded(opening, patient=self._turns is not None, push=False)
+                else:
+                    await hop(nothing, stopper(work, engine), *connect)
+        except BaseException:
+            if opening is None or opening.done():
+                await self._give_back(work)
+            else:
+                opening.add_done_callback(lambda _: start(self._give_back(work)))
+            raise
+
+    async def _give_back(self, work: Work) -> None:
+        """Undo what was opened for a block that is not entered after all."""
+        if work.connected:
+            done = self._release_turn
+            await shielded(start(spawn(work.release, True), done), patient=self._turns is not None)
+        else:
+            self._release_turn()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._entry is not None and self._current is not None:
+            self._current.leave(self._entry)
+        session = self._session
+        work = session._work
+        failed = exc_type is not None
+        pending, work.open = work.open, False
+        inside = session._guard.holder
+        commit = self._auto_commit and not failed and inside is None
+        try:
+            await shielded(
+                start(self._finish(pending, commit, failed), self._release_turn),
+                patient=session._patient,
+                push=inside is None,
+            )
+        except asyncio.CancelledError:
+            # One cancellation is on its way out already.
+            if not isinstance(exc, asyncio.CancelledError):
+                raise
+        if inside is not None and exc_type is None:
+            raise ConcurrentSessionUse(checks.left_while_inside("task", inside))
+
+    async def _finish(self, pending: bool, commit: bool, failed: bool) -> None:
+        guard = self._session._guard
+        await guard.wait_and_enter()
+        try:
+            await spawn(self._session._work.finish, pending, commit, failed)
+        finally:
+            guard.leave()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+    if not TYPE_CHECKING:
+        # Only here to say what to write: a type checker is not to find them.
+
+        def __enter__(self):
+            checks.not_async_with("with db.begin()")
+
+        def __exit__(self, *_):
+            return None
+
+        def __await__(self):
+            checks.not_async_with("await db.begin()")
+
+
+async def once(
+    engine: AsyncEngine,
+    auto_commit: bool,
+    eager: bool,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any] | None = None,
+    work: type[Work] = Work,
+) -> Any:
+    """Run a function of ``_calls`` as a transaction of its own, or without one.
+
+    :param options: for the connection; where there are any, the transaction is needed.
+    """
+    sync_engine = engine.sync_engine
+    plan = oneshot.plan(sync_engine, auto_commit, eager, fn, args)
+    if (
+        plan.alone
+        and not options
+        and turns_of(sync_engine.pool) is None
+        and not needs_connecting(sync_engine.pool)
+    ):
+        alone = Work(eager=eager)
+        stop = stopper(alone, sync_engine)
+        with noticing_cancellation():
+            return await hop(nothing, stop, alone.once, sync_engine, plan.options, fn, *args)
+    with_options = {**plan.options, **options} if options else plan.options
+    block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+    async with block as session:
+        return await session._call(fn, *args)

@@ -1,0 +1,94 @@
+"""Reading from a replica: sessions and single calls that write nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.aio.block import AsyncSessionBlock, once
+from naked_sqla.om.sessions.aio.calls import AsyncCalls
+from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions.reading import ReadingWork, refuse_writes
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from naked_sqla.om.sessions.aio.session import AsyncSession
+    from naked_sqla.om.sessions.current import Current
+    from naked_sqla.om.sessions.several import Databases
+
+
+class AsyncReader(AsyncCalls, AsyncPages):
+    """What :meth:`AsyncSessionFactory.read` returns: a block, or the calls that run one statement.
+
+    ``async with db.read() as session:`` is one read-only transaction, and is entered once.
+    ``await db.read().scalars(...)`` runs one statement, as on the factory.
+    """
+
+    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        eager: bool,
+        options: Mapping[str, Any],
+        current: Current,
+        databases: Databases | None,
+    ) -> None:
+        self._engine = engine
+        self._eager = eager
+        self._options = options
+        self._current = current
+        self._databases = databases
+        self._block: AsyncSessionBlock | None = None
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._block is not None:
+            checks.entered_twice("read")
+        self._block = self._make_block()
+        return await self._block.__aenter__()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._block is not None:
+            await self._block.__aexit__(exc_type, exc, traceback)
+
+    def _make_block(self) -> AsyncSessionBlock:
+        # Nothing was written: a rollback ends it as well as a commit, and never fails for that.
+        options, eager, current = self._options, self._eager, self._current
+        if self._databases is None:
+            checks.begin_options(self._engine.sync_engine, options)
+            return AsyncSessionBlock(
+                self._engine, False, options, eager, current=current, work=ReadingWork
+            )
+        from naked_sqla.om.sessions.aio.routed import AsyncRoutedBlock
+
+        return AsyncRoutedBlock(
+            self._databases, False, options, eager, current=current, work=ReadingWork
+        )
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        refuse_writes(fn, args)
+        engine = self._engine
+        if self._databases is not None:
+            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            engine = self._databases.engines[key]
+        return once(engine, True, self._eager, fn, args, self._options, ReadingWork)
+
+    if not TYPE_CHECKING:
+        # Only here to say what to write: a type checker is not to find them.
+
+        def __enter__(self):
+            checks.not_async_with("with db.read()", block="db.read() as session")
+
+        def __exit__(self, *_):
+            return None
+
+        def __await__(self):
+            checks.not_async_with("await db.read()", block="db.read() as session")

@@ -1,0 +1,173 @@
+"""A session on several databases: each statement goes to the one that it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
+from naked_sqla.om.sessions.aio.cancel import stopper
+from naked_sqla.om.sessions.aio.hop import Stop, hop, nothing
+from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.belonging import Key
+from naked_sqla.om.sessions.current import Current
+from naked_sqla.om.sessions.guard import TaskGuard
+from naked_sqla.om.sessions.several import Databases, Several, not_opened
+from naked_sqla.om.sessions.work import Work
+
+
+class AsyncRoutedSession(AsyncSession):
+    """An ``AsyncSession`` with a session on each database that it has used, behind one guard."""
+
+    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
+
+    _work: Any
+    _databases: Databases
+    _options: Mapping[str, Any]
+    _eager: bool
+    _kind: type[Work]
+    _sessions: dict[Key, AsyncSession]
+    _blocks: list[AsyncSessionBlock]
+
+    @classmethod
+    def _over(
+        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
+    ) -> AsyncRoutedSession:
+        session = cls.__new__(cls)
+        session._conn = None
+        session._engine = databases.engines[None]
+        session._work = Several(databases.two_phase)
+        session._guard = TaskGuard()
+        session._patient = False
+        session._stop = _StopBusy(session._work)
+        session._databases = databases
+        session._options = options
+        session._eager = eager
+        session._kind = kind
+        session._sessions = {}
+        session._blocks = []
+        return session
+
+    @property
+    def conn(self) -> AsyncConnection:
+        """The connection to the default database."""
+        found = self._sessions.get(None)
+        if found is None:
+            raise not_opened("await session.connection()")
+        return found.conn
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine that a model's, or a statement's, database has."""
+        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
+
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
+        """The connection to one of the databases, opened when it is asked for first."""
+        self._work.check_open("connection")
+        return (await self._on(self._databases.routes.key(bind_key), "connection")).conn
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        key, args = self._route(fn, args)
+        session = self._sessions.get(key)
+        if session is not None:
+            return session._call(fn, *args)
+        return self._first_call(key, fn, args)
+
+    async def _first_call(self, key: Key, fn: Callable[..., Any], args: Any) -> Any:
+        return await (await self._on(key, fn.__name__.strip("_")))._call(fn, *args)
+
+    async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+        key, args = self._route(fn, args)
+        return await (await self._on(key, fn.__name__))._stream(fn, *args)
+
+    def _route(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...]]:
+        self._enter(fn.__name__.strip("_"))
+        try:
+            return self._databases.routes.of_call(fn, args, self._eager)
+        finally:
+            self._guard.leave()
+
+    async def _on(self, key: Key, what: str) -> AsyncSession:
+        """The session on one database, opened when it is asked for first."""
+        found = self._sessions.get(key)
+        if found is None:
+            self._enter(what)
+            try:
+                found = await self._open(key)
+            finally:
+                self._guard.leave()
+        return found
+
+    async def _open(self, key: Key) -> AsyncSession:
+        engine = self._databases.engines[key]
+        checks.begin_options(engine.sync_engine, self._options)
+        block = AsyncSessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        session = await block.__aenter__()
+        work = session._work
+        if self._work.levels:
+            try:
+                await hop(nothing, session._stop, self._work.join_savepoints, work)
+            except BaseException:
+                self._work.forget(work)
+                await block._give_back(work)
+                raise
+        session._guard = self._guard
+        self._patient = self._patient or session._patient
+        self._work.add(key, work)
+        self._sessions[key] = session
+        self._blocks.append(block)
+        return session
+
+
+class _StopBusy:
+    """Stops what a call waits for that goes through all databases: in the one it is at."""
+
+    __slots__ = ("_works",)
+
+    def __init__(self, works: Several) -> None:
+        self._works = works
+
+    def applies(self) -> bool:
+        stop = self._stop()
+        return stop is not None and stop.applies()
+
+    async def __call__(self, waits: Any) -> BaseException | None:
+        stop = self._stop()
+        return asyncio.CancelledError() if stop is None else await stop(waits)
+
+    def _stop(self) -> Stop | None:
+        work = self._works.busy
+        return None if work is None else stopper(work)
+
+
+class AsyncRoutedBlock(AsyncSessionBlock):
+    """What ``begin()`` returns on a factory with ``binds``."""
+
+    __slots__ = ("_databases",)
+
+    def __init__(
+        self,
+        databases: Databases,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        *,
+        current: Current,
+        work: type[Work] = Work,
+    ) -> None:
+        engine = databases.engines[None]
+        super().__init__(engine, auto_commit, options, eager, current=current, work=work)
+        self._databases = databases
+
+    async def _opened(self) -> AsyncSession:
+        # Connections are opened by the first statement for each.
+        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
+
+    def _release_turn(self) -> None:
+        session: Any = self._session
+        for block in session._blocks:
+            block._release_turn()

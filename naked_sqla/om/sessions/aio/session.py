@@ -1,0 +1,264 @@
+"""A session on an asynchronous engine: the async face of the same work.
+
+Each call runs its work in one greenlet hop; what a cancellation does to it is said in ``hop``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
+
+from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions.aio.calls import AsyncCalls
+from naked_sqla.om.sessions.aio.cancel import stopper
+from naked_sqla.om.sessions.aio.hop import Stop, hop, shielded, spawn, start
+from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions.guard import TaskGuard
+from naked_sqla.om.sessions.savepoint import AsyncSavepoint
+from naked_sqla.om.sessions.stream import AsyncStream, AsyncStreaming, stream_of
+from naked_sqla.om.sessions.turns import turns_of
+from naked_sqla.om.sessions.work import Work
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+    from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
+    from sqlalchemy.sql.selectable import TypedReturnsRows
+
+    from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts
+
+
+class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
+    """One transaction on one connection, in which statements give plain objects.
+
+    Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
+    that its connection is in, or begins one with its first statement; ``commit()`` and
+    ``rollback()`` end that transaction, and the connection stays the caller's to close.
+
+    :raises TypeError: when ``conn`` is no ``AsyncConnection``.
+    :raises InvalidSessionState: when ``conn`` is not started, closed, or in AUTOCOMMIT.
+    """
+
+    __slots__ = ("__weakref__", "_conn", "_engine", "_guard", "_patient", "_stop", "_work")
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        checks.session_connection(type(self), conn, AsyncConnection)
+        sync_conn = conn.sync_connection
+        checks.open_connection(sync_conn)
+        self._conn: AsyncConnection | None = conn
+        self._fill(conn.engine, Work(sync_conn), turns_of(conn.sync_engine.pool) is not None)
+
+    def _fill(self, engine: AsyncEngine, work: Work, patient: bool) -> None:
+        self._engine = engine
+        self._work = work
+        self._guard = TaskGuard()
+        self._patient = patient
+        self._stop: Stop | None = stopper(work)
+
+    @classmethod
+    def _begun(cls, engine: AsyncEngine, work: Work, patient: bool) -> AsyncSession:
+        session = cls.__new__(cls)
+        session._conn = None
+        session._fill(engine, work, patient)
+        return session
+
+    @property
+    def conn(self) -> AsyncConnection:
+        """The connection, for what a session does not do, such as ``run_sync()``.
+
+        On asyncpg a failure of a statement that runs here, and not through the session, is not
+        known to :meth:`commit`.
+        """
+        if self._conn is None:
+            self._conn = AsyncConnection(self._engine, self._work.conn)
+        return self._conn
+
+    @property
+    def state(self) -> Literal["open", "closed"]:
+        """``"open"`` until commit, rollback, or the end of the block."""
+        return self._work.state
+
+    @overload
+    def stream(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[T, *Ts]]]: ...
+
+    @overload
+    def stream(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]: ...
+
+    def stream(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]:
+        """Run a statement with a server-side cursor, and read its rows chunk by chunk.
+
+        ``result = await session.stream(...)``, or ``async with session.stream(...) as result:``,
+        which closes it at the end of the block.  A result that is left half-way is closed with the
+        session.
+
+        :param execution_options: ``yield_per`` says how many rows make a chunk.
+        :raises InvalidSessionState: on a closed session; also by the result, when it is read after
+            the session was closed.
+        :raises ConcurrentSessionUse: when another task is inside the session; also by the result.
+        :raises InvalidRequestError: for joined collections, which chunks would tear.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        args = (calls.stream, statement, parameters, execution_options)
+        return AsyncStreaming(self, lambda: self._stream(*args))
+
+    @overload
+    def stream_scalars(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[T]]: ...
+
+    @overload
+    def stream_scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]: ...
+
+    def stream_scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]:
+        """The first item of each row; arguments, use and errors as in :meth:`stream`."""
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        args = (calls.stream, statement, parameters, execution_options)
+        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
+
+    def stream_into(
+        self,
+        cls: type[C],
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[C]]:
+        """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        args = (calls.stream_into, cls, statement, parameters, validate, execution_options)
+        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
+
+    def begin_nested(self) -> AsyncSavepoint:
+        """A savepoint, as a block: ``async with session.begin_nested():``.
+
+        A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and
+        the session goes on.
+
+        :raises InvalidSessionState: on entering it in a closed session, or a second time.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises TransactionRolledBack: at a clean end, when the database had given up what was done.
+        """
+        return AsyncSavepoint(self)
+
+    def in_transaction(self) -> bool:
+        """True while there is a transaction to commit; False on a closed session."""
+        return self._work.in_transaction()
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: on a factory with ``binds``: for what spans two databases, or has a
+            bind key that is not configured.
+        """
+        return self._engine
+
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
+        """The connection, for Core work in the same transaction.
+
+        On asyncpg a failure of a statement that runs there, and not through the session, is not
+        known to :meth:`commit`.
+
+        :param bind_key: of a factory with ``binds``: the connection to this database.
+        :raises InvalidSessionState: on a closed session.
+        :raises InvalidBind: for a bind key that is not configured.
+        """
+        self._work.check_open("connection")
+        if bind_key is not None:
+            checks.no_such_bind(bind_key)
+        return self.conn
+
+    async def commit(self) -> None:
+        """Commit the transaction and close the session, whatever comes of it.
+
+        :raises InvalidSessionState: on a closed session.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises TransactionRolledBack: when the database had given the transaction up.
+        """
+        self._enter("commit")
+        self._work.open = False
+        await shielded(start(spawn(self._work.commit), self._guard.leave), patient=self._patient)
+
+    async def rollback(self) -> None:
+        """Roll the transaction back and close the session, whatever comes of it.
+
+        :raises InvalidSessionState: on a closed session.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        """
+        self._enter("rollback")
+        self._work.open = False
+        await shielded(start(spawn(self._work.rollback), self._guard.leave), patient=self._patient)
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        self._enter(fn)
+        return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
+
+    async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+        self._enter(fn)
+        opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
+        return AsyncStream(stream_of(self, await opened))
+
+    async def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
+        return (await self._stream(fn, *args)).scalars()
+
+    def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what reads a stream, from within a greenlet of SQLAlchemy's."""
+        self._enter(what)
+        return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+
+    def _enter(self, what: str | Callable[..., Any]) -> None:
+        self._guard.enter()
+        if not self._work.open:
+            self._guard.leave()
+            self._work.check_open(what if isinstance(what, str) else what.__name__.strip("_"))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            checks.no_such_attribute(self, name)

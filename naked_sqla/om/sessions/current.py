@@ -1,0 +1,94 @@
+"""Which session a task, or a thread, has opened and not left yet.
+
+Kept by the task itself and not in a context variable: a child task has a copy of its parent's
+context, and must not find the parent's session there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, NoReturn
+from weakref import ref
+
+from naked_sqla.exception import InvalidSessionState
+
+# The id of a task or thread, the task or thread, and its session; neither is kept alive.
+Entry = tuple[int, ref[Any], ref[Any]]
+
+
+class Current:
+    """The open sessions of one factory, by the task or thread that opened them."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open: dict[int, list[Entry]] = {}
+
+    def enter(self, owner: Any, session: Any) -> Entry | None:
+        """Make a session the innermost one of a task or thread.
+
+        :return: what :meth:`leave` takes; ``None`` where there is no task.
+        """
+        if owner is None:
+            return None
+        key = id(owner)
+        entry = (key, ref(owner), ref(session))
+        opened = self._open.get(key)
+        if opened is None:
+            self._open[key] = [entry]
+        else:
+            # what a block left behind that nobody ended, maybe of an owner that had this id
+            opened[:] = [old for old in opened if old[1]() is owner and old[2]() is not None]
+            opened.append(entry)
+        return entry
+
+    def leave(self, entry: Entry) -> None:
+        """Take a session away, whichever blocks were entered or left meanwhile."""
+        opened = self._open.pop(entry[0], None)
+        if opened is not None and (len(opened) > 1 or opened[0] is not entry):
+            self._open[entry[0]] = [other for other in opened if other is not entry]
+
+    def session_of(self, owner: Any) -> Any:
+        """The innermost session of a task or thread, ``None`` where there is none."""
+        for _, opener, session in reversed(self._open.get(id(owner), ())):
+            found = session()
+            if found is not None and opener() is owner:
+                return found
+        return None
+
+
+def in_task(current: Current) -> Any:
+    """The innermost session of the running task.
+
+    :raises InvalidSessionState: when there is none.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    found = None if task is None else current.session_of(task)
+    if found is None:
+        who = "outside of a task" if task is None else f"task {task.get_name()!r}"
+        _refuse(who, "task", "async with db.begin() as session")
+    return found
+
+
+def in_thread(current: Current) -> Any:
+    """The innermost session of the running thread.
+
+    :raises InvalidSessionState: when there is none.
+    """
+    thread = threading.current_thread()
+    found = current.session_of(thread)
+    if found is None:
+        _refuse(f"thread {thread.name!r}", "thread", "with db.begin() as session")
+    return found
+
+
+def _refuse(who: str, kind: str, write: str) -> NoReturn:
+    raise InvalidSessionState(
+        f"current_session(), {who}: no block of this factory is open here. A session belongs to "
+        f"the {kind} that opened it, and not to those that this {kind} starts. Call it inside of "
+        f"`{write}`, or pass the session on."
+    )

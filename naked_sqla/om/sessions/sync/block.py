@@ -1,0 +1,138 @@
+"""The block in which a synchronous session lives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from naked_sqla.exception import ConcurrentSessionUse
+from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.current import Current, Entry
+from naked_sqla.om.sessions.sync.session import Session
+from naked_sqla.om.sessions.turns import Turns, turns_of
+from naked_sqla.om.sessions.work import Work
+
+
+class SessionBlock:
+    """What :meth:`SessionFactory.begin` returns, to be entered once."""
+
+    __slots__ = (
+        "_auto_commit",
+        "_current",
+        "_eager",
+        "_engine",
+        "_entered",
+        "_entry",
+        "_options",
+        "_session",
+        "_snapshot",
+        "_turns",
+        "_work",
+    )
+
+    _session: Session
+
+    def __init__(
+        self,
+        engine: Engine,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        snapshot: bool = False,
+        current: Current | None = None,
+        work: type[Work] = Work,
+    ) -> None:
+        self._engine = engine
+        self._auto_commit = auto_commit
+        self._options = options
+        self._eager = eager
+        self._snapshot = snapshot
+        self._current = current
+        self._work = work
+        self._entered = False
+        self._entry: Entry | None = None
+        self._turns: Turns | None = None
+
+    def __enter__(self) -> Session:
+        if self._entered:
+            checks.entered_twice()
+        self._entered = True
+        self._session = session = self._opened()
+        if self._current is not None:
+            self._entry = self._current.enter(threading.current_thread(), session)
+        return session
+
+    def _opened(self) -> Session:
+        self._turns = turns_of(self._engine.pool)
+        if self._turns is not None:
+            self._turns.take_in_thread()
+        work = self._work(eager=self._eager)
+        try:
+            work.connect(self._engine, self._options, self._snapshot)
+        except BaseException:
+            if work.connected:
+                work.release(quietly=True)
+            self._release_turn()
+            raise
+        return Session._begun(work)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._entry is not None and self._current is not None:
+            self._current.leave(self._entry)
+        work, guard = self._session._work, self._session._guard
+        failed = exc_type is not None
+        pending, work.open = work.open, False
+        inside = guard.holder
+        guard.wait_and_enter()
+        try:
+            commit = self._auto_commit and not failed and inside is None
+            work.finish(pending, commit, failed)
+        finally:
+            guard.leave()
+            self._release_turn()
+        if inside is not None and exc_type is None:
+            raise ConcurrentSessionUse(checks.left_while_inside("thread", inside))
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+    if not TYPE_CHECKING:
+        # Only here to say what to write: a type checker is not to find it.
+
+        def __aenter__(self):
+            checks.not_with()
+
+        def __aexit__(self, *_):
+            return None
+
+
+def once(
+    engine: Engine,
+    auto_commit: bool,
+    eager: bool,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any] | None = None,
+    work: type[Work] = Work,
+) -> Any:
+    """Run a function of ``_calls`` as a transaction of its own, or without one.
+
+    :param options: for the connection; where there are any, the transaction is needed.
+    """
+    plan = oneshot.plan(engine, auto_commit, eager, fn, args)
+    if plan.alone and not options and turns_of(engine.pool) is None:
+        return Work(eager=eager).once(engine, plan.options, fn, *args)
+    with_options = {**plan.options, **options} if options else plan.options
+    block = SessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+    with block as session:
+        return session._call(fn, *args)
