@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -100,18 +100,27 @@ def run(block: Block, runner: asyncio.Runner, namespace: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def disposing_of_engines(runner: asyncio.Runner, namespace: dict[str, Any]) -> Iterator[None]:
-    """Close, at the end, the connections of the engines that the blocks made."""
+def disposing_of_engines(runner: asyncio.Runner) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Close, at the end, the connections of the engines that blocks made.
+
+    Gives what is called with their namespace after each block: a later one may take the name of an
+    engine for something else, and then a thread of aiosqlite keeps the run from ending.
+    """
+    engines: dict[int, AsyncEngine | Engine] = {}
+
+    def note(namespace: dict[str, Any]) -> None:
+        found = (value for value in namespace.values() if isinstance(value, AsyncEngine | Engine))
+        engines.update((id(engine), engine) for engine in found)
 
     async def dispose() -> None:
-        for value in namespace.values():
-            if isinstance(value, AsyncEngine):
-                await value.dispose()
-            elif isinstance(value, Engine):
-                value.dispose()
+        for engine in engines.values():
+            if isinstance(engine, AsyncEngine):
+                await engine.dispose()
+            else:
+                engine.dispose()
 
     try:
-        yield
+        yield note
     finally:
         runner.run(dispose())
 
@@ -126,9 +135,12 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     script = types.ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", script)
     namespace = vars(script)
-    with asyncio.Runner() as runner, disposing_of_engines(runner, namespace):
+    with asyncio.Runner() as runner, disposing_of_engines(runner) as note:
         for block in [*before, *blocks]:
-            printed = run(block, runner, namespace)
+            try:
+                printed = run(block, runner, namespace)
+            finally:
+                note(namespace)
             if block.prints is not None:
                 assert printed == block.prints, f"{block.path}, line {block.line}"
 
