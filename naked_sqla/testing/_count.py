@@ -19,10 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .. import _compat
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
+from ..om.sessions.work import Work
 
 _HERE = str(Path(__file__).resolve().parent.parent) + os.sep
-# The library's own BEGIN, and its question whether a transaction still lives.
-_OWN = str(Path(_HERE, "om", "_work.py"))
+# Where the library sends its own BEGIN, and asks whether a transaction still lives.
+_OWN = Work.once.__code__.co_filename
 _SQLALCHEMY = str(Path(sqlalchemy.__file__).resolve().parent) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE = (sysconfig.get_paths()["purelib"] + os.sep, sysconfig.get_paths()["platlib"] + os.sep)
