@@ -9,6 +9,8 @@ PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	&& echo "$$python" && break; done)
 endif
 PYTEST_ARGS ?=
+# A process for each processor, each with a PostgreSQL of its own; a module stays in one of them.
+PROCESSES ?= -n auto --maxprocesses=4 --dist loadfile
 
 # A virtual environment belongs to an interpreter: another PYTHON gets another folder.
 TAG := $(shell $(or $(PYTHON),false) -c \
@@ -56,18 +58,18 @@ service: $(call stamp,service)
 	$(call bin,service)/python -m uvicorn --factory examples.service.app:create_app
 
 test: $(call stamp,test)
-	$(call bin,test)/python -m pytest $(PYTEST_ARGS)
+	$(call bin,test)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 test-matrix: test-floor test-2.0 test-2.1
 
 test-floor: $(call stamp,floor)
-	$(call bin,floor)/python -m pytest $(PYTEST_ARGS)
+	$(call bin,floor)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 test-2.0: $(call stamp,2.0)
-	$(call bin,2.0)/python -m pytest $(PYTEST_ARGS)
+	$(call bin,2.0)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 test-2.1: $(call stamp,2.1)
-	$(call bin,2.1)/python -m pytest $(PYTEST_ARGS)
+	$(call bin,2.1)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 # The SQLAlchemy that "make test" runs on.
 version: $(call stamp,test)

@@ -249,17 +249,17 @@ SPANNING: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("statement", LOGS, ids=str)
+@pytest.mark.parametrize("statement", LOGS)
 def test_what_belongs_to_another_database(statement: Any) -> None:
     assert key_of(statement) == "logs"
 
 
-@pytest.mark.parametrize("statement", DEFAULT, ids=str)
+@pytest.mark.parametrize("statement", DEFAULT)
 def test_what_belongs_to_the_default_one(statement: Any) -> None:
     assert key_of(statement) is None
 
 
-@pytest.mark.parametrize("statement", SPANNING, ids=str)
+@pytest.mark.parametrize("statement", SPANNING)
 def test_what_spans_two(statement: Any) -> None:
     for _ in range(2):
         with pytest.raises(InvalidBind, match=r"spans several databases: .* in .*, .* in "):
