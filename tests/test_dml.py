@@ -662,7 +662,9 @@ def test_bulk_update_that_misses(oracle: Oracle) -> None:
         assert isinstance(error, orm_exc.StaleDataError)
 
 
-@pytest.mark.parametrize("parameters", ["x", 7, ("x",), [1], object()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize(
+    "parameters", ["x", 7, ("x",), [1], object()], ids=lambda p: type(p).__name__
+)
 def test_bad_parameters(oracle: Oracle, parameters: Any) -> None:
     """What is no dictionary, or no list of dictionaries, is SQLAlchemy's error."""
     for statement in (
