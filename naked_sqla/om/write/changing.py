@@ -7,6 +7,7 @@ not (asyncpg), the rows are locked and looked at before they are written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -70,6 +71,13 @@ def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidRequestError(
             f"No primary key value supplied for {', '.join(missing)} of {written.name}: a row is "
             f"found by its whole key. Load it first, or write a statement with where()."
+        )
+    unhashable = [name for name, value in key.items() if type(value).__hash__ is None]
+    if unhashable:
+        raise InvalidRequestError(
+            f"{key[unhashable[0]]!r} can't be {written.name}.{unhashable[0]}, which is part of the "
+            f"primary key. Pass the key of one row; for several there are update_all() and "
+            f"delete_all()."
         )
     return key
 
@@ -156,6 +164,8 @@ def update_rows(
     # the version that an UPDATE missed may be the very one that it would have made, and then
     # nothing tells afterwards which row it was
     looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
+    if checked and versioned and len(changes) > 1:
+        _refuse_repeated(written, changes)
     if looked or (checked and not any(change.values for change in changes)):
         _lock(conn, written, changes)
     matched: int | None = None
@@ -170,6 +180,14 @@ def update_rows(
         )
         matched = found if matched is None else matched
     return len(changes) if checked else (matched or 0)
+
+
+def _refuse_repeated(written: Written, changes: Sequence[Change]) -> None:
+    """Raise for a row that is changed twice from the same version: the first change moves it on."""
+    counts = Counter(_identity(written, c) for c in changes if c.version is not None)
+    moved = [identity for identity, count in counts.items() if count > 1]
+    if moved:
+        stale(written, [], moved)
 
 
 def _parameters(written: Written, part: Part, change: Change) -> dict[str, Any]:

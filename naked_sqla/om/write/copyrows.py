@@ -76,7 +76,9 @@ class Records:
             return
         if self._is_record(type(row)):
             table = self._part.table
-            self._settle([self._written.attribute(column.key) for column in table.columns])
+            # as COPY itself does without a list of columns
+            stored = [column for column in table.columns if column.computed is None]
+            self._settle([self._written.attribute(column.key) for column in stored])
         else:
             self._settle(list(self._reader(type(row))(row)))
 

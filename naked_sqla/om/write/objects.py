@@ -200,6 +200,11 @@ def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
                 f"update({written.name}, {name!r}): the primary key tells which row it is, and is "
                 f"not changed by update(). Write a statement: update({written.name}).where(...)."
             )
+        if name in written.computed:
+            raise InvalidStatement(
+                f"update({written.name}, {name!r}): the database computes {name}, so that no value "
+                f"of it is stored. Leave it out."
+            )
         if name not in row:
             raise UnknownAttribute(
                 f"update({written.name}, {name!r}): the object has no value for {name}. Set it, or "

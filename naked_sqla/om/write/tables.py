@@ -117,9 +117,20 @@ class Written:
     :ivar keys: the attributes of its primary key, in the order of ``get()``.
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
+    :ivar computed: those that the database computes (``Computed``): no part of what an object says.
     """
 
-    __slots__ = ("_aliases", "_composites", "columns", "keys", "mapper", "name", "parts", "version")
+    __slots__ = (
+        "_aliases",
+        "_composites",
+        "columns",
+        "computed",
+        "keys",
+        "mapper",
+        "name",
+        "parts",
+        "version",
+    )
 
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.mapper = mapper
@@ -131,6 +142,9 @@ class Written:
         self.columns: dict[str, Any] = {}
         for part in reversed(self.parts):
             self.columns.update(part.columns)
+        self.computed = frozenset(
+            key for key, c in self.columns.items() if getattr(c, "computed", None) is not None
+        )
         self._aliases = self._other_names()
         self._composites = {prop.key: prop for prop in mapper.composites}
 

@@ -81,8 +81,14 @@ def _chosen(
     written = written_class(naked.model)
     if len(written.parts) > 1 or written.version is not None:
         return None
+    if not fields and written.columns.keys() - set(naked.loaded):
+        # a value may have been set that no statement has loaded
+        of, known = naked.variables, written.columns.keys()
+        if any(not known.isdisjoint(of(obj)) for obj in objs):
+            return None
     names = names_of_attributes(written, fields) if fields else naked.loaded
     fixed = written.key_attributes()
+    fixed |= written.computed
     kept = [name for name in dict.fromkeys(names) if name in written.columns and name not in fixed]
     if not kept or (fields and len(kept) != len(fields)):
         return None

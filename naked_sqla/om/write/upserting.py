@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import select
-from sqlalchemy.orm import lazyload
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
@@ -15,7 +15,7 @@ from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.changing import next_version
 from naked_sqla.om.write.inserting import insert_objects
 from naked_sqla.om.write.names import names_of_attributes
-from naked_sqla.om.write.tables import Written, among, runs
+from naked_sqla.om.write.tables import Written, among, has_expressions, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,35 +62,84 @@ class Upsert:
                 f"upsert({written.name}, on=()): name the columns of a unique constraint."
             )
         self.chosen = None if update is None else names_of_attributes(written, update)
+        # what decides is read, deferred or not: it tells which row is which
+        read = (undefer(getattr(written.mapper.class_, key)) for key in self.on)
+        self._options = (lazyload("*"), *read)
 
     def rows(self, rows: Sequence[_Row]) -> list[Any]:
         """Upsert rows; the stored ones as naked objects, in their order."""
         objects: list[Any] = [None] * len(rows)
-        pending = list(enumerate(rows))
+        plain: list[tuple[int, _Row]] = []
+        pending: list[tuple[int, _Row]] = []
+        for index, row in enumerate(rows):
+            filled = self._filled(row)
+            kept = plain if self._meets_nothing(filled) else pending
+            kept.append((index, filled))
         while pending:
             keyed: dict[_Key, tuple[int, _Row]] = {}
             later: list[tuple[int, _Row]] = []
-            plain: list[tuple[int, _Row]] = []
             for index, row in pending:
                 key = tuple(map(row.get, self.on))
-                if None in key:
-                    # NULLs and generated keys meet nothing
-                    plain.append((index, row))
+                if _is_unclear(key):
+                    objects[index] = self._alone(row)
                 elif key in keyed:
                     # a statement can't touch a row twice
                     later.append((index, row))
                 else:
                     keyed[key] = index, row
-            if plain:
-                stored = insert_objects(self.conn, self.written, [row for _, row in plain])
-                for (index, _), obj in zip(plain, stored, strict=True):
-                    objects[index] = obj
             if keyed:
                 found = self._upsert({key: row for key, (_, row) in keyed.items()})
                 for key, (index, _) in keyed.items():
                     objects[index] = found[key]
             pending = later
+        if plain:
+            # last, since a key that is generated could be one that another row names
+            stored = insert_objects(self.conn, self.written, [row for _, row in plain])
+            for (index, _), obj in zip(plain, stored, strict=True):
+                objects[index] = obj
         return objects
+
+    def _filled(self, row: _Row) -> _Row:
+        """The row, with constant defaults where it says nothing of what decides."""
+        for key in self.on:
+            default: Any = getattr(self.part.columns[key], "default", None)
+            if row.get(key) is None and key in self.part.omitted and default is not None:
+                row = {**row, key: default.arg} if default.is_scalar else row
+        return row
+
+    def _meets_nothing(self, row: _Row) -> bool:
+        """True for a row that can't be there already: it has a NULL, or a key that is generated."""
+        for key in self.on:
+            if row.get(key) is not None:
+                continue
+            column = self.part.columns[key]
+            generated = key in self.part.keys and (
+                len(self.part.keys) == 1 or column.server_default is None
+            )
+            if generated or key not in self.part.omitted:
+                return True
+        return False
+
+    def _alone(self, row: _Row) -> Any:
+        """Upsert a row of which the key does not tell which of several it is."""
+        ((expressions, (given,)),) = runs([self._values(row)])
+        statement = self._statement([*given, *expressions])
+        if expressions:
+            columns = self.part.table.columns
+            statement = statement.values({columns[k]: v for k, v in expressions.items()})
+        found = self._loaded(statement, given)
+        key = tuple(map(row.get, self.on))
+        if not found and not any(value is None for value in key):
+            columns = [self.part.columns[name] for name in self.on]
+            wanted = select(self.written.mapper.class_).options(*self._options)
+            found = self._loaded(wanted.where(*map(_equals, columns, key)), None)
+        if len(found) != 1:
+            self._refuse_lost(key)
+        return found[0]
+
+    def _loaded(self, statement: Any, params: Any) -> list[Any]:
+        result = self.conn.execute(statement, params, execution_options=_compat.orm_options(None))
+        return list(entity_result(result, statement, loading_on(self.conn, None)).scalars())
 
     def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
         found: dict[_Key, Any] = {}
@@ -101,10 +150,7 @@ class Upsert:
             if expressions:
                 columns = self.part.table.columns
                 statement = statement.values({columns[k]: v for k, v in expressions.items()})
-            result = self.conn.execute(
-                statement, group, execution_options=_compat.orm_options(None)
-            )
-            for obj in entity_result(result, statement, loading_on(self.conn, None)).scalars():
+            for obj in self._loaded(statement, group):
                 found[self._key(obj)] = obj
         for look in (self._stored, self._one_by_one):
             missing = [key for key in rows if key not in found]
@@ -112,13 +158,17 @@ class Upsert:
                 found.update(look(missing))
         lost = [key for key in rows if key not in found]
         if lost:
-            on = ", ".join(self.on)
-            raise InvalidStatement(
-                f"upsert({self.written.name}): the stored row with ({on}) = {lost[0]!r} can't be "
-                f"found again: a trigger has left the row out, or changed it. Use execute() with "
-                f"on_conflict_do_update(), which does not ask which row is which."
-            )
+            self._refuse_lost(lost[0])
         return found
+
+    def _refuse_lost(self, key: _Key) -> NoReturn:
+        on = ", ".join(self.on)
+        raise InvalidStatement(
+            f"upsert({self.written.name}): the stored row with ({on}) = {key!r} can't be found "
+            f"again: a trigger has left the row out, or changed it, or the database has made a "
+            f"part of it. Give all of ({on}), or use execute() with on_conflict_do_update(), which "
+            f"does not ask which row is which."
+        )
 
     def _values(self, row: _Row) -> dict[str, Any]:
         """What the INSERT says: NULL where the row says None, unless that would make a key."""
@@ -156,7 +206,7 @@ class Upsert:
                 changes[self.part.columns[version].key] = self._version()
             statement = statement.on_conflict_do_update(index_elements=on, set_=changes)
         statement = _compat.as_orm_insert(statement.returning(model))
-        return statement.options(lazyload("*"))
+        return statement.options(*self._options)
 
     def _onupdate(self, column: Any) -> dict[str, Any]:
         """What an UPDATE sets by itself, which ON CONFLICT leaves out."""
@@ -164,7 +214,7 @@ class Upsert:
         if default.is_scalar or default.is_clause_element:
             return {column.key: default.arg}
         if default.is_callable:
-            return {column.key: default.arg(None)}
+            return {column.key: default.arg(_NoContext(f"{self.written.name}.{column.key}"))}
         return {}
 
     def _version(self) -> Any:
@@ -183,9 +233,8 @@ class Upsert:
         found: dict[_Key, Any] = {}
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            statement = select(model).where(among(columns, chunk)).options(lazyload("*"))
-            result = self.conn.execute(statement, execution_options=_compat.orm_options(None))
-            for obj in entity_result(result, statement, loading_on(self.conn, None)).scalars():
+            statement = select(model).where(among(columns, chunk)).options(*self._options)
+            for obj in self._loaded(statement, None):
                 found[self._key(obj)] = obj
         return found
 
@@ -197,3 +246,29 @@ class Upsert:
             if len(objects) == 1:
                 found[key] = objects[0]
         return found
+
+
+def _is_unclear(key: _Key) -> bool:
+    """True for a key that is not the one that comes back: made by the database, or no dict key."""
+    types = set(map(type, key))
+    return type(None) in types or has_expressions(types) or any(t.__hash__ is None for t in types)
+
+
+def _equals(column: Any, value: Any) -> Any:
+    if has_expressions((type(value),)):
+        return column == value
+    return column == bindparam(None, value, type_=column.type)
+
+
+class _NoContext:
+    """Given to the function of an ``onupdate``: one value is made for all rows of a statement."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise InvalidStatement(
+            f"upsert(): the onupdate function of {self._name} looks at the row that is updated "
+            f"(.{attribute}), which ON CONFLICT does not have. Give the object a value for "
+            f"{self._name}, or use get(), and then insert() or update()."
+        )

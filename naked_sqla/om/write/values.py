@@ -106,8 +106,8 @@ def _refuse(kind: type, what: str) -> NoReturn:
 
 
 def _known(values: _Values, written: Written) -> dict[str, Any]:
-    columns = written.columns
-    return {key: value for key, value in values.items() if key in columns}
+    columns, computed = written.columns, written.computed
+    return {k: v for k, v in values.items() if k in columns and k not in computed}
 
 
 def _instances(written: Written) -> Reader:
@@ -118,7 +118,7 @@ def _instances(written: Written) -> Reader:
         for key, value in _compat.orm_defaults(written.mapper, part.table)
     }
 
-    columns = frozenset(written.columns)
+    columns = frozenset(written.columns) - written.computed
 
     def said(obj: Any) -> _Values:
         values: dict[str, Any] = obj.__dict__.copy()
@@ -172,7 +172,7 @@ def _others(
     # what is related to a row, or computed from it, is no part of it
     left_out = written.mapper.attrs.keys()
 
-    def fitting(values: _Values) -> _Values:
+    def translated(values: _Values) -> _Values:
         try:
             return written.translate(values)
         except UnknownAttribute:
@@ -180,6 +180,10 @@ def _others(
             return written.translate(
                 {k: v for k, v in values.items() if k in names or k not in left_out}
             )
+
+    def fitting(values: _Values) -> _Values:
+        found = translated(values)
+        return _known(found, written) if written.computed else found
 
     return Reader(written, lambda obj: fitting(read(obj)), lambda obj: fitting(said(obj)))
 
