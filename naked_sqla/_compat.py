@@ -1070,6 +1070,25 @@ await_only: Any = sqlalchemy.util.await_only
 greenlet_spawn: Any = sqlalchemy.util.greenlet_spawn
 
 
+def end_unfinished(conn: Connection) -> None:
+    """End what the server took for a transaction of one statement in autocommit.
+
+    asyncpg checks the values of a statement after it has sent its text, and when it refuses one it
+    never sends the end of it (Sync).  The server waits, and takes a BEGIN ISOLATION LEVEL for the
+    middle of a transaction; then this connection fails for good.
+    """
+    if conn.dialect.driver != "asyncpg" or conn.closed or conn.invalidated:
+        return
+    try:
+        raw: Any = conn.connection.driver_connection
+        await_only(raw.execute("SELECT 1"))
+    except Exception:  # noqa: BLE001 - whatever it is, nobody can use this connection
+        conn.invalidate()
+    except BaseException:
+        conn.invalidate()
+        raise
+
+
 def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
     """Each table of a class, parents first: itself, attribute key -> column, its primary key."""
     for table in mapper.base_mapper._sorted_tables:
@@ -1079,6 +1098,16 @@ def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], t
                 for column in mapper._cols_by_table[table]
             }
             yield table, attributes, tuple(mapper._pks_by_table[table])
+
+
+def inheriting_mappers(mapper: Mapper[Any]) -> list[Mapper[Any]]:
+    """Subclasses whose rows are rows of a class too, parents first: not those of a table alone."""
+    found: list[Mapper[Any]] = []
+    for sub in mapper.self_and_descendants:
+        # a concrete class has its own rows, and so have the classes that inherit from it
+        if not sub.concrete and (sub.inherits is mapper or sub.inherits in found):
+            found.append(sub)
+    return found
 
 
 def inherited_keys(mapper: Mapper[Any], table: Any) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -491,3 +491,20 @@ async def test_cancelled_in_memory(kind: Kind, moment: Moment, call: Call) -> No
 
     assert await cancelled_everywhere(lambda: call(db), kind, moment, check, prepare) >= 1
     await engine.dispose()
+
+
+async def test_after_a_value_that_the_driver_refuses(db: AsyncSessionFactory) -> None:
+    """What comes next on this connection is not in the middle of the read that has failed."""
+    for _ in range(2):
+        if db.engine.dialect.name == "postgresql":
+            with pytest.raises(DBAPIError):
+                await db.get(Author, "one")
+        else:
+            assert await db.get(Author, "one") is None
+        # statements of their own, in REPEATABLE READ
+        loaded = await db.get_one(Author, 1, options=[selectinload(Author.books)])
+        assert len(loaded.books) == 2
+        assert len((await db.scalars(select(Book))).all()) == 3
+        async with db.begin() as session:
+            assert (await session.get_one(Author, 2)).name == "bob"
+    assert checked_out(db.engine) == 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 
 import pytest
-from sqlalchemy import Computed, String, UniqueConstraint, func, null, select, update
+from sqlalchemy import Computed, ForeignKey, String, UniqueConstraint, func, null, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
@@ -19,11 +18,6 @@ pytestmark = pytest.mark.anyio
 
 class Base(DeclarativeBase):
     pass
-
-
-class Color(enum.Enum):
-    RED = "r"
-    BLUE = "b"
 
 
 class Item(Base):
@@ -63,6 +57,38 @@ class Counter(Base):
         onupdate=lambda context: context.get_current_parameters()["version"]
     )
     __mapper_args__ = {"version_id_col": version}
+
+
+class Worker(Base):
+    __tablename__ = "odd_workers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "worker"}
+
+
+class Chief(Worker):
+    __tablename__ = "odd_chiefs"
+
+    chief_id: Mapped[int] = mapped_column(ForeignKey(Worker.id), primary_key=True)
+    __mapper_args__ = {"polymorphic_identity": "chief"}
+
+
+class TopChief(Chief):
+    __tablename__ = "odd_top_chiefs"
+
+    top_id: Mapped[int] = mapped_column(ForeignKey(Chief.chief_id), primary_key=True)
+    __mapper_args__ = {"polymorphic_identity": "top"}
+
+
+class Robot(Worker):
+    """Has rows of its own."""
+
+    __tablename__ = "odd_robots"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str | None]
+    __mapper_args__ = {"concrete": True, "polymorphic_identity": "robot"}
 
 
 @dataclasses.dataclass
@@ -208,3 +234,28 @@ async def test_keys_that_are_no_keys(db: AsyncSessionFactory) -> None:
     ):
         with pytest.raises(InvalidRequestError, match="primary key"):
             await call()
+
+
+async def test_delete_by_the_base_class(db: AsyncSessionFactory) -> None:
+    """No part of the row stays in the table of a subclass, checked by foreign keys or not."""
+    await db.insert(Robot(id=1))
+    for model in (Worker, Chief, TopChief):
+        first, second, third = await db.insert_all([TopChief(), Chief(), Worker()])
+        assert await db.delete(model, first.id)
+        if model is Worker:
+            keys = [{"id": second.id}, {"id": third.id}]
+            assert await db.delete_all(keys, model=Worker) == 2
+        else:
+            await db.delete_all([second, third])
+        for part in (Worker, Chief, TopChief):
+            count = select(func.count()).select_from(part.__table__)
+            assert await db.scalar(count) == 0, part
+    assert await db.get(Robot, 1) is not None
+
+
+async def test_a_concrete_class_below_a_polymorphic_one(db: AsyncSessionFactory) -> None:
+    await db.insert_all([Worker(), Chief(), Robot()])
+    assert [w.kind for w in await db.scalars(select(Worker).order_by(Worker.id))] == [
+        "worker",
+        "chief",
+    ]

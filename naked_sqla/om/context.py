@@ -167,13 +167,24 @@ class _Reader:
             variants=tuple(
                 Variant(
                     value,
-                    self.one_class(node, sub, mapper) if sub.isa(mapper) else None,
+                    self.one_class(node, sub, mapper) if self.holds(node, sub, mapper) else None,
                     str(sub),
                 )
                 for value, sub in mapper.polymorphic_map.items()
             ),
             partial=mapper.allow_partial_pks,
         )
+
+    def holds(self, node: Node, sub: Mapper[Any], asked: Mapper[Any]) -> bool:
+        """True where a row of one class may be one of another: not where that is concrete, with
+        rows of its own, and the statement does not select from its table."""
+        if not sub.isa(asked):
+            return False
+        between = (mapper for mapper in sub.iterate_to_root() if mapper.isa(asked))
+        if not any(mapper.concrete for mapper in between if mapper is not asked):
+            return True
+        positions = (_compat.position_of(self.metadata, node.column(c)) for c in sub.primary_key)
+        return None not in positions
 
     def identity(self, node: Node, mapper: Mapper[Any]) -> tuple[Cell, ...]:
         return tuple(self.cell(node.column(column)) for column in mapper.primary_key)

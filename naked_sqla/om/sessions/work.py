@@ -124,6 +124,9 @@ class Work:
             if options:
                 self._take_options(options)
             return fn(conn, self.eager, *args)
+        except DBAPIError:
+            _compat.end_unfinished(conn)
+            raise
         finally:
             # Nothing was written: how this ends changes nothing for the caller.
             self.finish(pending=True, commit=False, failed=True)

@@ -19,7 +19,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from naked_sqla import _compat
 from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.keys import criteria_for
-from naked_sqla.om.write.tables import Part, Rows, Written, among, runs
+from naked_sqla.om.write.tables import Part, Rows, Written, among, runs, written_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -65,7 +65,7 @@ def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
     for part in written.parts:
         for parent, child in part.inherited:
             if child in key and key[child] is None:
-                key[child] = row.get(parent)
+                key[child] = row.get(parent) if key.get(parent) is None else key[parent]
     missing = [name for name, value in key.items() if value is None]
     if missing:
         raise InvalidRequestError(
@@ -332,6 +332,7 @@ def _delete_chunk(
     if known and root.version is None and len(written.parts) > 1:
         # the counter is in a table whose rows go before those of the first one
         _lock_versions(conn, written, changes, missing_ok)
+    _delete_from_subclasses(conn, written, changes)
     for part in reversed(written.parts[1:]):
         _delete_from(conn, written, part, changes)
     return _deleted(conn, written, root, changes, missing_ok)
@@ -343,6 +344,17 @@ def _lock_versions(
     gone, moved = _compare(conn, written, changes, [c.version for c in changes], True)
     if moved or (gone and not missing_ok):
         stale(written, [] if missing_ok else gone, moved)
+
+
+def _delete_from_subclasses(conn: Connection, written: Written, changes: Sequence[Change]) -> None:
+    """Delete what the rows have in tables of subclasses: any of them may be a row of one."""
+    done = {part.table for part in written.parts}
+    for mapper in reversed(_compat.inheriting_mappers(written.mapper)):
+        sub = written_of(mapper)
+        for part in reversed(sub.parts):
+            if part.table not in done:
+                done.add(part.table)
+                _delete_from(conn, sub, part, [Change(sub, c.key, {}) for c in changes])
 
 
 def _delete_from(conn: Connection, written: Written, part: Part, changes: Sequence[Change]) -> Any:
