@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, literal_column, select, update
 
 from naked_sqla import _compat
+from naked_sqla.om.write.arrays import update_by_arrays
 from naked_sqla.om.write.changing import raise_unmatched
 from naked_sqla.om.write.keys import criteria_for
 from naked_sqla.om.write.names import names_of_attributes
@@ -59,6 +60,14 @@ def update_uniform(
     if has_expressions(set().union(*types.values())) or any(type(None) in types[k] for k in keys):
         return None
     identities = list(zip(*(by_name[key] for key in keys), strict=True))
+    if len(rows) > 1 and len(set(identities)) == len(rows):
+        changed = {part.names[name]: part.columns[name].key for name in names}
+        by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
+        found = update_by_arrays(conn, part.table, by_key, changed, by_name, types)
+        if found is not None:
+            if found != len(rows):
+                raise_unmatched(conn, written, identities)
+            return written, identities
     if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
         _lock(conn, written, columns, identities)
     if batch is None:
