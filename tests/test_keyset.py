@@ -166,6 +166,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         union_all(select(User.id), select(Post.id)).order_by(func.abs(User.id)),
         "is no column of the union",
     ),
+    "union order by text": (
+        union_all(select(User.id), select(Post.id)).order_by(text("1")),
+        "'1', which is no single expression",
+    ),
 }
 
 

@@ -172,4 +172,7 @@ def raw(expression: Any) -> Any:
     What the database compares is what it stores: a type that rounds, or formats in another way
     than the row was written, would skip rows.
     """
+    if isinstance(expression, UnaryExpression):
+        # `NOT a = b` is `NOT (a = b)`, and SQLAlchemy sets no parentheses around its left side
+        expression = Grouping(expression)
     return type_coerce(expression, NullType())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, desc, nulls_first, nulls_last, select
+from sqlalchemy import BindParameter, CompoundSelect, desc, nulls_first, nulls_last, select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import (
     ClauseList,
@@ -140,6 +140,9 @@ def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
             more = sources.key() if groups is None else groups
     except UnknownRows as error:
         refuse_source(error.source)
+    # a parameter is the same in every row
+    keys = [key for key in keys if not isinstance(key.expression, BindParameter)]
+    more = [expression for expression in more if not isinstance(expression, BindParameter)]
     descending = bool(keys) and keys[-1].descending
     for expression in more:
         if not _is_among(expression, keys, sources):
@@ -174,6 +177,7 @@ def _compound(statement: Any) -> Ordered:
         if isinstance(column, str):
             found = rows.c.get(column)
         else:
+            check_expression(column)
             found = rows.corresponding_column(unwrapped(column))
             if found is None:
                 found = rows.c.get(getattr(column, "name", None))

@@ -129,6 +129,9 @@ class Sources:
                 more = [column for column in more if not self.follows(leaf, (column,), covered)]
                 key += map(self.lasting, more)
             covered.add(hash(leaf.source))
+        if not key and self.leaves:
+            # a condition leaves one row: any key of it will do
+            key = list(next((u for u in _candidates(self.leaves[0].source) if u), ()))
         return key
 
     def missing(self, wider: Sources) -> Any:
