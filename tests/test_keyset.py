@@ -10,10 +10,12 @@ from sqlalchemy import (
     REAL,
     URL,
     Column,
+    Date,
     DateTime,
     Engine,
     Float,
     Integer,
+    Interval,
     MetaData,
     String,
     Table,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     delete,
     desc,
     event,
+    extract,
     func,
     insert,
     literal,
@@ -569,3 +572,48 @@ def test_a_page_costs_the_same_anywhere(many: SessionFactory, name: str) -> None
         assert len(page.items) == 10
         costs[part] = rows_read(many, executed)
     assert max(costs.values()) < 10 * min(costs.values()), costs
+
+
+_odd = Table(
+    "odd_values",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("lasts", Interval),
+    Column("day", Date),
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+async def test_values_that_drivers_give_as_others(engine: AsyncEngine, backend: str) -> None:
+    """PostgreSQL's year has 360 days, the drivers' has 365; asyncpg has no infinity."""
+    async with engine.begin() as conn:
+        await conn.run_sync(_odd.metadata.create_all)
+        await conn.execute(
+            text(
+                "INSERT INTO odd_values VALUES (1, '1 month', '2024-01-01'),"
+                " (2, '1 year', '9999-12-31'), (3, '362 days', '9999-12-31')"
+            )
+        )
+    db = AsyncSessionFactory(engine)
+    by_length = select(_odd.c.id).order_by(_odd.c.lasts)
+    first = await db.keyset(by_length, per_page=1)
+    assert (first.items, first.has_next) == ([1], True)
+    with pytest.raises(InvalidStatement, match=r"360 days.*extract"):
+        await first.next()
+    by_day = select(_odd.c.id).order_by(_odd.c.day)
+    first = await db.keyset(by_day, per_page=1)
+    if backend == "asyncpg":
+        with pytest.raises(InvalidStatement, match=r"infinity.*extract"):
+            await first.next()
+    else:
+        assert (await first.next()).items == [2]
+    # a year counts 365.25 days there
+    for column, ids in ((_odd.c.lasts, [1, 3, 2]), (_odd.c.day, [1, 2, 3])):
+        by_number = select(_odd.c.id).order_by(extract("epoch", column))
+        page = await db.keyset(by_number, per_page=1)
+        shown = list(page.items)
+        while page.has_next:
+            page = await page.next()
+            shown += page.items
+        assert shown == ids

@@ -39,7 +39,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from naked_sqla import AsyncSession, KeysetPage
+from naked_sqla import AsyncSession, InvalidStatement, KeysetPage
 
 from ._pages import all_shown, walk, whole_of
 from .models.blog import Comment, Hub, Node, Post, Profile, Tag, User, post_tags
@@ -347,6 +347,8 @@ sources = st.sampled_from(["join", "outerjoin"])
 @given(order=orders, source=sources, per_page=st.integers(1, 4), rows=st.booleans())
 def test_any_order(oracle: Oracle, order: Any, source: str, per_page: int, rows: bool) -> None:
     elements = []
+    # holds the first timestamp of Python, which asyncpg gives for -infinity too
+    order = [part for part in order if part[0] != "written" or oracle.backend != "asyncpg"]
     for name, direction, place in order:
         element = getattr(TERMS[name], direction)()
         elements.append(element if place is None else place(element))
@@ -374,6 +376,11 @@ def test_any_type(oracle: Oracle, key: str) -> None:
         for direction in ("asc", "desc"):
             statement = select(Sample).order_by(getattr(column, direction)())
             whole = statement.order_by(getattr(Sample.id, direction)())
+            if oracle.backend == "asyncpg" and key == "date":
+                # the first date of Python is -infinity too
+                with pytest.raises(InvalidStatement, match="infinity"):
+                    await check(session, statement, whole, 1)
+                continue
             await check(session, statement, whole, 1)
 
     oracle.naked(work)

@@ -20,6 +20,7 @@ from naked_sqla.om.pages.expressions import raw
 from naked_sqla.om.pages.order import Key, Ordered, ordered
 from naked_sqla.om.pages.paginate import number
 from naked_sqla.om.pages.position import Places
+from naked_sqla.om.pages.refusals import check_value
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -128,9 +129,18 @@ class _Reader:
             following, previous = Gap(rows[-1].key, True), Gap(rows[0].key, False)
         return KeyFound(
             self.items(rows),
-            encode(following, self.fingerprint) if more and following else None,
-            encode(previous, self.fingerprint) if behind and previous else None,
+            self.cursor(following) if more and following else None,
+            self.cursor(previous) if behind and previous else None,
         )
+
+    def cursor(self, gap: Gap) -> str:
+        """The cursor of a place.
+
+        :raises InvalidStatement: for a key that the database can't find again.
+        """
+        for key, value in zip(self.keys, gap.values, strict=True):
+            check_value(self.conn.dialect, key.expression, value)
+        return encode(gap, self.fingerprint)
 
     def side(
         self, gap: Gap | None, backward: bool, wanted: int
