@@ -96,6 +96,11 @@ async def test_get_with_a_wrong_key(db: AsyncSessionFactory) -> None:
             await session.get(int, 1)
 
 
+async def test_get_for_update_of_what_is_no_argument(db: AsyncSessionFactory) -> None:
+    with pytest.raises(TypeError, match="dictionary of the arguments"):
+        await db.get(Note, 1, with_for_update="x")  # type: ignore[arg-type]
+
+
 async def test_scalar(db: AsyncSessionFactory) -> None:
     async with db.begin() as session:
         assert await session.scalar(select(func.count()).select_from(Note)) == 2

@@ -41,6 +41,7 @@ def get(
     :raises ArgumentError: ``model`` is no mapped class.
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
     :raises MultipleResultsFound: several rows have the key (concrete inheritance).
+    :raises TypeError: ``with_for_update`` is something else.
     """
     statement, parameters = get_statement(model, ident, options, with_for_update)
     result = run(conn, statement, parameters, execution_options, eager=eager)
@@ -78,6 +79,11 @@ def get_statement(
     if options:
         statement = statement.options(*options)
     if with_for_update:
+        if with_for_update is not True and not isinstance(with_for_update, Mapping):
+            raise TypeError(
+                f"with_for_update is True, or a dictionary of the arguments of "
+                f'Select.with_for_update(), got {with_for_update!r}. Write {{"nowait": True}}.'
+            )
         arguments = with_for_update if isinstance(with_for_update, Mapping) else {}
         statement = statement.with_for_update(**arguments)
     return statement, {f"naked_pk_{i}": value for i, value in enumerate(values)}
