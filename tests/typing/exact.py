@@ -298,3 +298,17 @@ def pages_sync(db: SessionFactory) -> None:
         assert_type(session.keyset(select(User), before="x").next(), SyncKeysetPage[User])
         for user in session.paginate(select(User)):
             assert_type(user, User)
+
+
+async def all_pages(db: AsyncSessionFactory) -> list[str]:
+    names: list[str] = []
+    page = await db.paginate(select(User).order_by(User.id), page=1, per_page=10)
+    while page.has_next:
+        names += [user.name for user in page]
+        page = await page.next()
+    cursor: str | None = None
+    async with db.begin() as session:
+        keyed = await session.keyset(select(User).order_by(User.name), after=cursor)
+        cursor = keyed.next_cursor
+        names += [user.name for user in keyed.items]
+    return names

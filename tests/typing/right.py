@@ -107,20 +107,6 @@ def writes_synchronous(db: SessionFactory) -> int:
         return session.copy_in(User, ({"id": i, "name": "a"} for i in range(3)))
 
 
-async def pages(db: AsyncSessionFactory) -> list[str]:
-    names: list[str] = []
-    page = await db.paginate(select(User).order_by(User.id), page=1, per_page=10)
-    while page.has_next:
-        names += [user.name for user in page]
-        page = await page.next()
-    cursor: str | None = None
-    async with db.begin() as session:
-        keyed = await session.keyset(select(User).order_by(User.name), after=cursor)
-        cursor = keyed.next_cursor
-        names += [user.name for user in keyed.items]
-    return names
-
-
 async def several_databases(engine: AsyncEngine, db: AsyncSessionFactory) -> User:
     both = AsyncSessionFactory(engine, binds={"logs": engine}, two_phase=True, reader=engine)
     bound: AsyncEngine = both.get_bind(User)
@@ -137,4 +123,5 @@ def several_databases_synchronous(engine: Engine) -> User:
     with db.read() as session:
         current: Session = db.current_session()
         print(current.get_bind(User).url, session.connection("logs").closed)
-    return db.read().scalars(select(User)).one()
+    user: User = db.read().scalars(select(User)).one()
+    return user
