@@ -102,8 +102,8 @@ class AsyncSandbox:
         except BaseException:
             self._release_turn()
             raise
-        assert conn.sync_connection is not None
-        self._box = Box(conn.sync_connection, self._patience, asyncio.Lock)
+        inner: Any = conn.sync_connection
+        self._box = Box(inner, self._patience, asyncio.Lock)
         return _AsyncSandboxFactory(db, self._box)
 
     async def __aexit__(self, *_: object) -> None:

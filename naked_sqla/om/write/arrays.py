@@ -73,13 +73,13 @@ def update_by_arrays(
 
     :param keys: the name of a parameter -> the key of a column of the primary key.
     :param changed: the name of a parameter -> the key of a column that is stored.
-    :param values: the values of each parameter, one for each row; no row twice.
+    :param values: the values of each parameter, one for each row.
     :param types: the types of the values of each parameter.
     :return: how many rows were matched; None where a batch has to do it, and nothing was sent.
     """
-    columns = {name: table.c[key] for name, key in {**keys, **changed}.items()}
     if conn.dialect.driver not in _DRIVERS or conn.dialect.name != "postgresql":
         return None
+    columns = {name: table.c[key] for name, key in {**keys, **changed}.items()}
     if any(_is_called(c) and c.key not in changed.values() for c in table.columns):
         return None
     elements: dict[str, TypeEngine[Any]] = {}
@@ -88,6 +88,10 @@ def update_by_arrays(
         if element is None:
             return None
         elements[name] = element
+    found = list(zip(*(values[name] for name in keys), strict=True))
+    # of a row that comes twice the database would take one, and not say which
+    if len(found) < 2 or len(set(found)) < len(found):
+        return None
     given = func.unnest(
         *(
             bindparam(f"naked_{i}", type_=postgresql.ARRAY(element))

@@ -6,7 +6,7 @@ go from the objects to the driver as they are, column by column where a type has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -43,41 +43,55 @@ def update_uniform(
     written, names = chosen
     part = written.parts[0]
     keys = {f"naked_pk_{i}": key for i, key in enumerate(written.keys)}
-    attributes = {**keys, **{part.names[name]: name for name in names}}
+    # in the order in which an UPDATE has its parameters
+    attributes = {**{part.names[name]: name for name in names}, **keys}
     columns = [part.columns[key] for key in written.keys]
-    statement = update(part.table).where(
-        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
-    )
-    batch = _compat.Batch.of(conn, statement, attributes)
-    order = list(attributes) if batch is None else list(batch.order)
     try:
-        rows = list(map(attrgetter(*map(attributes.__getitem__, order)), objs))
+        rows = list(map(attrgetter(*attributes.values()), objs))
     except AttributeError:
         # a value was deleted
         return None
-    by_name = dict(zip(order, zip(*rows, strict=True), strict=True))
+    by_name = dict(zip(attributes, zip(*rows, strict=True), strict=True))
     types = {name: set(map(type, values)) for name, values in by_name.items()}
     if has_expressions(set().union(*types.values())) or any(type(None) in types[k] for k in keys):
         return None
     identities = list(zip(*(by_name[key] for key in keys), strict=True))
-    if len(rows) > 1 and len(set(identities)) == len(rows):
-        changed = {part.names[name]: part.columns[name].key for name in names}
-        by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
-        found = update_by_arrays(conn, part.table, by_key, changed, by_name, types)
-        if found is not None:
-            if found != len(rows):
-                raise_unmatched(conn, written, identities)
-            return written, identities
-    if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
-        _lock(conn, written, columns, identities)
-    if batch is None:
-        params = [dict(zip(order, row, strict=True)) for row in rows]
-        matched = conn.execute(statement, params).rowcount
-    else:
-        matched = batch.run(conn, rows)
+    changed = {part.names[name]: part.columns[name].key for name in names}
+    by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
+    matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types)
+    if matched is None:
+        if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
+            _lock(conn, written, columns, identities)
+        matched = _update_by_batch(conn, part.table, columns, by_name, rows)
     if 0 <= matched != len(rows):
         raise_unmatched(conn, written, identities)
     return written, identities
+
+
+def _update_by_batch(
+    conn: Connection,
+    table: Any,
+    columns: Sequence[Any],
+    values: Mapping[str, Sequence[Any]],
+    rows: list[tuple[Any, ...]],
+) -> int:
+    """Update rows by their keys with an executemany; how many it has matched, or -1.
+
+    :param columns: of the primary key.
+    :param values: the values of each parameter, one for each row.
+    :param rows: the same by row, in the order of ``values``.
+    """
+    statement = update(table).where(
+        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
+    )
+    batch = _compat.Batch.of(conn, statement, values)
+    if batch is None:
+        return conn.execute(
+            statement, [dict(zip(values, row, strict=True)) for row in rows]
+        ).rowcount
+    if batch.order != tuple(values):
+        rows = list(zip(*(values[name] for name in batch.order), strict=True))
+    return batch.run(conn, rows)
 
 
 def _chosen(
