@@ -38,14 +38,15 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo service test test-matrix test-floor test-2.0 test-2.1 version check bench docs clean
+.PHONY: help demo service test test-matrix test-floor test-2.0 test-2.1 version sync check bench docs clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
 	@echo "make service      a web service over the same rows: examples/service, on port 8000"
 	@echo "make test         the tests on SQLite and PostgreSQL"
 	@echo "make test-matrix  the tests on SQLAlchemy 2.0.40, the latest 2.0 and the latest 2.1"
-	@echo "make check        lint, format, types"
+	@echo "make sync         print the synchronous face from the asynchronous one"
+	@echo "make check        lint, format, types, the synchronous face"
 	@echo "make docs         the documentation, built strictly, in site/"
 	@echo "make bench        the benchmarks, in benchmarks/results/"
 	@echo "make clean        remove what the other targets made"
@@ -75,7 +76,11 @@ test-2.1: $(call stamp,2.1)
 version: $(call stamp,test)
 	@$(call bin,test)/python -c "import sqlalchemy; print(sqlalchemy.__version__)"
 
+sync: $(call stamp,check)
+	$(call bin,check)/python tools/async_to_sync.py
+
 check: $(call stamp,check)
+	$(call bin,check)/python tools/async_to_sync.py --check
 	$(call bin,check)/ruff check .
 	$(call bin,check)/ruff format --check .
 	$(call bin,check)/mypy

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from tools import async_to_sync
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "naked_sqla"
 COMPAT = PACKAGE / "_compat.py"
@@ -138,6 +140,27 @@ def walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"), [*async_to_sync.pairs()], ids=lambda path: path.name
+)
+def test_the_synchronous_face_is_printed_from_the_asynchronous_one(
+    written: Path, printed: Path
+) -> None:
+    """``make check`` compares the text; without ruff only imports may differ."""
+    is_there = printed.read_text()
+    assert is_there.startswith(f"# Generated from {written.relative_to(ROOT)} by tools/")
+    assert _without_imports(is_there) == _without_imports(async_to_sync.raw(written))
+
+
+def _without_imports(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [line for line in body if not isinstance(line, (ast.Import, ast.ImportFrom))]
+    return ast.unparse(tree)
 
 
 def test_imports_point_in_one_direction() -> None:

@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/aio/calls.py by tools/async_to_sync.py: do not edit.
 """The methods that a ``Session`` and its factory share: one statement each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/aio/pages.py by tools/async_to_sync.py: do not edit.
 """The methods for pages, which a ``Session`` and its factory share."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The methods of an ``Session`` and its factory that write by object."""
+# Generated from naked_sqla/om/sessions/aio/writes.py by tools/async_to_sync.py: do not edit.
+"""The methods of a ``Session`` and its factory that write by object."""
 
 from __future__ import annotations
 
@@ -280,8 +281,8 @@ class SyncWrites:
         :param columns: the attributes that are stored; left out: those of the first row, or for
             tuples all columns of the table.  A column that is not among them gets its default.
         :return: the number of rows.
-        :raises InvalidStatement: another driver than psycopg, a class that is stored
-            in several tables, a row that lacks a column.
+        :raises InvalidStatement: another driver than psycopg, a class that is stored in several
+            tables, a row that lacks a column.
 
         An error of ``rows`` itself comes out as it is.  ``rows`` can't use this session.
         """

@@ -1,0 +1,369 @@
+"""Print the synchronous face of the library from the asynchronous one.
+
+    python tools/async_to_sync.py            write the files
+    python tools/async_to_sync.py --check    write nothing; fail when a file would change
+
+Three things turn asynchronous source into synchronous source:
+
+- *Words*: ``await`` and ``async`` go, ``AsyncSession`` becomes ``Session``, a task a thread
+  (``WORDS``), in code, comments, docstrings and messages alike, with the article that fits.
+- *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``spawn(fn, x)`` becomes ``fn(x)``
+  (``UNWRAPPED``, ``RUNNERS``).
+- *Marks*, for what truly differs.  Of ``if True:  # ASYNC`` the ``else`` remains, or nothing; both
+  are written with the names of the asynchronous face.  A module whose first line begins with
+  ``# ASYNC`` is left out.  So is a paragraph of a docstring that names one of ``FOREIGN``.
+
+A word of ``FOREIGN`` that is still there at the end is an error.  ruff sorts the imports, takes out
+those that are not used any more, and formats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 100
+
+# Modules and folders of the asynchronous face, and what is printed from them.
+FACES = {
+    f"naked_sqla/om/sessions/aio/{name}.py": f"naked_sqla/om/sessions/sync/{name}.py"
+    for name in ("calls", "pages", "writes")
+}
+
+# What a synchronous session has nothing to do with.
+FOREIGN = re.compile(
+    r"\b(async|asyncio|asyncpg|await\w*|\w*[Aa]synchronous\w*|coroutines?|greenlets?|hop|"
+    r"run_sync|tasks?|\w*Async\w*)\b"
+)
+
+# In this order, each as a regular expression of whole words.
+WORDS = {
+    r"(?<!\w)await\s+": "",
+    r"\basync (?=def|with|for)": "",
+    r"\b__a(enter|exit|iter|next)__": r"__\1__",
+    r"\bStopAsyncIteration\b": "StopIteration",
+    r"\bsqlalchemy\.ext\.asyncio\b": "sqlalchemy",
+    r"\bcreate_async_engine\b": "create_engine",
+    r"\.sync_(engine|connection)\b": "",
+    r"\basyncio\.current_task\b": "threading.current_thread",
+    r"\basyncio(?=$|\.Lock\b)": "threading",
+    r"\bsessions\.aio\b": "sessions.sync",
+    r"\bom\.asession\b": "om.session",
+    r"\basyncpg and psycopg\b": "psycopg",
+    r"\b(take_in|in)_task\b": r"\1_thread",
+    r"\bTaskGuard\b": "ThreadGuard",
+    r"\btask(s?)\b": r"thread\1",
+    r"\b(Pagination|KeysetPage)\b": r"Sync\1",
+    r"\b(_?)Async(?=Calls|Pages|Writes)": r"\1Sync",
+    r"\b(_?)Async(?=[A-Z])": r"\1",
+    r"\basynchronous\b": "synchronous",
+    r"\basync ": "",
+}
+
+# Generic types of the asynchronous face, and which of their arguments stands for them.
+UNWRAPPED = {"Coroutine": 2, "AsyncStreaming": 0}
+
+# Functions that run another one, and which of their arguments that is.
+RUNNERS = {"spawn": 0, "hop": 2}
+
+_WORDS = [(re.compile(pattern, re.MULTILINE), new) for pattern, new in WORDS.items()]
+_ARTICLE = re.compile(r"\b([Aa])n?(\s+(?:``|:\w+:`~?\.?)?)$")
+
+
+class CannotPrint(Exception):
+    """A module that this tool has no synchronous counterpart for, and where that shows."""
+
+
+def to_sync(source: str) -> str:
+    """The synchronous counterpart of a module, before ruff has formatted it."""
+    source = _repeat(source, _marked)
+    source = _repeat(source, _expression)
+    source = _docstrings(source)
+    source = words(source)
+    source = _repeat(source, _twice)
+    for number, line in enumerate(source.splitlines(), 1):
+        found = FOREIGN.search(line)
+        if found is not None:
+            raise CannotPrint(
+                f"{found[0]!r} has no synchronous counterpart, line {number} of the print:\n"
+                f"    {line.strip()}\n"
+                f"Mark what only the asynchronous face has with `if True:  # ASYNC`, word it "
+                f"otherwise, or add it to WORDS."
+            )
+    return source
+
+
+def words(text: str) -> str:
+    """A text with the words of the synchronous face."""
+    for pattern, new in _WORDS:
+        text = _with_articles(text, pattern, new)
+    return text
+
+
+def _with_articles(text: str, pattern: re.Pattern[str], new: str) -> str:
+    """Replace a word, and the article before it where the new word needs another one."""
+    parts: list[str] = []
+    at = 0
+    for found in pattern.finditer(text):
+        before = text[at : found.start()]
+        instead = found.expand(new)
+        follows = instead or text[found.end() : found.end() + 1]
+        article = _ARTICLE.search(before)
+        if article is not None and follows:
+            n = "n" if follows[0] in "aeiouAEIOU" else ""
+            before = before[: article.start()] + article[1] + n + article[2]
+        parts += (before, instead)
+        at = found.end()
+    return "".join((*parts, text[at:]))
+
+
+# ---- the syntax tree
+
+Edit = tuple[int, int, str]
+
+
+def _repeat(source: str, find: Callable[[str, ast.AST], Edit | None]) -> str:
+    """Make one edit after the other, each on the tree that the last one left."""
+    while True:
+        for node in ast.walk(ast.parse(source)):
+            edit = find(source, node)
+            if edit is not None:
+                break
+        else:
+            return source
+        source = source[: edit[0]] + edit[2] + source[edit[1] :]
+
+
+def _marked(source: str, node: ast.AST) -> Edit | None:
+    """``if True:  # ASYNC``, for which its ``else`` remains."""
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Constant):
+        return None
+    lines = source.splitlines(keepends=True)
+    if node.test.value is not True or "# ASYNC" not in lines[node.lineno - 1]:
+        raise CannotPrint(f"line {node.lineno}: write `if True:  # ASYNC`")
+    end = node.end_lineno or node.lineno
+    kept = ""
+    if node.orelse:
+        inside = node.body[-1].end_lineno or node.lineno
+        start = next(
+            number
+            for number in range(inside, end)
+            if lines[number].strip() == "else:" and _indent(lines[number]) == node.col_offset
+        )
+        body = textwrap.dedent("".join(lines[start + 1 : end]))
+        kept = textwrap.indent(body, " " * node.col_offset)
+    before = "".join(lines[: node.lineno - 1])
+    return len(before), len(before) + len("".join(lines[node.lineno - 1 : end])), kept
+
+
+def _expression(source: str, node: ast.AST) -> Edit | None:
+    """A type that wraps another one, or a call of a function that runs another one."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        if node.value.id not in UNWRAPPED:
+            return None
+        wanted = UNWRAPPED[node.value.id]
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return (*_span(source, node), _text(source, items[wanted]))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id not in RUNNERS:
+            return None
+        place = RUNNERS[node.func.id]
+        if place and _text(source, node.args[0]) != "nothing":
+            raise CannotPrint(f"line {node.lineno}: {node.func.id}() that is not to be left out")
+        args = [_text(source, arg) for arg in (*node.args[place + 1 :], *node.keywords)]
+        call = f"{_text(source, node.args[place])}({', '.join(args)})"
+        return (*_span(source, node), call)
+    return None
+
+
+def _twice(source: str, node: ast.AST) -> Edit | None:
+    """A union of two types that have become one."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        left = _text(source, node.left)
+        if left == _text(source, node.right):
+            return (*_span(source, node), left)
+    return None
+
+
+def _span(source: str, node: ast.AST) -> tuple[int, int]:
+    """Where the text of a node begins and ends."""
+    lines = source.splitlines(keepends=True)
+
+    def at(line: int, column: int) -> int:
+        # columns count bytes
+        within = len(lines[line - 1].encode()[:column].decode())
+        return sum(map(len, lines[: line - 1])) + within
+
+    place: ast.expr = node  # type: ignore[assignment]
+    return at(place.lineno, place.col_offset), at(place.end_lineno or 0, place.end_col_offset or 0)
+
+
+def _text(source: str, node: ast.AST) -> str:
+    start, end = _span(source, node)
+    return source[start:end]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+# ---- docstrings
+
+
+def _docstrings(source: str) -> str:
+    """The source with docstrings that say the same of the synchronous face."""
+    edits: list[Edit] = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            start, end = _span(source, first)
+            edits.append((start, end, _docstring(source[start:end], first.col_offset)))
+    for start, end, new in sorted(edits, reverse=True):
+        source = source[:start] + new + source[end:]
+    return source
+
+
+def _docstring(text: str, indent: int) -> str:
+    """One docstring, with its quotes."""
+    lines: list[str] = []
+    for number, paragraph in enumerate(_paragraphs(text)):
+        said = "\n".join(paragraph)
+        new = words(said)
+        if number and FOREIGN.search(new):
+            if said.endswith('"""'):
+                raise CannotPrint(f"a docstring ends in what is left out:\n{text}")
+            continue
+        lines += paragraph if new == said else _filled(new.split("\n"), indent)
+    while len(lines) > 1 and not lines[-2].strip():
+        del lines[-2]
+    if len(lines) == 2 and lines[1].strip() == '"""':
+        return "".join((lines[0], lines[1].strip()))
+    return re.sub(r"\n\n\n+", "\n\n", "\n".join(lines))
+
+
+def _paragraphs(text: str) -> Iterator[list[str]]:
+    """What is filled as one: text between blank lines, a field such as ``:param x:``, quotes."""
+    paragraph: list[str] = []
+    for line in text.split("\n"):
+        if paragraph and (not line.strip() or line.lstrip().startswith((":param", ":rai", ":ret"))):
+            yield paragraph
+            paragraph = []
+        if line.strip() in ("", '"""'):
+            if paragraph:
+                yield paragraph
+                paragraph = []
+            yield [line]
+        else:
+            paragraph.append(line)
+    if paragraph:
+        yield paragraph
+
+
+def _filled(lines: list[str], indent: int) -> list[str]:
+    """A paragraph filled again; one that is not indented like text stays as it is."""
+    margin = " " * indent
+    first = margin + lines[0] if lines[0].startswith('"""') else lines[0]
+    hanging = margin + ("    " if first.lstrip().startswith(":") else "")
+    if _indent(first) != indent or any(_indent(line) != len(hanging) for line in lines[1:]):
+        return lines
+    text = re.sub(r"(?<=[.!?])\n *", "  ", "\n".join([first.strip(), *lines[1:]]))
+    text = re.sub(r"\n *", " ", text)
+    # a literal stays on its line
+    text = re.sub(r"``.+?``", lambda literal: literal[0].replace(" ", "\0"), text)
+    filled = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=margin,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    if lines[0].startswith('"""'):
+        filled[0] = filled[0][indent:]
+    return [line.replace("\0", " ") for line in filled]
+
+
+# ---- files
+
+
+def pairs() -> Iterator[tuple[Path, Path]]:
+    """Each module that is written, with the one that is printed from it."""
+    for written, printed in FACES.items():
+        source, target = ROOT / written, ROOT / printed
+        if source.is_file():
+            yield source, target
+            continue
+        for module in sorted(source.glob("*.py")):
+            if not module.read_text().startswith("# ASYNC"):
+                yield module, target / module.name
+
+
+def raw(source: Path) -> str:
+    """The print of a module, before ruff has formatted it."""
+    try:
+        text = to_sync(source.read_text())
+    except CannotPrint as error:
+        raise CannotPrint(f"{source.relative_to(ROOT)}: {error}") from None
+    by = Path(__file__).resolve().relative_to(ROOT)
+    return f"# Generated from {source.relative_to(ROOT)} by {by}: do not edit.\n{text}"
+
+
+def formatted(text: str, path: Path) -> str:
+    """A module as ruff writes it: imports sorted, none unused."""
+    ruff = (sys.executable, "-m", "ruff")
+    name = ("--stdin-filename", str(path), "-")
+    for command in (("check", "--fix", "--quiet", "--select=I,F401"), ("format", "--quiet")):
+        done = subprocess.run(
+            (*ruff, *command, *name),
+            check=False,
+            cwd=ROOT,
+            input=text,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise CannotPrint(f"ruff {command[0]}: {done.stdout}{done.stderr}")
+        text = done.stdout
+    return text
+
+
+def main() -> int:
+    """Write the files, or see whether they are as they have to be."""
+    parser = argparse.ArgumentParser(description="Print the synchronous face.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on differences")
+    check = parser.parse_args().check
+    differ = 0
+    for source, target in pairs():
+        new = formatted(raw(source), target)
+        old = target.read_text() if target.exists() else ""
+        if new == old:
+            continue
+        differ += 1
+        name = str(target.relative_to(ROOT))
+        if check:
+            before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+            sys.stdout.writelines(difflib.unified_diff(before, after, name, f"{name} (printed)"))
+        else:
+            target.write_text(new)
+            print(f"wrote {name}")
+    if check and differ:
+        print(f"{differ} files are not what their asynchronous twins print: run `make sync`.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except CannotPrint as error:
+        sys.exit(str(error))
