@@ -1070,25 +1070,6 @@ await_only: Any = sqlalchemy.util.await_only
 greenlet_spawn: Any = sqlalchemy.util.greenlet_spawn
 
 
-def end_unfinished(conn: Connection) -> None:
-    """End what the server took for a transaction of one statement in autocommit.
-
-    asyncpg checks the values of a statement after it has sent its text, and when it refuses one it
-    never sends the end of it (Sync).  The server waits, and takes a BEGIN ISOLATION LEVEL for the
-    middle of a transaction; then this connection fails for good.
-    """
-    if conn.dialect.driver != "asyncpg" or conn.closed or conn.invalidated:
-        return
-    try:
-        raw: Any = conn.connection.driver_connection
-        await_only(raw.execute("SELECT 1"))
-    except Exception:  # noqa: BLE001 - whatever it is, nobody can use this connection
-        conn.invalidate()
-    except BaseException:
-        conn.invalidate()
-        raise
-
-
 def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
     """Each table of a class, parents first: itself, attribute key -> column, its primary key."""
     for table in mapper.base_mapper._sorted_tables:

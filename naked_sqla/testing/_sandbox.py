@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from naked_sqla.backends import backend_of
 from naked_sqla.om.sessions import checks, oneshot
 from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
 from naked_sqla.om.sessions.aio.hop import shielded, start
@@ -19,7 +20,6 @@ from naked_sqla.om.sessions.sync.block import SessionBlock
 from naked_sqla.om.sessions.sync.reader import Reader
 from naked_sqla.om.sessions.sync.session import Session
 from naked_sqla.om.sessions.turns import turns_of
-from naked_sqla.om.sessions.work import Work
 
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
@@ -95,7 +95,7 @@ class AsyncSandbox:
                 if self._options:
                     await conn.execution_options(**self._options)
                 await conn.begin()
-                await conn.run_sync(lambda sync_conn: Work(sync_conn)._really_begin())
+                await conn.run_sync(lambda sync: backend_of(sync.dialect).begin_now(sync))
             except BaseException:
                 await conn.close()
                 raise
@@ -251,7 +251,7 @@ class Sandbox:
                 if self._options:
                     conn.execution_options(**self._options)
                 conn.begin()
-                Work(conn)._really_begin()
+                backend_of(conn.dialect).begin_now(conn)
             except BaseException:
                 conn.close()
                 raise

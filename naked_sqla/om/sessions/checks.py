@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidBind, InvalidSessionState, UnsupportedOption
 
 # Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
@@ -126,11 +127,12 @@ def can_prepare(name: str, dialects: Mapping[str | None, Any]) -> None:
     :param dialects: of the engines, by bind key.
     """
     for key, dialect in dialects.items():
-        if dialect.name != "postgresql":
+        backend = backend_of(dialect)
+        if not backend.has_two_phase:
             which = "the default database" if key is None else f"the database {key!r}"
             raise ValueError(
                 f"{name}(two_phase=True) needs prepared transactions in all databases, and {which} "
-                f"is {dialect.name}, which has none. Leave two_phase out."
+                f"is {backend.name}, which has none. Leave two_phase out."
             )
 
 

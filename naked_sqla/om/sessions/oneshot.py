@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnClause, TextClause
 from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
 from naked_sqla.om.lookup import get_statement
 from naked_sqla.om.reads import only_reads
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
 
 _REMEMBERED = 1000
 
@@ -76,20 +76,22 @@ def plan(
     kind = _kind(fn, args, eager)
     if kind.reads:
         level = _isolation_level(engine)
+        backend = backend_of(engine.dialect)
         if kind.further:
-            options = _SNAPSHOT if _is_postgresql(engine) and level in (None, _AUTO) else {}
+            options = (level in (None, _AUTO) and backend.snapshot_options) or {}
             return Plan(options, snapshot=True, commit=auto_commit)
         if level == _AUTO:
             return Plan({}, alone=True)
-        if level is None and _is_postgresql(engine) and not engine.dispatch.begin:
+        if level is None and backend.pays_for_transactions and not engine.dispatch.begin:
             # A listener for BEGIN may set what holds in the transaction only: who may see what.
             return Plan(_AUTOCOMMIT, alone=True)
-        return Plan({}, alone=not _is_postgresql(engine), commit=auto_commit)
+        return Plan({}, alone=not backend.pays_for_transactions, commit=auto_commit)
     checks.refuse_autocommit(engine.dialect, engine.get_execution_options())
     if kind.writes and not auto_commit:
         _refuse(fn)
-    if kind.steady and _is_postgresql(engine) and _isolation_level(engine) is None:
-        return Plan(_SNAPSHOT, snapshot=True, commit=auto_commit)
+    if kind.steady and _isolation_level(engine) is None:
+        options = backend_of(engine.dialect).snapshot_options or {}
+        return Plan(options, snapshot=True, commit=auto_commit)
     return Plan({}, snapshot=kind.steady, commit=auto_commit)
 
 
@@ -104,10 +106,6 @@ def _isolation_level(engine: Engine) -> str | None:
         return None
     level = level.replace("_", " ").upper()
     return _AUTO if level == "AUTO COMMIT" else level
-
-
-def _is_postgresql(engine: Engine) -> bool:
-    return engine.dialect.name == "postgresql"
 
 
 def reads(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TextualSelect
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
 from naked_sqla.om.sessions import calls, page_calls
 from naked_sqla.om.sessions.work import Work
@@ -43,19 +44,9 @@ class ReadingWork(Work):
     __slots__ = ()
 
     def before_begin(self) -> None:
-        dialect = self.conn.dialect
-        # How to set it back is noted first, so that it is when this is torn in between.
-        if dialect.driver == "psycopg":
-            raw: Any = self.conn.connection.driver_connection
-            before = raw.read_only
-            # SQLAlchemy would set it back to False: READ WRITE, which a replica refuses.
-            _compat.at_return(self.conn, lambda conn: conn.set_read_only(before))
-            self.conn.connection.set_read_only(True)
-        elif dialect.name == "postgresql":
-            self.set_options({"postgresql_readonly": True})
-        elif dialect.name == "sqlite":
-            _compat.at_return(self.conn, lambda conn: _pragma(conn, "OFF"))
-            _pragma(self.conn.connection, "ON")
+        options = backend_of(self.conn.dialect).before_read_only(self.conn)
+        if options:
+            self.set_options(options)
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         refuse_writes(fn, args)
@@ -117,11 +108,3 @@ def _refuse(what: str) -> NoReturn:
 def _shown(statement: Any) -> str:
     shown = " ".join(str(getattr(statement, "text", type(statement).__name__)).split())
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def _pragma(raw: Any, value: str) -> None:
-    cursor = raw.cursor()
-    try:
-        cursor.execute(f"PRAGMA query_only = {value}")
-    finally:
-        cursor.close()

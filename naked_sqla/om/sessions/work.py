@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState, TransactionRolledBack
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ logger = logging.getLogger("naked_sqla")
 
 # PostgreSQL's "current transaction is aborted": the echo of an earlier failure, not a cause.
 _ABORTED = "25P02"
-# libpq's PQTRANS_INERROR.
-_IN_ERROR = 3
 
 LOST = (
     "nothing was committed: a statement of this session failed, and the database gave the whole "
@@ -75,7 +74,7 @@ class Work:
         self.before_begin()
         conn.begin()
         if snapshot:
-            self._really_begin()
+            backend_of(conn.dialect).begin_now(conn)
         self.open = True
 
     def before_begin(self) -> None:
@@ -104,13 +103,6 @@ class Work:
                 conn.invalidate()
             raise
 
-    def _really_begin(self) -> None:
-        """Send SQLite the BEGIN that Python's driver keeps back until the first write."""
-        conn = self.conn
-        raw: Any = conn.connection.driver_connection
-        if conn.dialect.name == "sqlite" and not raw.in_transaction:
-            conn.exec_driver_sql("BEGIN")
-
     def once(
         self, engine: Engine, options: Mapping[str, Any], fn: Callable[..., Any], *args: Any
     ) -> Any:
@@ -125,7 +117,7 @@ class Work:
                 self._take_options(options)
             return fn(conn, self.eager, *args)
         except DBAPIError:
-            _compat.end_unfinished(conn)
+            backend_of(conn.dialect).after_refusal(conn)
             raise
         finally:
             # Nothing was written: how this ends changes nothing for the caller.
@@ -190,7 +182,7 @@ class Work:
         """Set a savepoint; gives it, and the failure that the session knew of before it."""
         try:
             # Else the savepoint would be the transaction, and its release a commit.
-            self._really_begin()
+            backend_of(self.conn.dialect).begin_now(self.conn)
             return self.conn.begin_nested(), self.failure
         except BaseException as error:
             self.failure = self.failure or error
@@ -323,18 +315,7 @@ class Work:
             return True
         if not conn.in_transaction():
             return False
-        driver = conn.dialect.driver
-        if driver == "psycopg":
-            # libpq knows, also of what failed through session.conn.
-            raw: Any = conn.connection.driver_connection
-            return bool(raw.pgconn.transaction_status == _IN_ERROR)
-        if failure is None or conn.dialect.name == "sqlite":
-            return False
-        try:
-            conn.exec_driver_sql("SELECT 1").close()
-        except DBAPIError:
-            return True
-        return False
+        return backend_of(conn.dialect).has_lost_transaction(conn, failure)
 
 
 def check_open(is_open: bool, what: str) -> None:

@@ -1,0 +1,65 @@
+"""SQLite through aiosqlite, whose connection lives in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.backends.sqlite import SQLite
+
+if TYPE_CHECKING:
+    from naked_sqla.om.sessions.aio.hop import Stop
+    from naked_sqla.om.sessions.work import Work
+
+__all__ = ("Aiosqlite",)
+
+# Seconds between two interrupts.
+_AGAIN = 0.02
+
+
+class Aiosqlite(SQLite):
+    """The driver's thread goes on with a statement that nobody waits for, unless interrupted."""
+
+    def stop(self, work: Work) -> Stop | None:
+        # SQLAlchemy throws a connection away when a CancelledError comes out of it, and with it an
+        # in-memory database.
+        return Interrupt(work)
+
+
+class Interrupt:
+    """Interrupts what SQLite does for a session."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def applies(self) -> bool:
+        """False while the work waits for the pool, whose timeout comes as a cancellation too."""
+        return self._work.connected
+
+    async def __call__(self, waits: Any) -> BaseException | None:
+        conn: Any = self._work.conn
+        if not self._work.connected or conn.closed or conn.invalidated:
+            return asyncio.CancelledError()
+        raw: Any = conn.connection.driver_connection
+        stopping = asyncio.get_running_loop().create_task(_keep_interrupting(raw))
+        try:
+            # The driver's thread comes to this when the statement has ended; and it holds on to
+            # the last thing that it did, which is not to be the statement's cursor.
+            await (await raw.cursor()).close()
+        finally:
+            stopping.cancel()
+        # A cursor that was being closed is closed by now: nothing was interrupted.
+        closed = getattr(waits, "__name__", "") == "close"
+        # imported where it is needed: a service on PostgreSQL never loads it
+        import sqlite3
+
+        return None if closed else sqlite3.OperationalError("interrupted")
+
+
+async def _keep_interrupting(raw: Any) -> None:
+    """Interrupt again and again: the first time may be a moment before the statement begins."""
+    while True:
+        await raw.interrupt()
+        await asyncio.sleep(_AGAIN)

@@ -1,0 +1,70 @@
+"""PostgreSQL through asyncpg."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla import _compat
+from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from naked_sqla.om.write.copyrows import Records
+
+__all__ = ("Asyncpg",)
+
+
+class Asyncpg(PostgreSQL):
+    """Every statement is prepared; a batch does not tell how many rows it has matched."""
+
+    updates_from_arrays = True
+
+    def after_refusal(self, conn: Connection) -> None:
+        """End what the server took for a transaction of one statement in autocommit.
+
+        asyncpg checks the values of a statement after it has sent its text, and when it refuses one
+        it never sends the end of it (Sync).  The server waits, and takes a BEGIN ISOLATION LEVEL
+        for the middle of a transaction; then this connection fails for good.
+        """
+        if conn.closed or conn.invalidated:
+            return
+        try:
+            raw: Any = conn.connection.driver_connection
+            _compat.await_only(raw.execute("SELECT 1"))
+        except Exception:  # noqa: BLE001 - whatever it is, nobody can use this connection
+            conn.invalidate()
+        except BaseException:
+            conn.invalidate()
+            raise
+
+    def with_keys(
+        self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
+    ) -> Iterator[ColumnElement[bool]] | None:
+        return keys_in_array(column, keys)
+
+    def refuses_position(self, value: Any) -> str | None:
+        if isinstance(value, dt.date) and _is_limit(value):
+            return "what asyncpg gives for infinity too"
+        return super().refuses_position(value)
+
+    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+        return int(_compat.await_only(self.copy_async(conn, records, rows)))
+
+    async def copy_async(
+        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+    ) -> int:
+        raw: Any = conn.connection.driver_connection
+        status = await raw.copy_records_to_table(
+            records.table, schema_name=records.schema, columns=records.names, records=rows
+        )
+        return int(status.split()[-1])
+
+
+def _is_limit(value: dt.date) -> bool:
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=None) in (dt.datetime.min, dt.datetime.max)
+    return value in (dt.date.min, dt.date.max)

@@ -1,0 +1,155 @@
+"""What a database is, reached through a driver: every fact and hook, with its cautious default.
+
+A default holds for any dialect of SQLAlchemy.  What it can't promise is refused before anything is
+sent; what plain SQLAlchemy can do works.  A database overrides what it does differently, and a
+driver is a subclass of its database.  Nothing outside this package asks for a dialect's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from sqlalchemy.exc import DBAPIError
+
+from naked_sqla.exception import InvalidStatement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from naked_sqla.om.sessions.aio.hop import Stop
+    from naked_sqla.om.sessions.work import Work
+    from naked_sqla.om.write.copyrows import Records
+
+__all__ = ("Backend",)
+
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
+class Backend:
+    """The facts and hooks of one database behind one driver.
+
+    :param name: of the database, as ``dialect.name`` has it.
+    :param driver: as ``dialect.driver`` has it.
+    """
+
+    # ------------------------------------------------------------ facts: transactions
+
+    #: Has prepared transactions, which ``two_phase=True`` needs.
+    has_two_phase: ClassVar[bool] = False
+
+    #: Execution options of a connection on which several SELECTs see one state of the database;
+    #: ``None``: any transaction does.
+    snapshot_options: ClassVar[Mapping[str, Any] | None] = None
+
+    #: BEGIN and COMMIT cost a round trip each, which a single SELECT does without in AUTOCOMMIT.
+    pays_for_transactions: ClassVar[bool] = False
+
+    # ------------------------------------------------------------ facts: statements
+
+    #: Compares tuples: ``(a, b) > (1, 2)``.
+    has_row_values: ClassVar[bool] = False
+
+    #: Where ORDER BY puts NULLs that it says nothing of; ``None``: nobody knows.
+    nulls_sort: ClassVar[Literal["as_largest", "as_smallest"] | None] = None
+
+    #: Returns the rows of a batch of INSERTs without saying which is which, and faster so.
+    returns_in_any_order: ClassVar[bool] = False
+
+    #: Takes the values of a bulk UPDATE as one array for each column.
+    updates_from_arrays: ClassVar[bool] = False
+
+    #: How many keys one statement may name.
+    keys_per_statement: ClassVar[int] = 500
+
+    def __init__(self, name: str, driver: str) -> None:
+        self.name = name
+        self.driver = driver
+
+    def __str__(self) -> str:
+        return f"{self.name} through {self.driver}"
+
+    # ------------------------------------------------------------ hooks: transactions
+
+    def begin_now(self, conn: Connection) -> None:
+        """Send the BEGIN that the driver keeps back until the first write."""
+
+    def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
+        """Have the database refuse writes in the transaction that begins next.
+
+        What is set on the driver's connection has to be set back when that goes back to its pool.
+
+        :return: execution options that the connection needs besides.
+        """
+        return _NO_OPTIONS
+
+    def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
+        """True when the database would "commit" the open transaction and store nothing of it.
+
+        :param failure: of a statement that ran in it, which the session knows of.
+        """
+        if failure is None:
+            return False
+        try:
+            conn.exec_driver_sql("SELECT 1").close()
+        except DBAPIError:
+            return True
+        return False
+
+    def after_refusal(self, conn: Connection) -> None:
+        """Put in order what a statement in AUTOCOMMIT leaves behind that the driver has refused."""
+
+    def stop(self, work: Work) -> Stop | None:
+        """What ends a statement that a cancelled task waits for; ``None``: a ``CancelledError``."""
+        return None
+
+    # ------------------------------------------------------------ hooks: statements
+
+    def insert(self, entity: Any) -> Any:
+        """The INSERT that has ``on_conflict_do_update()``.
+
+        :raises InvalidStatement: the database has none.
+        """
+        raise InvalidStatement(
+            f"upsert() is INSERT ... ON CONFLICT, which {self.name} does not have. Use get(), and "
+            f"then insert() or update()."
+        )
+
+    def with_keys(
+        self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
+    ) -> Iterator[ColumnElement[bool]] | None:
+        """Conditions that together find the rows with some keys, with a parameter for many keys.
+
+        :param version: of the server.
+        :return: ``None`` where each key has to be a parameter of its own.
+        """
+        return None
+
+    def refuses_position(self, value: Any) -> str | None:
+        """Why a page can't go on from a value: the driver gives another one than is compared."""
+        return None
+
+    def position(self, value: Any) -> Any:
+        """A value of a row as the parameter that equals it in a comparison."""
+        return value
+
+    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+        """Send rows with COPY; on an asynchronous driver from within SQLAlchemy's greenlet.
+
+        :return: how many were stored.
+        :raises InvalidStatement: the database or its driver has none.
+        """
+        raise self._has_no_copy()
+
+    async def copy_async(
+        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+    ) -> int:
+        """The same in the event loop."""
+        raise self._has_no_copy()
+
+    def _has_no_copy(self) -> InvalidStatement:
+        return InvalidStatement(
+            f"copy_in() is PostgreSQL's COPY, through asyncpg or psycopg; this connection is "
+            f"{self}. Use insert_all()."
+        )

@@ -1,0 +1,58 @@
+"""PostgreSQL, whatever drives it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import Enum, Integer, String, Uuid, any_, bindparam
+from sqlalchemy.dialects import postgresql
+
+from naked_sqla.backends.base import Backend
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = ("PostgreSQL",)
+
+# Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
+_YEAR = dt.timedelta(days=360)
+
+# Keys in one array.
+_KEYS = 10_000
+
+
+class PostgreSQL(Backend):
+    """A failed statement gives up the transaction; the server enforces what is read-only."""
+
+    has_two_phase = True
+    snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
+    pays_for_transactions = True
+    has_row_values = True
+    nulls_sort = "as_largest"
+
+    def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
+        return {"postgresql_readonly": True}
+
+    def insert(self, entity: Any) -> Any:
+        return postgresql.insert(entity)
+
+    def refuses_position(self, value: Any) -> str | None:
+        if isinstance(value, dt.timedelta) and abs(value) >= _YEAR:
+            return "what drivers make of years, which are 360 days to PostgreSQL"
+        return None
+
+
+def keys_in_array(
+    column: ColumnElement[Any], keys: Sequence[Any]
+) -> Iterator[ColumnElement[bool]] | None:
+    """The keys as one array, for drivers that send arrays: a parameter for each costs more."""
+    if not isinstance(column.type, Integer | Uuid | String) or isinstance(column.type, Enum):
+        return None
+    array = postgresql.ARRAY(column.type)
+    return (
+        column == any_(bindparam(None, list(keys[start : start + _KEYS]), type_=array))
+        for start in range(0, len(keys), _KEYS)
+    )

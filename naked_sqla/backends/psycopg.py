@@ -1,0 +1,72 @@
+"""PostgreSQL through psycopg 3, which has an asynchronous and a synchronous face."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla import _compat
+from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from naked_sqla.om.write.copyrows import Records
+
+__all__ = ("Psycopg",)
+
+# libpq's PQTRANS_INERROR.
+_IN_ERROR = 3
+
+
+class Psycopg(PostgreSQL):
+    """libpq knows the state of its transaction at any time, without asking the server."""
+
+    updates_from_arrays = True
+
+    def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
+        raw: Any = conn.connection.driver_connection
+        before = raw.read_only
+        # SQLAlchemy would set it back to False: READ WRITE, which a replica refuses.
+        _compat.at_return(conn, lambda adapter: adapter.set_read_only(before))
+        conn.connection.set_read_only(True)
+        return {}
+
+    def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
+        # libpq also knows of what failed through session.conn.
+        raw: Any = conn.connection.driver_connection
+        return bool(raw.pgconn.transaction_status == _IN_ERROR)
+
+    def with_keys(
+        self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
+    ) -> Iterator[ColumnElement[bool]] | None:
+        return keys_in_array(column, keys)
+
+    def position(self, value: Any) -> Any:
+        # A float is sent as double precision, and a REAL compares in another precision.
+        return repr(value) if isinstance(value, float) else value
+
+    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+        if conn.dialect.is_async:
+            return int(_compat.await_only(self.copy_async(conn, records, rows)))
+        raw: Any = conn.connection.driver_connection
+        with raw.cursor() as cursor:
+            with cursor.copy(records.sql()) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return int(cursor.rowcount)
+
+    async def copy_async(
+        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+    ) -> int:
+        raw: Any = conn.connection.driver_connection
+        async with raw.cursor() as cursor:
+            async with cursor.copy(records.sql()) as copy:
+                if isinstance(rows, AsyncIterable):
+                    async for row in rows:
+                        await copy.write_row(row)
+                else:
+                    for row in rows:
+                        await copy.write_row(row)
+            return int(cursor.rowcount)

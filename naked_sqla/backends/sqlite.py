@@ -1,0 +1,72 @@
+"""SQLite, whatever drives it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, String, bindparam, func, select
+from sqlalchemy.dialects import sqlite
+
+from naked_sqla import _compat
+from naked_sqla.backends.base import Backend
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = ("SQLite",)
+
+# Keys in one JSON array.
+_KEYS = 10_000
+
+# json_each() is there unless SQLite was built without it.
+_HAS_JSON = (3, 38)
+
+
+class SQLite(Backend):
+    """Transactions begin with the first write, a file has one writer, types are advice."""
+
+    has_row_values = True
+    nulls_sort = "as_smallest"
+    returns_in_any_order = True
+
+    def begin_now(self, conn: Connection) -> None:
+        raw: Any = conn.connection.driver_connection
+        if not raw.in_transaction:
+            conn.exec_driver_sql("BEGIN")
+
+    def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
+        _compat.at_return(conn, lambda raw: _query_only(raw, "OFF"))
+        _query_only(conn.connection, "ON")
+        return super().before_read_only(conn)
+
+    def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
+        # A statement that fails leaves the transaction as it was.
+        return False
+
+    def insert(self, entity: Any) -> Any:
+        return sqlite.insert(entity)
+
+    def with_keys(
+        self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
+    ) -> Iterator[ColumnElement[bool]] | None:
+        # A number in JSON needs no conversion to be compared.
+        if not isinstance(column.type, Integer) or set(map(type, keys)) != {int}:
+            return None
+        return _in_json(column, keys) if version is not None and version >= _HAS_JSON else None
+
+
+def _in_json(column: ColumnElement[Any], keys: Sequence[int]) -> Iterator[ColumnElement[bool]]:
+    for start in range(0, len(keys), _KEYS):
+        given = bindparam(None, json.dumps(keys[start : start + _KEYS]), type_=String())
+        yield column.in_(select(func.json_each(given).table_valued("value").c.value))
+
+
+def _query_only(raw: Any, value: str) -> None:
+    cursor = raw.cursor()
+    try:
+        cursor.execute(f"PRAGMA query_only = {value}")
+    finally:
+        cursor.close()
