@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import reprlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, RelationshipProperty
@@ -39,30 +37,34 @@ class NotLoaded:
 
 def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
     """The fact, the attribute, and what to write instead."""
-    name = f"{model.__name__}.{key}"
-    fact = (
-        f"{name} is not loaded: the statement did not load it, and reading an attribute never "
-        f"runs SQL."
+    return (
+        f"{model.__name__}.{key} is not loaded: the statement did not load it, and reading an "
+        f"attribute never runs SQL. {not_loaded_remedy(model, key, prop)}"
     )
+
+
+def not_loaded_remedy(model: type, key: str, prop: MapperProperty[Any]) -> str:
+    """How to load an attribute."""
+    name = f"{model.__name__}.{key}"
     if isinstance(prop, CompositeProperty):
         columns = ", ".join(f"{model.__name__}.{part}" for part in _compat.composite_keys(prop))
-        return f"{fact} Load all of its columns ({columns})."
+        return f"Load all of its columns ({columns})."
     if isinstance(prop, ColumnProperty):
         if ("query_expression", True) in prop.strategy_key:
-            return f"{fact} Say what it is: .options(with_expression({name}, ...))."
+            return f"Say what it is: .options(with_expression({name}, ...))."
         if prop.deferred:
-            return f"{fact} Write .options(undefer({name})), or select the column itself."
+            return f"Write .options(undefer({name})), or select the column itself."
         return (
-            f"{fact} Load it with the statement: keep it in load_only(), leave it out of defer(), "
+            f"Load it with the statement: keep it in load_only(), leave it out of defer(), "
             f"or write .options(undefer({name})); for a column of a subclass select that class."
         )
     if isinstance(prop, RelationshipProperty) and prop.lazy in ("dynamic", "write_only"):
         return (
-            f"{fact} It is mapped lazy={prop.lazy!r}, which no statement loads. Select the related "
+            f"It is mapped lazy={prop.lazy!r}, which no statement loads. Select the related "
             f"rows with a statement of their own."
         )
     return (
-        f"{fact} Load it with the statement, .options(selectinload({name})), or for objects in "
+        f"Load it with the statement, .options(selectinload({name})), or for objects in "
         f"hand, session.preload(objects, {name})."
     )
 
@@ -206,35 +208,3 @@ class Variables(dict[str, Any]):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return dict, (dict(self),)
-
-
-def repr_of_loaded(model: type, unloaded: Collection[str]) -> Callable[[Any], str] | None:
-    """A ``__repr__`` for a dataclass that shows what is not loaded instead of raising.
-
-    :return: None when the model's own ``__repr__`` is to be kept: it was written by hand, or
-        shows loaded attributes only.
-    """
-    if not dataclasses.is_dataclass(model) or not _repr_is_generated(model):
-        return None
-    shown = [field.name for field in dataclasses.fields(model) if field.repr]
-    if not any(name in unloaded for name in shown):
-        return None
-
-    @reprlib.recursive_repr()
-    def show(self: Any) -> str:
-        parts = []
-        for name in shown:
-            try:
-                parts.append(f"{name}={getattr(self, name)!r}")
-            except NotLoadedError:
-                parts.append(f"{name}=<not loaded>")
-        return f"{self.__class__.__qualname__}({', '.join(parts)})"
-
-    return show
-
-
-def _repr_is_generated(model: type) -> bool:
-    written = model.__repr__
-    code = getattr(getattr(written, "__wrapped__", written), "__code__", None)
-    # dataclasses compile their methods from a string
-    return code is not None and code.co_filename == "<string>"
