@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import _compat
+from naked_sqla.backends.base import Backend
 from naked_sqla.exception import InvalidStatement, NotLoadedError, UnknownAttribute
 from naked_sqla.om import statement as statements
 from naked_sqla.om.convert import to_naked, to_orm
 from naked_sqla.om.lookup import get
-from naked_sqla.om.write import keys as finding
 from naked_sqla.om.write import objects as writing
 
 from ._writing import outcome
@@ -381,8 +381,8 @@ def test_a_value_that_can_not_be_converted(oracle: Oracle) -> None:
 @pytest.mark.parametrize("size", [2, 500])
 def test_many_keys(oracle: Oracle, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """Of one column or two, numbers or texts, in several statements."""
-    monkeypatch.setattr(finding, "_CHUNK", size)
-    monkeypatch.setattr(finding, "_ARRAY", size)
+    monkeypatch.setattr(Backend, "keys_per_statement", size)
+    monkeypatch.setattr(Backend, "keys_per_array", size)
 
     def work(conn: Connection) -> None:
         tags = writing.insert_all(conn, [Tag(label=label) for label in "abcde"])

@@ -43,7 +43,7 @@ class Asyncpg(PostgreSQL):
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
-    ) -> Iterator[ColumnElement[bool]] | None:
+    ) -> ColumnElement[bool] | None:
         return keys_in_array(column, keys)
 
     def refuses_position(self, value: Any) -> str | None:

@@ -60,8 +60,11 @@ class Backend:
     #: Takes the values of a bulk UPDATE as one array for each column.
     updates_from_arrays: ClassVar[bool] = False
 
-    #: How many keys one statement may name.
+    #: How many keys one statement names, each in a parameter of its own.
     keys_per_statement: ClassVar[int] = 500
+
+    #: How many keys :meth:`with_keys` is given.
+    keys_per_array: ClassVar[int] = 10_000
 
     def __init__(self, name: str, driver: str) -> None:
         self.name = name
@@ -118,8 +121,8 @@ class Backend:
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
-    ) -> Iterator[ColumnElement[bool]] | None:
-        """Conditions that together find the rows with some keys, with a parameter for many keys.
+    ) -> ColumnElement[bool] | None:
+        """The condition that finds the rows with some keys, all of them in one parameter.
 
         :param version: of the server.
         :return: ``None`` where each key has to be a parameter of its own.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Enum, Integer, String, Uuid, any_, bindparam
@@ -19,9 +19,6 @@ __all__ = ("PostgreSQL",)
 
 # Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
 _YEAR = dt.timedelta(days=360)
-
-# Keys in one array.
-_KEYS = 10_000
 
 
 class PostgreSQL(Backend):
@@ -45,14 +42,8 @@ class PostgreSQL(Backend):
         return None
 
 
-def keys_in_array(
-    column: ColumnElement[Any], keys: Sequence[Any]
-) -> Iterator[ColumnElement[bool]] | None:
+def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElement[bool] | None:
     """The keys as one array, for drivers that send arrays: a parameter for each costs more."""
     if not isinstance(column.type, Integer | Uuid | String) or isinstance(column.type, Enum):
         return None
-    array = postgresql.ARRAY(column.type)
-    return (
-        column == any_(bindparam(None, list(keys[start : start + _KEYS]), type_=array))
-        for start in range(0, len(keys), _KEYS)
-    )
+    return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(column.type)))

@@ -40,7 +40,7 @@ class Psycopg(PostgreSQL):
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
-    ) -> Iterator[ColumnElement[bool]] | None:
+    ) -> ColumnElement[bool] | None:
         return keys_in_array(column, keys)
 
     def position(self, value: Any) -> Any:

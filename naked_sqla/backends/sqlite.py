@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, String, bindparam, func, select
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ("SQLite",)
-
-# Keys in one JSON array.
-_KEYS = 10_000
 
 # json_each() is there unless SQLite was built without it.
 _HAS_JSON = (3, 38)
@@ -51,17 +48,14 @@ class SQLite(Backend):
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
-    ) -> Iterator[ColumnElement[bool]] | None:
+    ) -> ColumnElement[bool] | None:
         # A number in JSON needs no conversion to be compared.
         if not isinstance(column.type, Integer) or set(map(type, keys)) != {int}:
             return None
-        return _in_json(column, keys) if version is not None and version >= _HAS_JSON else None
-
-
-def _in_json(column: ColumnElement[Any], keys: Sequence[int]) -> Iterator[ColumnElement[bool]]:
-    for start in range(0, len(keys), _KEYS):
-        given = bindparam(None, json.dumps(keys[start : start + _KEYS]), type_=String())
-        yield column.in_(select(func.json_each(given).table_valued("value").c.value))
+        if version is None or version < _HAS_JSON:
+            return None
+        given = bindparam(None, json.dumps(keys), type_=String())
+        return column.in_(select(func.json_each(given).table_valued("value").c.value))
 
 
 def _query_only(raw: Any, value: str) -> None:

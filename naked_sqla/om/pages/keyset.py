@@ -13,6 +13,7 @@ from sqlalchemy import false
 from sqlalchemy.dialects import registry
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidCursor, InvalidStatement
 from naked_sqla.om import statement as _statement
 from naked_sqla.om.pages.cursor import Gap, decode, encode, text_of
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ("KeyFound", "keyset", "several")
-
-# databases that sort NULLs after all values
-_LARGE_NULLS = frozenset({"oracle", "postgresql"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +95,14 @@ class _Reader:
         self.conn = conn
         self.eager = eager
         self.order = order
-        self.large = conn.dialect.name in _LARGE_NULLS
-        self.keys = [key.settled(self.large) for key in order.keys]
+        self.backend = backend_of(conn.dialect)
+        self.keys = [key.settled(self.backend) for key in order.keys]
         self.fingerprint = self.of_order()
         self.narrow: Any = None
 
     def of_order(self) -> bytes:
         """What the same order, and no other one, has in every process and with every driver."""
-        name = self.conn.dialect.name
+        name = self.backend.name
         known = self.order.fingerprints.get(name)
         if known is not None:
             return known
@@ -139,7 +137,7 @@ class _Reader:
         :raises InvalidStatement: for a key that the database can't find again.
         """
         for key, value in zip(self.keys, gap.values, strict=True):
-            check_value(self.conn.dialect, key.expression, value)
+            check_value(self.backend, key.expression, value)
         return encode(gap, self.fingerprint)
 
     def side(
@@ -179,7 +177,7 @@ class _Reader:
         keys = [key.reversed() for key in self.keys] if backward else self.keys
         if values is None:
             return self.run(keys, None, false(), limit)
-        places = Places(keys, values, self.conn.dialect)
+        places = Places(keys, values, self.backend)
         rows: list[_Row] = []
         for condition in places.onward():
             rows += self.run(keys, condition, places.at(), limit - len(rows))
@@ -195,7 +193,7 @@ class _Reader:
             statement = (statement.having if order.grouped else statement.where)(condition)
         statement = statement.order_by(
             *(
-                key.element(self.large, label if order.distinct else None)
+                key.element(self.backend, label if order.distinct else None)
                 for key, label in zip(keys, labels, strict=True)
             )
         ).limit(number(limit))

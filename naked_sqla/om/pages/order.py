@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, CompoundSelect, desc, nulls_first, nulls_last, select
 from sqlalchemy.sql import operators
@@ -28,6 +28,9 @@ from naked_sqla.om.pages.paginate import checked
 from naked_sqla.om.pages.refusals import check_expression, name_of, refuse, refuse_source
 from naked_sqla.om.pages.unique import Sources, UnknownRows, group_keys, named
 
+if TYPE_CHECKING:
+    from naked_sqla.backends.base import Backend
+
 __all__ = ("Key", "Ordered", "ordered")
 
 
@@ -44,20 +47,29 @@ class Key:
     nullable: bool = False
     nulls_first: bool | None = None
 
-    def settled(self, large: bool) -> Key:
+    def settled(self, backend: Backend) -> Key:
         """The key with its NULLs in a known place.
 
-        :param large: the database sorts NULLs after all values, and first when descending.
+        :raises InvalidStatement: only the database knows where.
         """
         if self.nulls_first is not None:
             return self
-        return replace(self, nulls_first=large == self.descending)
+        if backend.nulls_sort is None and self.nullable:
+            raise InvalidStatement(
+                f"keyset(): {self.expression!s} may be NULL, and nothing tells where "
+                f"{backend.name} sorts NULLs. Say it: order_by(column.nulls_last())."
+            )
+        return replace(self, nulls_first=self._by_itself(backend))
+
+    def _by_itself(self, backend: Backend) -> bool:
+        """Whether NULLs come first where ORDER BY says nothing of them."""
+        return (backend.nulls_sort == "as_largest") == self.descending
 
     def reversed(self) -> Key:
         """The key of the opposite order."""
         return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
 
-    def element(self, large: bool, named: Any = None) -> Any:
+    def element(self, backend: Backend, named: Any = None) -> Any:
         """What stands in ORDER BY.
 
         :param named: the selected label of the expression, to be named in its place.
@@ -65,8 +77,9 @@ class Key:
         element: Any = self.expression if named is None else named
         if self.descending:
             element = desc(element)
-        # said only where the database would do something else: an index may have its own order
-        if self.nullable and self.nulls_first != (large == self.descending):
+        # said only where the database may do something else: an index has its own order
+        known = backend.nulls_sort is not None and self.nulls_first == self._by_itself(backend)
+        if self.nullable and not known:
             element = nulls_first(element) if self.nulls_first else nulls_last(element)
         return element
 

@@ -8,7 +8,7 @@ conditions, for two statements.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, or_, true, tuple_
 from sqlalchemy.sql import operators
@@ -17,13 +17,14 @@ from sqlalchemy.types import NullType
 from naked_sqla.om.pages.expressions import raw
 from naked_sqla.om.pages.order import Key
 
+if TYPE_CHECKING:
+    from naked_sqla.backends.base import Backend
+
 __all__ = ("Places",)
 
 _Compare = Callable[[Any, Any], Any]
 _BACKWARDS: dict[_Compare, _Compare] = {operators.ge: operators.le, operators.gt: operators.lt}
 _STRICT: dict[_Compare, _Compare] = {operators.ge: operators.gt, operators.le: operators.lt}
-
-_ROW_VALUES = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
 
 
 class Places:
@@ -33,12 +34,10 @@ class Places:
     :param values: of a row, as the driver gives them.
     """
 
-    def __init__(self, keys: Sequence[Key], values: Sequence[Any], dialect: Any) -> None:
+    def __init__(self, keys: Sequence[Key], values: Sequence[Any], backend: Backend) -> None:
         self.keys = keys
-        self.row_values = dialect.name in _ROW_VALUES
-        # psycopg sends a float as double precision, and a REAL compares in another precision
-        as_text = dialect.driver == "psycopg"
-        self.values = [repr(v) if as_text and isinstance(v, float) else v for v in values]
+        self.row_values = backend.has_row_values
+        self.values = list(map(backend.position, values))
 
     def at(self) -> Any:
         """True for the row itself."""

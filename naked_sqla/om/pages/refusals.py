@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import JSON, TextClause
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, Tuple
@@ -11,6 +10,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.pages.expressions import parts
+
+if TYPE_CHECKING:
+    from naked_sqla.backends.base import Backend
 
 __all__ = ("check_expression", "check_value", "name_of", "refuse", "refuse_source")
 
@@ -40,30 +42,14 @@ def check_expression(expression: Any) -> None:
             refuse(f"ORDER BY {part.name}()", "every statement has another order")
 
 
-def check_value(dialect: Any, expression: Any, value: Any) -> None:
+def check_value(backend: Backend, expression: Any, value: Any) -> None:
     """Refuse a value that a driver gives as another one than the database compares."""
-    if dialect.name != "postgresql":
-        return
-    if isinstance(value, dt.timedelta) and abs(value) >= _YEAR:
-        what = "what drivers make of years, which are 360 days to PostgreSQL: "
-    elif dialect.driver == "asyncpg" and isinstance(value, dt.date) and _is_limit(value):
-        what = "what asyncpg gives for infinity too: "
-    else:
-        return
-    raise InvalidStatement(
-        f"keyset() can't go on from {value!r} of {expression!s}: that is {what}the row would not "
-        f"be found again. Order by a number: extract('epoch', ...)."
-    )
-
-
-# Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
-_YEAR = dt.timedelta(days=360)
-
-
-def _is_limit(value: dt.date) -> bool:
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=None) in (dt.datetime.min, dt.datetime.max)
-    return value in (dt.date.min, dt.date.max)
+    reason = backend.refuses_position(value)
+    if reason is not None:
+        raise InvalidStatement(
+            f"keyset() can't go on from {value!r} of {expression!s}: that is {reason}: the row "
+            f"would not be found again. Order by a number: extract('epoch', ...)."
+        )
 
 
 def refuse(what: str, why: str) -> NoReturn:

@@ -35,6 +35,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from naked_sqla.backends import backend_of
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
     from sqlalchemy.types import TypeEngine
@@ -58,7 +60,6 @@ _FITTING: dict[type[TypeEngine[Any]], tuple[type, TypeEngine[Any]]] = {
     UnicodeText: (str, Text()),
     Uuid: (uuid.UUID, Uuid()),
 }
-_DRIVERS = ("asyncpg", "psycopg")
 
 
 def update_by_arrays(
@@ -77,7 +78,7 @@ def update_by_arrays(
     :param types: the types of the values of each parameter.
     :return: how many rows were matched; None where a batch has to do it, and nothing was sent.
     """
-    if conn.dialect.driver not in _DRIVERS or conn.dialect.name != "postgresql":
+    if not backend_of(conn.dialect).updates_from_arrays:
         return None
     columns = {name: table.c[key] for name, key in {**keys, **changed}.items()}
     if any(_is_called(c) and c.key not in changed.values() for c in table.columns):

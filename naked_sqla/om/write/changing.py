@@ -293,7 +293,7 @@ def _stored_versions(
     columns = [written.columns[key] for key in written.keys]
     version = None if written.version is None else written.columns[written.version]
     statement = select(*columns, *([] if version is None else [version]))
-    if lock and conn.dialect.name != "sqlite":
+    if lock:
         statement = statement.with_for_update()
     found: dict[_Identity, Any] = {}
     for criterion in criteria_for(conn, columns, list(dict.fromkeys(identities))):

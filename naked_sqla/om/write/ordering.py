@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, literal, select
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def insert_in_order(
         which.
     """
     several = len(rows) > 1
-    proving = several and conn.dialect.name == "sqlite" and not _compat.logs_rows(conn)
+    proving = (
+        several and backend_of(conn.dialect).returns_in_any_order and not _compat.logs_rows(conn)
+    )
     statement = statement.returning(*returning, sort_by_parameter_order=several and not proving)
     # a list of one is no executemany, so that its row is returned by any dialect that can
     result = conn.execute(statement, rows if several else rows[0], execution_options=options)

@@ -126,8 +126,7 @@ def _lock(
     found = 0
     for criterion in criteria_for(conn, columns, wanted):
         locked: Any = select(literal_column("1")).select_from(columns[0].table).where(criterion)
-        if conn.dialect.name != "sqlite":
-            locked = locked.with_for_update()
+        locked = locked.with_for_update()
         found += conn.scalar(select(func.count()).select_from(locked.subquery())) or 0
     if found != len(wanted):
         raise_unmatched(conn, written, identities)
