@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union,
     union_all,
     update,
 )
@@ -45,6 +46,7 @@ from naked_sqla.exception import (
 )
 
 from ._into import Circle, Company, Database, Mood, Point, Post, Shape, Typed, User, filled
+from .models.columns import Renamed
 
 pytestmark = pytest.mark.anyio
 
@@ -645,3 +647,106 @@ async def test_values_are_not_part_of_what_is_cached(db: Database) -> None:
     statement = select(User.id, User.name).where(User.id.in_([1, 2])).order_by(User.id)
     assert await db.into(AsDataclass, statement) == expected
     assert await db.into(AsDataclass, statement.where(User.id.in_([2]))) == expected[1:]
+
+
+# ---------------------------------------------------------------- names of columns that cross
+
+
+class Crossed(NamedTuple):
+    a: Any
+    b: Any
+
+
+@pytest.mark.parametrize("kind", ["select", "entity", "union", "union of entities", "subquery"])
+async def test_names_that_cross(db: Database, kind: str) -> None:
+    """What an attribute is called counts, and not that another one's column has that name."""
+    await db.conn.run_sync(Renamed.__table__.create)
+    await db.conn.execute(insert(Renamed.__table__), {"id": 1, "b": "in a", "a": "in b"})
+    columns = select(Renamed.a, Renamed.b)
+    few = select(Renamed).options(load_only(Renamed.a, Renamed.b))
+    statement = {
+        "select": columns,
+        "entity": few,
+        "union": union(columns, columns),
+        "union of entities": union(select(Renamed), select(Renamed)),
+        "subquery": select(union(columns, columns).subquery()),
+    }[kind]
+    if kind != "union of entities":
+        assert await db.into(Crossed, statement) == [Crossed("in a", "in b")]
+    for name in ("a", "b"):
+        one = pydantic.create_model("One", **{name: (str, ...)})
+        (found,) = await db.into(one, statement)
+        assert getattr(found, name) == f"in {name}"
+
+
+async def test_a_union_goes_by_attributes(db: Database) -> None:
+    """And by the database's names for what no attribute is called."""
+    columns = select(User.id, User.name)
+    users = union(columns, columns).order_by("id")
+    assert await db.into(AsDataclass, users) == expected
+
+    @dataclass
+    class ByColumn:
+        id: int
+        user_name: str
+
+    assert await db.into(ByColumn, users) == [ByColumn(1, "ada"), ByColumn(2, "bob")]
+
+    @dataclass
+    class Both(ByColumn):
+        name: str
+
+    with pytest.raises(RowMismatch) as caught:
+        await db.into(Both, users)
+    said = str(caught.value)
+    assert "no column for its field 'user_name'." in said
+    assert "The statement has id, name." in said
+
+
+# ---------------------------------------------------------------- what comes along with an entity
+
+
+class Radius(pydantic.BaseModel, extra="forbid"):
+    radius: int | None = None
+
+
+class Colour(pydantic.BaseModel, extra="forbid"):
+    colour: str
+
+
+class NameOnly(pydantic.BaseModel, extra="forbid"):
+    name: str
+
+
+class Titled(pydantic.BaseModel, extra="forbid"):
+    title: str
+    author: NameOnly | None
+
+
+async def test_a_class_that_forbids_extras_and_load_only(db: Database) -> None:
+    """The primary key and the discriminator, which nobody asked for, need no field."""
+    everything = with_polymorphic(Shape, [Circle])
+    by_id = select(Shape).order_by(Shape.id)
+    for statement in (
+        by_id.options(load_only(Shape.colour)),
+        select(everything).options(load_only(everything.colour)).order_by(everything.id),
+    ):
+        assert await db.into(Colour, statement) == [Colour(colour="red"), Colour(colour="blue")]
+        with pytest.raises(RowMismatch, match=r"no field in Radius for the column Shape\.colour"):
+            await db.into(Radius, statement)
+    circles = select(Circle).options(load_only(Circle.radius))
+    assert await db.into(Radius, circles) == [Radius(radius=5)]
+    more = select(everything).options(load_only(everything.Circle.radius)).order_by(everything.id)
+    assert [item.radius for item in await db.into(Radius, more)] == [None, 5]
+    wanted = r"no field in Colour for the columns Shape\.id, Shape\.kind"
+    with pytest.raises(RowMismatch, match=wanted):
+        await db.into(Colour, by_id)
+
+
+async def test_a_nested_class_that_forbids_extras_and_load_only(db: Database) -> None:
+    wanted = [Titled(title="one", author=NameOnly(name="ada")), Titled(title="two", author=None)]
+    of_options = (load_only(Post.title), joinedload(Post.author).load_only(User.name))
+    assert await db.into(Titled, select(Post).order_by(Post.id).options(*of_options)) == wanted
+    joined = select(Post, User).outerjoin(Post.author).order_by(Post.id)
+    both = (load_only(Post.title), load_only(User.name))
+    assert await db.into(Titled, joined.options(*both)) == wanted

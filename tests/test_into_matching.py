@@ -124,7 +124,7 @@ async def test_two_entities_for_one_field(refused: Refusing) -> None:
     one, other = aliased(User), aliased(User)
     said = await refused(Out, select(Post.title, one, other))
     assert said.startswith("Out.user is ambiguous: the entities User, User go by this name.")
-    assert 'aliased(..., name="user")' in said
+    assert 'give each the name of the field that it is for: aliased(..., name="user")' in said
 
 
 async def test_an_entity_that_two_relationships_lead_to_is_not_guessed(refused: Refusing) -> None:
@@ -202,7 +202,7 @@ async def test_a_relationship_that_is_loaded_and_has_no_field(refused: Refusing)
         editor_id: int
 
     said = await refused(Out, select(Post).options(joinedload(Post.author)))
-    assert "no field in Out for the column Post.author" in said
+    assert "no field in Out for Post.author." in said
 
 
 async def test_a_bundle_that_does_not_fit(refused: Refusing) -> None:
@@ -229,3 +229,23 @@ async def test_builtins_are_no_classes_to_fill(refused: Refusing, cls: type) -> 
     said = await refused(cls, select(User.id, User.name))
     assert said.startswith(f"{cls.__name__} has no arguments with names of their own")
     assert "tuples() for plain rows" in said
+
+
+async def test_an_entity_that_has_no_name_for_a_field(refused: Refusing) -> None:
+    """The next step is the name, not a label."""
+
+    @dataclass
+    class Out:
+        title: str
+        author: UserOut
+
+    statement = select(Post.title, User).join(User, User.id == Post.author_id)
+    said = await refused(Out, statement.options(load_only(User.name)))
+    assert 'to fill author with an entity, name the entity: aliased(User, name="author")' in said
+    assert ".label(" not in said
+
+
+async def test_columns_of_an_entity_are_left_out_by_load_only(refused: Refusing) -> None:
+    assert "(load_only() says what an entity loads)" in await refused(UserOut, select(User))
+    said = await refused(UserOut, select(User.id, User.name, User.boss_id))
+    assert "leave boss_id out of the statement, or add it to UserOut." in said

@@ -7,9 +7,12 @@ known; the rows of any other statement are columns and nothing else.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import inspect
 
 from naked_sqla import _compat
 from naked_sqla.exception import UnsupportedOption
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ("Column", "Computed", "Offer", "Offers", "Own", "Structure", "offers_of", "plain_offers")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +123,33 @@ def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int
         _column(Cell(index, processors[index]), key, name)
         for index, (key, name) in enumerate(zip(keys, written, strict=True))
     )
-    return Offers(len(processors), items)
+    return Offers(len(processors), _told_apart(items))
 
 
 def _column(cell: Cell | None, key: str, written: str | None) -> Column:
-    names = (key,) if written is None else tuple(dict.fromkeys((key, written)))
-    # SQLAlchemy numbers names that occur twice, and calls mapped columns as the database does
-    return Column(names, str(written or key), cell)
+    """A column of a result.
+
+    :param key: what SQLAlchemy calls it: the database's name in a union, a number behind a name
+        that occurs twice.
+    :param written: what the author of the statement calls it.
+    """
+    name = str(written or key)
+    return Column((name,) if name == key else (name, key), name, cell)
+
+
+def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
+    """Items whose columns go by SQLAlchemy's names where the statement does not tell them apart."""
+    columns = [item for item in items if isinstance(item, Column)]
+    times = Counter(column.shown for column in columns)
+
+    def named(column: Column) -> Column:
+        name, *others = column.names
+        if times[name] > 1:
+            return replace(column, names=(*others, name))
+        # the database's name of a column may be what the statement calls another
+        return replace(column, names=(name, *(other for other in others if not times[other])))
+
+    return tuple(named(item) if isinstance(item, Column) else item for item in items)
 
 
 def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> Offers:
@@ -136,7 +162,7 @@ def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -
     plan = plan_of(state, metadata, raw, sentinels=sentinels)
     reader = _Reader(state)
     items = _compat.entities_of(state)
-    return Offers(plan.width, tuple(map(reader.offer, items, plan.items)))
+    return Offers(plan.width, _told_apart(tuple(map(reader.offer, items, plan.items))))
 
 
 class _Reader:
@@ -161,10 +187,9 @@ class _Reader:
         return self.entity(entity, item)
 
     def bundle(self, entity: Any, item: Group) -> Structure:
-        parts = [
-            self.offer(part, piece)
-            for part, piece in zip(_compat.sub_entities(entity), item.items, strict=True)
-        ]
+        parts = _told_apart(
+            tuple(map(self.offer, _compat.sub_entities(entity), item.items)),
+        )
         return Structure(
             shown=f"Bundle {item.name!r}",
             names=(Own(item.name),),
@@ -203,16 +228,14 @@ def _structure(
     item: Entity | Polymorphic, shown: str, names: Sequence[Own], defers: bool, zero: Any
 ) -> Structure:
     entities = _entities(item)
-    implied = set(item.identity) if defers else set()
-    if defers and isinstance(item, Polymorphic):
-        implied.add(item.discriminator)
     columns: dict[str, Column] = {}
     computed: dict[str, Computed] = {}
     below: dict[str, Structure] = {}
     for entity in entities:
         cells = {attribute.key: attribute.cell for attribute in entity.attributes}
+        implied = _implied(item, entity) if defers else ()
         for key, cell in cells.items():
-            column = Column((key,), f"{shown}.{key}", cell, cell in implied)
+            column = Column((key,), f"{shown}.{key}", cell, key in implied)
             columns.setdefault(key, column)
         for composite in entity.composites:
             made = tuple(cells[part] for part in composite.parts)
@@ -223,7 +246,7 @@ def _structure(
             if joined.collection is not None:
                 _refuse_loading(shown, joined.key)
             target = _structure(
-                joined.target, f"{shown}.{joined.key}", (Own(joined.key),), False, None
+                joined.target, f"{shown}.{joined.key}", (Own(joined.key),), defers, None
             )
             below.setdefault(joined.key, target)
         for later in entity.later:
@@ -250,6 +273,15 @@ def _entities(item: Entity | Polymorphic) -> list[Entity]:
     found = [variant.entity for variant in item.variants if variant.entity is not None]
     found.sort(key=lambda entity: entity.name != item.name)
     return found
+
+
+def _implied(item: Entity | Polymorphic, entity: Entity) -> set[str]:
+    """What is loaded whatever the options say: the primary key and the discriminator."""
+    mapper: Any = inspect(entity.naked.model)
+    keys = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
+    if isinstance(item, Polymorphic):
+        keys |= {a.key for a in entity.attributes if a.cell == item.discriminator}
+    return keys
 
 
 def _refuse_loading(shown: str, key: str) -> None:
