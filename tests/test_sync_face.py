@@ -76,6 +76,27 @@ def test_a_mark_without_another_branch_leaves_nothing() -> None:
     assert printed(source) == "class A:\n\n    x = 1\n"
 
 
+def test_a_marked_line_is_left_out() -> None:
+    source = """
+        class AsyncA:
+            __slots__ = (
+                "_conn",
+                "_stop",  # ASYNC
+            )
+            def f(self, conn):
+                self._conn = conn  # of an AsyncA
+                self._stop = hop  # ASYNC
+        """
+    assert printed(source) == textwrap.dedent("""\
+        class A:
+            __slots__ = (
+                "_conn",
+            )
+            def f(self, conn):
+                self._conn = conn  # of an A
+        """)
+
+
 @pytest.mark.parametrize("mark", ["if True:", "if True:  # async", "if False:  # ASYNC", "if 1:"])
 def test_what_is_no_mark_is_refused(mark: str) -> None:
     with pytest.raises(CannotPrint, match="line 1: write `if True:  # ASYNC`"):

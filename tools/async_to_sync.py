@@ -9,9 +9,10 @@ Three things turn asynchronous source into synchronous source:
   (``WORDS``), in code, comments, docstrings and messages alike, with the article that fits.
 - *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``spawn(fn, x)`` becomes ``fn(x)``
   (``UNWRAPPED``, ``RUNNERS``).
-- *Marks*, for what truly differs.  Of ``if True:  # ASYNC`` the ``else`` remains, or nothing; both
-  are written with the names of the asynchronous face.  A module whose first line begins with
-  ``# ASYNC`` is left out.  So is a paragraph of a docstring that names one of ``FOREIGN``.
+- *Marks*, for what truly differs.  A line that ends with ``# ASYNC`` is left out.  Of
+  ``if True:  # ASYNC`` the ``else`` remains, or nothing; both are written with the names of the
+  asynchronous face.  A module whose first line begins with ``# ASYNC`` is left out.  So is a
+  paragraph of a docstring that names one of ``FOREIGN``.
 
 A word of ``FOREIGN`` that is still there at the end is an error.  ruff sorts the imports, takes out
 those that are not used any more, and formats.
@@ -26,7 +27,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +35,7 @@ WIDTH = 100
 
 # Modules and folders of the asynchronous face, and what is printed from them.
 FACES = {
-    f"naked_sqla/om/sessions/aio/{name}.py": f"naked_sqla/om/sessions/sync/{name}.py"
-    for name in ("calls", "pages", "writes")
+    "naked_sqla/om/sessions/aio": "naked_sqla/om/sessions/sync",
 }
 
 # What a synchronous session has nothing to do with.
@@ -85,20 +85,39 @@ class CannotPrint(Exception):
 def to_sync(source: str) -> str:
     """The synchronous counterpart of a module, before ruff has formatted it."""
     source = _repeat(source, _marked)
+    source = re.sub(r"^.*  # ASYNC\n", "", source, flags=re.MULTILINE)
     source = _repeat(source, _expression)
     source = _docstrings(source)
     source = words(source)
     source = _repeat(source, _twice)
+    refuse_foreign(source, _imports(source))
+    return source
+
+
+def refuse_foreign(source: str, but: Set[int] = frozenset()) -> None:
+    """Raise for a word that the synchronous face has no place for.
+
+    :param but: the numbers of lines that are not looked at.
+    """
     for number, line in enumerate(source.splitlines(), 1):
         found = FOREIGN.search(line)
-        if found is not None:
+        if found is not None and number not in but:
             raise CannotPrint(
                 f"{found[0]!r} has no synchronous counterpart, line {number} of the print:\n"
                 f"    {line.strip()}\n"
-                f"Mark what only the asynchronous face has with `if True:  # ASYNC`, word it "
-                f"otherwise, or add it to WORDS."
+                f"Mark what only the asynchronous face has with `# ASYNC`, word it otherwise, or "
+                f"add it to WORDS."
             )
-    return source
+
+
+def _imports(source: str) -> set[int]:
+    """The lines of imports: ruff takes out what is not used any more."""
+    return {
+        number
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
 
 
 def words(text: str) -> str:
@@ -147,7 +166,7 @@ def _marked(source: str, node: ast.AST) -> Edit | None:
     if not isinstance(node, ast.If) or not isinstance(node.test, ast.Constant):
         return None
     lines = source.splitlines(keepends=True)
-    if node.test.value is not True or "# ASYNC" not in lines[node.lineno - 1]:
+    if node.test.value is not True or "  # ASYNC" not in lines[node.lineno - 1]:
         raise CannotPrint(f"line {node.lineno}: write `if True:  # ASYNC`")
     end = node.end_lineno or node.lineno
     kept = ""
@@ -334,6 +353,7 @@ def formatted(text: str, path: Path) -> str:
         if done.returncode:
             raise CannotPrint(f"ruff {command[0]}: {done.stdout}{done.stderr}")
         text = done.stdout
+    refuse_foreign(text, {1})
     return text
 
 

@@ -201,7 +201,7 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
         except BaseException:
             self._level.step_out()
             raise
-        session = _AsyncSandboxSession._begun(self._engine, work, False)
+        session = _AsyncSandboxSession._begun(self._engine, work)
         self._session = session
         if self._current is not None:
             self._entry = self._current.enter(asyncio.current_task(), session)
@@ -355,7 +355,7 @@ class _SandboxBlock(SessionBlock):
                 work.release(quietly=True)
             self._release_turn()
             raise
-        self._session = session = _SandboxSession._begun(work)
+        self._session = session = _SandboxSession._begun(self._engine, work)
         if self._current is not None:
             self._entry = self._current.enter(threading.current_thread(), session)
         return session

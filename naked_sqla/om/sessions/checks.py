@@ -280,19 +280,17 @@ def entered_twice(made_by: str = "begin") -> NoReturn:
     )
 
 
-def not_with() -> NoReturn:
+def not_with(call: str, opened: str, block: str) -> NoReturn:
     """Raise ``TypeError`` for a synchronous block that is entered with ``async with``."""
     raise TypeError(
-        "`async with db.begin()` can't open a session of a SessionFactory. Write `with db.begin() "
-        "as session:`, or use an AsyncSessionFactory."
+        f"`async with {call}` can't open {opened} of a SessionFactory. Write `with {block}:`, or "
+        f"use an AsyncSessionFactory."
     )
 
 
-def not_async_with(
-    written: str, opened: str = "a session", block: str = "db.begin() as session"
-) -> NoReturn:
+def not_async_with(call: str, opened: str, block: str) -> NoReturn:
     """Raise ``TypeError`` for a block that is not entered with ``async with``."""
-    raise TypeError(f"`{written}` can't open {opened}. Write `async with {block}:`.")
+    raise TypeError(f"`{call}` can't open {opened}. Write `async with {block}:`.")
 
 
 def left_while_inside(kind: str, inside: str, block: str = "") -> str:

@@ -6,35 +6,23 @@ async session cancelled as any other work of it is.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import ResourceClosedError
-from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
 
 from naked_sqla import _compat
-from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.hop import hop, shielded, spawn, start
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from naked_sqla.om.sessions.aio.session import AsyncSession
     from naked_sqla.om.sessions.sync.session import Session
-
-logger = logging.getLogger("naked_sqla")
-
-_R = TypeVar("_R")
 
 # Rows of a chunk where yield_per does not say.
 _CHUNK = 1000
 
 # What a closed session is told to have been asked for.
-_READING = "reading a stream"
+READING = "reading a stream"
 
 
 class Stream(_compat.IteratorResult):  # type: ignore[misc]
@@ -99,26 +87,19 @@ class Stream(_compat.IteratorResult):  # type: ignore[misc]
         else:
             self._ended()
 
-    async def read_in_task(self) -> None:
-        """Read the next chunk in the running task."""
-        if not self._is_read:
-            session: Any = self._session
-            session._enter(_READING)
-            await hop(session._guard.leave, session._stop, self._work.watched, self.read)
-
     # ---- what SQLAlchemy's results ask of one another
 
     def _check(self) -> None:
         if self._hard_closed:
             self._raise_hard_closed()
         if not self._work.open or self._session._guard.holder is not None:
-            self._session._enter(_READING)
+            self._session._enter(READING)
             self._session._guard.leave()
 
     def _fill(self) -> bool:
         """Have a row in hand; False at the end."""
         if not self._ahead and not self._is_read:
-            self._session._run_inside(_READING, self.read)
+            self._session._run_inside(READING, self.read)
         return bool(self._ahead)
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
@@ -169,7 +150,7 @@ class Stream(_compat.IteratorResult):  # type: ignore[misc]
 
     def _soft_close(self, hard: bool = False, **_: Any) -> None:
         if not self._is_read and self._work.open:
-            self._session._run_inside(_READING, self._close)
+            self._session._run_inside(READING, self._close)
         self._ended()
         self._ahead.clear()
         if hard:
@@ -204,99 +185,3 @@ def stream_of(session: Session | AsyncSession, result: Any) -> Stream:
 
     stream: Stream = _compat.as_stream(result, make)
     return stream
-
-
-class AsyncStream(AsyncResult[Any]):
-    """An ``AsyncResult`` whose iteration waits for chunks, and not for each row."""
-
-    __slots__ = ()
-
-    # On 2.0 what scalars() and mappings() give asks for both, which only a Result has.
-    _row_logging_fn: Any = None
-
-    @property
-    def _yield_per(self) -> int | None:  # type: ignore[override]
-        size: int | None = _compat.sync_result(self)._yield_per
-        return size
-
-    async def __anext__(self) -> Any:
-        return await _next_of(self, super().__anext__)
-
-    def scalars(self, index: Any = 0) -> AsyncScalarStream:
-        """One item of each row."""
-        return AsyncScalarStream(self, index)
-
-
-class AsyncScalarStream(AsyncScalarResult[Any]):
-    """An ``AsyncScalarResult`` whose iteration waits for chunks, and not for each item."""
-
-    __slots__ = ()
-
-    async def __anext__(self) -> Any:
-        return await _next_of(self, super().__anext__)
-
-
-async def _next_of(result: Any, fallback: Callable[[], Any]) -> Any:
-    source: Stream = _compat.sync_result(result)
-    while not source.in_hand:
-        if source.is_read:
-            raise StopAsyncIteration
-        await source.read_in_task()
-    if _compat.is_unique(result):
-        return await fallback()
-    return source.take() if source.next_is_none else _compat.next_item(result)
-
-
-class AsyncStreaming(Generic[_R]):
-    """What ``stream()`` returns: to be awaited, or entered with ``async with``, once."""
-
-    __slots__ = ("_make", "_result", "_session", "_used")
-
-    _result: _R
-
-    def __init__(self, session: AsyncSession, make: Callable[[], Coroutine[Any, Any, _R]]) -> None:
-        self._session = session
-        self._make = make
-        self._used = False
-
-    def __await__(self) -> Generator[Any, Any, _R]:
-        return self._start().__await__()
-
-    async def _start(self) -> _R:
-        if self._used:
-            checks.entered_twice("stream")
-        self._used = True
-        return await self._make()
-
-    async def __aenter__(self) -> _R:
-        self._result = await self._start()
-        return self._result
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        source: Stream = _compat.sync_result(self._result)
-        session = self._session
-        if source.is_read or not session._work.open:
-            return
-        try:
-            await shielded(start(self._close(source)), patient=session._patient)
-        except Exception:
-            if exc_type is None:
-                raise
-            logger.warning("a stream could not be closed", exc_info=True)
-        except asyncio.CancelledError:
-            # One cancellation is on its way out already.
-            if not isinstance(exc, asyncio.CancelledError):
-                raise
-
-    async def _close(self, source: Stream) -> None:
-        guard = self._session._guard
-        await guard.wait_and_enter()
-        try:
-            await spawn(source.close_now)
-        finally:
-            guard.leave()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +13,7 @@ from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks, oneshot
 from naked_sqla.om.sessions.aio.cancel import needs_connecting, stopper
 from naked_sqla.om.sessions.aio.hop import (
+    end_block,
     hop,
     nothing,
     noticing_cancellation,
@@ -22,11 +23,12 @@ from naked_sqla.om.sessions.aio.hop import (
 )
 from naked_sqla.om.sessions.aio.session import AsyncSession
 from naked_sqla.om.sessions.current import Current, Entry
+from naked_sqla.om.sessions.misuse import AsyncBlock
 from naked_sqla.om.sessions.turns import Turns, turns_of
 from naked_sqla.om.sessions.work import Work
 
 
-class AsyncSessionBlock:
+class AsyncSessionBlock(AsyncBlock):
     """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
 
     __slots__ = (
@@ -42,6 +44,8 @@ class AsyncSessionBlock:
         "_turns",
         "_work",
     )
+
+    _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
 
     _session: AsyncSession
 
@@ -71,6 +75,7 @@ class AsyncSessionBlock:
             checks.entered_twice()
         self._entered = True
         self._session = session = await self._opened()
+        session._patient = self._turns is not None  # ASYNC
         if self._current is not None:
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
@@ -81,35 +86,49 @@ class AsyncSessionBlock:
             await self._turns.take_in_task()
         work = self._work(eager=self._eager)
         await self._connect(work)
-        return AsyncSession._begun(self._engine, work, self._turns is not None)
+        return AsyncSession._begun(self._engine, work)
 
     async def _connect(self, work: Work) -> None:
-        """Open the connection and begin; when that fails, or is cancelled, leave nothing behind."""
-        engine = self._engine.sync_engine
-        connect = work.connect, engine, self._options, self._snapshot
-        opening: asyncio.Task[None] | None = None
-        try:
-            with noticing_cancellation():
-                if needs_connecting(engine.pool):
-                    # A torn connection attempt leaks its socket on some drivers: let it end.
-                    opening = start(spawn(*connect))
-                    await shielded(opening, patient=self._turns is not None, push=False)
+        """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
+        if True:  # ASYNC
+            engine = self._engine.sync_engine
+            connect = work.connect, engine, self._options, self._snapshot
+            opening: asyncio.Task[None] | None = None
+            try:
+                with noticing_cancellation():
+                    if needs_connecting(engine.pool):
+                        # A torn connection attempt leaks its socket on some drivers: let it end.
+                        opening = start(spawn(*connect))
+                        await shielded(opening, patient=self._turns is not None, push=False)
+                    else:
+                        await hop(nothing, stopper(work, engine), *connect)
+            except BaseException:
+                if opening is None or opening.done():
+                    await self._give_back(work)
                 else:
-                    await hop(nothing, stopper(work, engine), *connect)
-        except BaseException:
-            if opening is None or opening.done():
-                await self._give_back(work)
-            else:
-                opening.add_done_callback(lambda _: start(self._give_back(work)))
-            raise
+                    opening.add_done_callback(lambda _: start(self._give_back(work)))
+                raise
+        else:
+            try:
+                work.connect(self._engine, self._options, self._snapshot)
+            except BaseException:
+                self._give_back(work)
+                raise
 
     async def _give_back(self, work: Work) -> None:
         """Undo what was opened for a block that is not entered after all."""
-        if work.connected:
-            done = self._release_turn
-            await shielded(start(spawn(work.release, True), done), patient=self._turns is not None)
+        if True:  # ASYNC
+            if work.connected:
+                release = start(spawn(work.release, True), self._release_turn)
+                await shielded(release, patient=self._turns is not None)
+            else:
+                self._release_turn()
         else:
-            self._release_turn()
+            try:
+                if work.connected:
+                    work.release(quietly=True)
+            finally:
+                self._release_turn()
 
     async def __aexit__(
         self,
@@ -119,23 +138,24 @@ class AsyncSessionBlock:
     ) -> None:
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
-        session = self._session
-        work = session._work
-        failed = exc_type is not None
-        pending, work.open = work.open, False
+        session, failed = self._session, exc_type is not None
+        pending, session._work.open = session._work.open, False
         inside = session._guard.holder
         commit = self._auto_commit and not failed and inside is None
-        try:
-            await shielded(
-                start(self._finish(pending, commit, failed), self._release_turn),
+        if True:  # ASYNC
+            await end_block(
+                self._finish(pending, commit, failed),
+                exc,
+                done=self._release_turn,
                 patient=session._patient,
                 push=inside is None,
             )
-        except asyncio.CancelledError:
-            # One cancellation is on its way out already.
-            if not isinstance(exc, asyncio.CancelledError):
-                raise
-        if inside is not None and exc_type is None:
+        else:
+            try:
+                self._finish(pending, commit, failed)
+            finally:
+                self._release_turn()
+        if inside is not None and not failed:
             raise ConcurrentSessionUse(checks.left_while_inside("task", inside))
 
     async def _finish(self, pending: bool, commit: bool, failed: bool) -> None:
@@ -149,18 +169,6 @@ class AsyncSessionBlock:
     def _release_turn(self) -> None:
         if self._turns is not None:
             self._turns.release()
-
-    if not TYPE_CHECKING:
-        # Only here to say what to write: a type checker is not to find them.
-
-        def __enter__(self):
-            checks.not_async_with("with db.begin()")
-
-        def __exit__(self, *_):
-            return None
-
-        def __await__(self):
-            checks.not_async_with("await db.begin()")
 
 
 async def once(
@@ -176,18 +184,18 @@ async def once(
 
     :param options: for the connection; where there are any, the transaction is needed.
     """
-    sync_engine = engine.sync_engine
-    plan = oneshot.plan(sync_engine, auto_commit, eager, fn, args)
-    if (
-        plan.alone
-        and not options
-        and turns_of(sync_engine.pool) is None
-        and not needs_connecting(sync_engine.pool)
-    ):
-        alone = Work(eager=eager)
-        stop = stopper(alone, sync_engine)
-        with noticing_cancellation():
-            return await hop(nothing, stop, alone.once, sync_engine, plan.options, fn, *args)
+    plan = oneshot.plan(engine.sync_engine, auto_commit, eager, fn, args)
+    pool = engine.sync_engine.pool
+    alone = plan.alone and not options and turns_of(pool) is None
+    if True:  # ASYNC
+        if alone and not needs_connecting(pool):
+            single, sync_engine = Work(eager=eager), engine.sync_engine
+            stop = stopper(single, sync_engine)
+            with noticing_cancellation():
+                return await hop(nothing, stop, single.once, sync_engine, plan.options, fn, *args)
+    else:
+        if alone:
+            return Work(eager=eager).once(engine, plan.options, fn, *args)
     with_options = {**plan.options, **options} if options else plan.options
     block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
     async with block as session:

@@ -1,3 +1,4 @@
+# ASYNC: a synchronous session calls its work where it is.
 """Synchronous work run for a task, in a greenlet, and what a cancellation does to it.
 
 A statement runs in the caller's own task (:func:`hop`): nothing is spawned.  When that task is
@@ -167,6 +168,26 @@ async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool 
     except asyncio.CancelledError:
         await settle(task, patient=patient, push=push)
         raise
+
+
+async def end_block(
+    end: Coroutine[Any, Any, None],
+    exc: BaseException | None,
+    *,
+    done: Callable[[], object] | None = None,
+    patient: bool,
+    push: bool = True,
+) -> None:
+    """Run the end of a block, which goes on to its own end whatever happens to the caller.
+
+    :param exc: what left the block; where it is a cancellation, a further one is no news.
+    :param done: called once, when the work has really ended.
+    """
+    try:
+        await shielded(start(end, done), patient=patient, push=push)
+    except asyncio.CancelledError:
+        if not isinstance(exc, asyncio.CancelledError):
+            raise
 
 
 def nothing() -> None:

@@ -10,6 +10,7 @@ from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.aio.block import AsyncSessionBlock, once
 from naked_sqla.om.sessions.aio.calls import AsyncCalls
 from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions.misuse import AsyncBlock
 from naked_sqla.om.sessions.reading import ReadingWork, refuse_writes
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.several import Databases
 
 
-class AsyncReader(AsyncCalls, AsyncPages):
+class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
     """What :meth:`AsyncSessionFactory.read` returns: a block, or the calls that run one statement.
 
     ``async with db.read() as session:`` is one read-only transaction, and is entered once.
@@ -28,6 +29,8 @@ class AsyncReader(AsyncCalls, AsyncPages):
     """
 
     __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+
+    _WRITTEN = ("db.read()", "a session", "db.read() as session")
 
     def __init__(
         self,
@@ -80,15 +83,3 @@ class AsyncReader(AsyncCalls, AsyncPages):
             key, args = self._databases.routes.of_call(fn, args, self._eager)
             engine = self._databases.engines[key]
         return once(engine, True, self._eager, fn, args, self._options, ReadingWork)
-
-    if not TYPE_CHECKING:
-        # Only here to say what to write: a type checker is not to find them.
-
-        def __enter__(self):
-            checks.not_async_with("with db.read()", block="db.read() as session")
-
-        def __exit__(self, *_):
-            return None
-
-        def __await__(self):
-            checks.not_async_with("await db.read()", block="db.read() as session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -10,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
-from naked_sqla.om.sessions.aio.cancel import stopper
-from naked_sqla.om.sessions.aio.hop import Stop, hop, nothing
+from naked_sqla.om.sessions.aio.cancel import StopBusy
+from naked_sqla.om.sessions.aio.hop import hop, nothing
 from naked_sqla.om.sessions.aio.session import AsyncSession
 from naked_sqla.om.sessions.belonging import Key
 from naked_sqla.om.sessions.current import Current
@@ -38,12 +37,12 @@ class AsyncRoutedSession(AsyncSession):
         cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
     ) -> AsyncRoutedSession:
         session = cls.__new__(cls)
-        session._conn = None
         session._engine = databases.engines[None]
         session._work = Several(databases.two_phase)
         session._guard = TaskGuard()
-        session._patient = False
-        session._stop = _StopBusy(session._work)
+        session._conn = None  # ASYNC
+        session._patient = False  # ASYNC
+        session._stop = StopBusy(session._work)  # ASYNC
         session._databases = databases
         session._options = options
         session._eager = eager
@@ -68,7 +67,8 @@ class AsyncRoutedSession(AsyncSession):
     async def connection(self, bind_key: str | None = None) -> AsyncConnection:
         """The connection to one of the databases, opened when it is asked for first."""
         self._work.check_open("connection")
-        return (await self._on(self._databases.routes.key(bind_key), "connection")).conn
+        session = await self._on(self._databases.routes.key(bind_key), "connection")
+        return session.conn
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
         key, args = self._route(fn, args)
@@ -78,11 +78,13 @@ class AsyncRoutedSession(AsyncSession):
         return self._first_call(key, fn, args)
 
     async def _first_call(self, key: Key, fn: Callable[..., Any], args: Any) -> Any:
-        return await (await self._on(key, fn.__name__.strip("_")))._call(fn, *args)
+        session = await self._on(key, fn.__name__.strip("_"))
+        return await session._call(fn, *args)
 
     async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
         key, args = self._route(fn, args)
-        return await (await self._on(key, fn.__name__))._stream(fn, *args)
+        session = await self._on(key, fn.__name__.strip("_"))
+        return await session._stream(fn, *args)
 
     def _route(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...]]:
         self._enter(fn.__name__.strip("_"))
@@ -97,7 +99,8 @@ class AsyncRoutedSession(AsyncSession):
         if found is None:
             self._enter(what)
             try:
-                found = await self._open(key)
+                # Of several threads another one may have come first.
+                found = self._sessions.get(key) or await self._open(key)
             finally:
                 self._guard.leave()
         return found
@@ -116,32 +119,11 @@ class AsyncRoutedSession(AsyncSession):
                 await block._give_back(work)
                 raise
         session._guard = self._guard
-        self._patient = self._patient or session._patient
+        self._patient = self._patient or session._patient  # ASYNC
         self._work.add(key, work)
         self._sessions[key] = session
         self._blocks.append(block)
         return session
-
-
-class _StopBusy:
-    """Stops what a call waits for that goes through all databases: in the one it is at."""
-
-    __slots__ = ("_works",)
-
-    def __init__(self, works: Several) -> None:
-        self._works = works
-
-    def applies(self) -> bool:
-        stop = self._stop()
-        return stop is not None and stop.applies()
-
-    async def __call__(self, waits: Any) -> BaseException | None:
-        stop = self._stop()
-        return asyncio.CancelledError() if stop is None else await stop(waits)
-
-    def _stop(self) -> Stop | None:
-        work = self._works.busy
-        return None if work is None else stopper(work)
 
 
 class AsyncRoutedBlock(AsyncSessionBlock):

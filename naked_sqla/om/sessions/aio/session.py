@@ -1,7 +1,4 @@
-"""A session on an asynchronous engine: the async face of the same work.
-
-Each call runs its work in one greenlet hop; what a cancellation does to it is said in ``hop``.
-"""
+"""A session on an asynchronous engine: one transaction, plain objects, nothing tracked."""
 
 from __future__ import annotations
 
@@ -16,10 +13,11 @@ from naked_sqla.om.sessions.aio.calls import AsyncCalls
 from naked_sqla.om.sessions.aio.cancel import stopper
 from naked_sqla.om.sessions.aio.hop import Stop, hop, shielded, spawn, start
 from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions.aio.savepoint import AsyncSavepoint
+from naked_sqla.om.sessions.aio.stream import AsyncStream, AsyncStreaming
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
 from naked_sqla.om.sessions.guard import TaskGuard
-from naked_sqla.om.sessions.savepoint import AsyncSavepoint
-from naked_sqla.om.sessions.stream import AsyncStream, AsyncStreaming, stream_of
+from naked_sqla.om.sessions.stream import stream_of
 from naked_sqla.om.sessions.turns import turns_of
 from naked_sqla.om.sessions.work import Work
 
@@ -39,42 +37,56 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
     ``rollback()`` end that transaction, and the connection stays the caller's to close.
 
     :raises TypeError: when ``conn`` is no ``AsyncConnection``.
-    :raises InvalidSessionState: when ``conn`` is not started, closed, or in AUTOCOMMIT.
+    :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
     """
 
-    __slots__ = ("__weakref__", "_conn", "_engine", "_guard", "_patient", "_stop", "_work")
+    __slots__ = (
+        "__weakref__",
+        "_conn",  # ASYNC
+        "_engine",
+        "_guard",
+        "_patient",  # ASYNC
+        "_stop",  # ASYNC
+        "_work",
+    )
+
+    _conn: AsyncConnection | None  # ASYNC
+    _stop: Stop | None  # ASYNC
 
     def __init__(self, conn: AsyncConnection) -> None:
         checks.session_connection(type(self), conn, AsyncConnection)
-        sync_conn = conn.sync_connection
-        checks.open_connection(sync_conn)
-        self._conn: AsyncConnection | None = conn
-        self._fill(conn.engine, Work(sync_conn), turns_of(conn.sync_engine.pool) is not None)
+        checks.open_connection(conn.sync_connection)
+        self._fill(conn.engine, Work(conn.sync_connection))
+        self._conn = conn  # ASYNC
+        self._patient = turns_of(conn.sync_engine.pool) is not None  # ASYNC
 
-    def _fill(self, engine: AsyncEngine, work: Work, patient: bool) -> None:
+    def _fill(self, engine: AsyncEngine, work: Work) -> None:
         self._engine = engine
         self._work = work
         self._guard = TaskGuard()
-        self._patient = patient
-        self._stop: Stop | None = stopper(work)
+        self._conn = None  # ASYNC
+        self._patient = False  # ASYNC
+        self._stop = stopper(work)  # ASYNC
 
     @classmethod
-    def _begun(cls, engine: AsyncEngine, work: Work, patient: bool) -> AsyncSession:
+    def _begun(cls, engine: AsyncEngine, work: Work) -> AsyncSession:
         session = cls.__new__(cls)
-        session._conn = None
-        session._fill(engine, work, patient)
+        session._fill(engine, work)
         return session
 
     @property
     def conn(self) -> AsyncConnection:
-        """The connection, for what a session does not do, such as ``run_sync()``.
+        """The connection, for what a session does not do.
 
-        On asyncpg a failure of a statement that runs here, and not through the session, is not
-        known to :meth:`commit`.
+        On asyncpg a failure of a statement that runs here (or in ``conn.run_sync()``), and not
+        through the session, is not known to :meth:`commit`.
         """
-        if self._conn is None:
-            self._conn = AsyncConnection(self._engine, self._work.conn)
-        return self._conn
+        if True:  # ASYNC
+            if self._conn is None:
+                self._conn = AsyncConnection(self._engine, self._work.conn)
+            return self._conn
+        else:
+            return self._work.conn
 
     @property
     def state(self) -> Literal["open", "closed"]:
@@ -122,8 +134,10 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (calls.stream, statement, parameters, execution_options)
-        return AsyncStreaming(self, lambda: self._stream(*args))
+        streaming: AsyncStreaming[AsyncResult[*tuple[Any, ...]]] = self._streaming(
+            self._stream, calls.stream, statement, parameters, execution_options
+        )
+        return streaming
 
     @overload
     def stream_scalars(
@@ -153,8 +167,10 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (calls.stream, statement, parameters, execution_options)
-        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
+        streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
+            self._stream_scalars, calls.stream, statement, parameters, execution_options
+        )
+        return streaming
 
     def stream_into(
         self,
@@ -168,8 +184,11 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (calls.stream_into, cls, statement, parameters, validate, execution_options)
-        return AsyncStreaming(self, lambda: self._stream_scalars(*args))
+        args = (cls, statement, parameters, validate, execution_options)
+        streaming: AsyncStreaming[AsyncScalarResult[C]] = self._streaming(
+            self._stream_scalars, calls.stream_into, *args
+        )
+        return streaming
 
     def begin_nested(self) -> AsyncSavepoint:
         """A savepoint, as a block: ``async with session.begin_nested():``.
@@ -219,8 +238,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         :raises TransactionRolledBack: when the database had given the transaction up.
         """
         self._enter("commit")
-        self._work.open = False
-        await shielded(start(spawn(self._work.commit), self._guard.leave), patient=self._patient)
+        await self._end(self._work.commit)
 
     async def rollback(self) -> None:
         """Roll the transaction back and close the session, whatever comes of it.
@@ -229,25 +247,59 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
         :raises ConcurrentSessionUse: when another task is inside the session.
         """
         self._enter("rollback")
-        self._work.open = False
-        await shielded(start(spawn(self._work.rollback), self._guard.leave), patient=self._patient)
+        await self._end(self._work.rollback)
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
         self._enter(fn)
-        return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
+        if True:  # ASYNC
+            return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
+        else:
+            try:
+                return self._work.call(fn, *args)
+            finally:
+                self._guard.leave()
+
+    async def _end(self, how: Callable[[], None]) -> None:
+        if True:  # ASYNC
+            self._work.open = False
+            await shielded(start(spawn(how), self._guard.leave), patient=self._patient)
+        else:
+            try:
+                how()
+            finally:
+                self._guard.leave()
+
+    def _streaming(
+        self, read: Callable[..., Coroutine[Any, Any, Any]], *args: Any
+    ) -> AsyncStreaming[Any]:
+        if True:  # ASYNC
+            return AsyncStreaming(self, lambda: read(*args))
+        else:
+            return read(*args)
 
     async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        self._enter(fn)
-        opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
-        return AsyncStream(stream_of(self, await opened))
+        if True:  # ASYNC
+            self._enter(fn)
+            opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
+            return AsyncStream(stream_of(self, await opened))
+        else:
+            return stream_of(self, self._call(fn, *args))
 
     async def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
-        return (await self._stream(fn, *args)).scalars()
+        result = await self._stream(fn, *args)
+        return result.scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run what reads a stream, from within a greenlet of SQLAlchemy's."""
+        """Run what reads a stream."""
         self._enter(what)
-        return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+        if True:  # ASYNC
+            # It is called from within a greenlet of SQLAlchemy's.
+            return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+        else:
+            try:
+                return fn(*args)
+            finally:
+                self._guard.leave()
 
     def _enter(self, what: str | Callable[..., Any]) -> None:
         self._guard.enter()

@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/aio/block.py by tools/async_to_sync.py: do not edit.
 """The block in which a synchronous session lives."""
 
 from __future__ import annotations
@@ -5,19 +6,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Engine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks, oneshot
 from naked_sqla.om.sessions.current import Current, Entry
+from naked_sqla.om.sessions.misuse import Block
 from naked_sqla.om.sessions.sync.session import Session
 from naked_sqla.om.sessions.turns import Turns, turns_of
 from naked_sqla.om.sessions.work import Work
 
 
-class SessionBlock:
+class SessionBlock(Block):
     """What :meth:`SessionFactory.begin` returns, to be entered once."""
 
     __slots__ = (
@@ -33,6 +35,8 @@ class SessionBlock:
         "_turns",
         "_work",
     )
+
+    _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
 
     _session: Session
 
@@ -71,14 +75,24 @@ class SessionBlock:
         if self._turns is not None:
             self._turns.take_in_thread()
         work = self._work(eager=self._eager)
+        self._connect(work)
+        return Session._begun(self._engine, work)
+
+    def _connect(self, work: Work) -> None:
+        """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
         try:
             work.connect(self._engine, self._options, self._snapshot)
         except BaseException:
+            self._give_back(work)
+            raise
+
+    def _give_back(self, work: Work) -> None:
+        """Undo what was opened for a block that is not entered after all."""
+        try:
             if work.connected:
                 work.release(quietly=True)
+        finally:
             self._release_turn()
-            raise
-        return Session._begun(work)
 
     def __exit__(
         self,
@@ -88,32 +102,28 @@ class SessionBlock:
     ) -> None:
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
-        work, guard = self._session._work, self._session._guard
-        failed = exc_type is not None
-        pending, work.open = work.open, False
-        inside = guard.holder
+        session, failed = self._session, exc_type is not None
+        pending, session._work.open = session._work.open, False
+        inside = session._guard.holder
+        commit = self._auto_commit and not failed and inside is None
+        try:
+            self._finish(pending, commit, failed)
+        finally:
+            self._release_turn()
+        if inside is not None and not failed:
+            raise ConcurrentSessionUse(checks.left_while_inside("thread", inside))
+
+    def _finish(self, pending: bool, commit: bool, failed: bool) -> None:
+        guard = self._session._guard
         guard.wait_and_enter()
         try:
-            commit = self._auto_commit and not failed and inside is None
-            work.finish(pending, commit, failed)
+            self._session._work.finish(pending, commit, failed)
         finally:
             guard.leave()
-            self._release_turn()
-        if inside is not None and exc_type is None:
-            raise ConcurrentSessionUse(checks.left_while_inside("thread", inside))
 
     def _release_turn(self) -> None:
         if self._turns is not None:
             self._turns.release()
-
-    if not TYPE_CHECKING:
-        # Only here to say what to write: a type checker is not to find it.
-
-        def __aenter__(self):
-            checks.not_with()
-
-        def __aexit__(self, *_):
-            return None
 
 
 def once(
@@ -130,7 +140,9 @@ def once(
     :param options: for the connection; where there are any, the transaction is needed.
     """
     plan = oneshot.plan(engine, auto_commit, eager, fn, args)
-    if plan.alone and not options and turns_of(engine.pool) is None:
+    pool = engine.pool
+    alone = plan.alone and not options and turns_of(pool) is None
+    if alone:
         return Work(eager=eager).once(engine, plan.options, fn, *args)
     with_options = {**plan.options, **options} if options else plan.options
     block = SessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)

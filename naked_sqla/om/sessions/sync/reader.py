@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/aio/reader.py by tools/async_to_sync.py: do not edit.
 """Reading from a replica: sessions and single calls that write nothing."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.misuse import Block
 from naked_sqla.om.sessions.reading import ReadingWork, refuse_writes
 from naked_sqla.om.sessions.sync.block import SessionBlock, once
 from naked_sqla.om.sessions.sync.calls import SyncCalls
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.sync.session import Session
 
 
-class Reader(SyncCalls, SyncPages):
+class Reader(SyncCalls, SyncPages, Block):
     """What :meth:`SessionFactory.read` returns: a block, or the calls that run one statement.
 
     ``with db.read() as session:`` is one read-only transaction, and is entered once.
@@ -28,6 +30,8 @@ class Reader(SyncCalls, SyncPages):
     """
 
     __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+
+    _WRITTEN = ("db.read()", "a session", "db.read() as session")
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
-"""A synchronous session on several databases: each statement goes to the one it belongs to."""
+# Generated from naked_sqla/om/sessions/aio/routed.py by tools/async_to_sync.py: do not edit.
+"""A session on several databases: each statement goes to the one that it belongs to."""
 
 from __future__ import annotations
 
@@ -35,6 +36,7 @@ class RoutedSession(Session):
         cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
     ) -> RoutedSession:
         session = cls.__new__(cls)
+        session._engine = databases.engines[None]
         session._work = Several(databases.two_phase)
         session._guard = ThreadGuard()
         session._databases = databases
@@ -61,26 +63,31 @@ class RoutedSession(Session):
     def connection(self, bind_key: str | None = None) -> Connection:
         """The connection to one of the databases, opened when it is asked for first."""
         self._work.check_open("connection")
-        return self._on(self._databases.routes.key(bind_key), "connection").conn
+        session = self._on(self._databases.routes.key(bind_key), "connection")
+        return session.conn
 
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        session, args = self._routed(fn, args)
+        key, args = self._route(fn, args)
+        session = self._sessions.get(key)
+        if session is not None:
+            return session._call(fn, *args)
+        return self._first_call(key, fn, args)
+
+    def _first_call(self, key: Key, fn: Callable[..., Any], args: Any) -> Any:
+        session = self._on(key, fn.__name__.strip("_"))
         return session._call(fn, *args)
 
     def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        session, args = self._routed(fn, args)
+        key, args = self._route(fn, args)
+        session = self._on(key, fn.__name__.strip("_"))
         return session._stream(fn, *args)
 
-    def _routed(
-        self, fn: Callable[..., Any], args: tuple[Any, ...]
-    ) -> tuple[Session, tuple[Any, ...]]:
-        what = fn.__name__.strip("_")
-        self._enter(what)
+    def _route(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...]]:
+        self._enter(fn.__name__.strip("_"))
         try:
-            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            return self._databases.routes.of_call(fn, args, self._eager)
         finally:
             self._guard.leave()
-        return self._on(key, what), args
 
     def _on(self, key: Key, what: str) -> Session:
         """The session on one database, opened when it is asked for first."""
@@ -88,7 +95,7 @@ class RoutedSession(Session):
         if found is None:
             self._enter(what)
             try:
-                # Another thread may have come first.
+                # Of several threads another one may have come first.
                 found = self._sessions.get(key) or self._open(key)
             finally:
                 self._guard.leave()
@@ -100,13 +107,13 @@ class RoutedSession(Session):
         block = SessionBlock(engine, False, self._options, self._eager, work=self._kind)
         session = block.__enter__()
         work = session._work
-        try:
-            self._work.join_savepoints(work)
-        except BaseException:
-            self._work.forget(work)
-            work.release(quietly=True)
-            block._release_turn()
-            raise
+        if self._work.levels:
+            try:
+                self._work.join_savepoints(work)
+            except BaseException:
+                self._work.forget(work)
+                block._give_back(work)
+                raise
         session._guard = self._guard
         self._work.add(key, work)
         self._sessions[key] = session

@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/aio/session.py by tools/async_to_sync.py: do not edit.
 """A session on a synchronous engine: one transaction, plain objects, nothing tracked."""
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from sqlalchemy import Connection, Engine
 
 from naked_sqla.om.sessions import calls, checks
 from naked_sqla.om.sessions.guard import ThreadGuard
-from naked_sqla.om.sessions.savepoint import Savepoint
 from naked_sqla.om.sessions.stream import stream_of
 from naked_sqla.om.sessions.sync.calls import SyncCalls
 from naked_sqla.om.sessions.sync.pages import SyncPages
+from naked_sqla.om.sessions.sync.savepoint import Savepoint
 from naked_sqla.om.sessions.sync.writes import SyncWrites
 from naked_sqla.om.sessions.work import Work
 
@@ -31,31 +32,35 @@ class Session(SyncCalls, SyncPages, SyncWrites):
     end that transaction, and the connection stays the caller's to close.
 
     :raises TypeError: when ``conn`` is no ``Connection``.
-    :raises InvalidSessionState: when ``conn`` is closed, or in AUTOCOMMIT.
+    :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
     """
 
-    __slots__ = ("__weakref__", "_guard", "_work")
+    __slots__ = (
+        "__weakref__",
+        "_engine",
+        "_guard",
+        "_work",
+    )
 
     def __init__(self, conn: Connection) -> None:
         checks.session_connection(type(self), conn, Connection)
         checks.open_connection(conn)
-        self._work = Work(conn)
+        self._fill(conn.engine, Work(conn))
+
+    def _fill(self, engine: Engine, work: Work) -> None:
+        self._engine = engine
+        self._work = work
         self._guard = ThreadGuard()
 
     @classmethod
-    def _begun(cls, work: Work) -> Session:
+    def _begun(cls, engine: Engine, work: Work) -> Session:
         session = cls.__new__(cls)
-        session._work = work
-        session._guard = ThreadGuard()
+        session._fill(engine, work)
         return session
 
     @property
     def conn(self) -> Connection:
-        """The connection, for what a session does not do, such as ``run_sync()``.
-
-        On asyncpg a failure of a statement that runs here, and not through the session, is not
-        known to :meth:`commit`.
-        """
+        """The connection, for what a session does not do."""
         return self._work.conn
 
     @property
@@ -90,8 +95,8 @@ class Session(SyncCalls, SyncPages, SyncWrites):
     ) -> Result[*tuple[Any, ...]]:
         """Run a statement with a server-side cursor, and read its rows chunk by chunk.
 
-        ``with session.stream(...) as result:`` closes it at the end of the block.  A result that is
-        left half-way is closed with the session.
+        ``result = session.stream(...)``, or ``with session.stream(...) as result:``, which closes
+        it at the end of the block.  A result that is left half-way is closed with the session.
 
         :param execution_options: ``yield_per`` says how many rows make a chunk.
         :raises InvalidSessionState: on a closed session; also by the result, when it is read after
@@ -103,10 +108,10 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
-        result: Result[*tuple[Any, ...]] = self._stream(
-            calls.stream, statement, parameters, execution_options
+        streaming: Result[*tuple[Any, ...]] = self._streaming(
+            self._stream, calls.stream, statement, parameters, execution_options
         )
-        return result
+        return streaming
 
     @overload
     def stream_scalars(
@@ -136,9 +141,10 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (statement, parameters, execution_options)
-        result: ScalarResult[Any] = self._stream(calls.stream, *args).scalars()
-        return result
+        streaming: ScalarResult[Any] = self._streaming(
+            self._stream_scalars, calls.stream, statement, parameters, execution_options
+        )
+        return streaming
 
     def stream_into(
         self,
@@ -153,8 +159,8 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         if execution_options is not None:
             checks.stream_options(execution_options)
         args = (cls, statement, parameters, validate, execution_options)
-        result: ScalarResult[C] = self._stream(calls.stream_into, *args).scalars()
-        return result
+        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, calls.stream_into, *args)
+        return streaming
 
     def begin_nested(self) -> Savepoint:
         """A savepoint, as a block: ``with session.begin_nested():``.
@@ -179,13 +185,10 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         :raises InvalidBind: on a factory with ``binds``: for what spans two databases, or has a
             bind key that is not configured.
         """
-        return self._work.conn.engine
+        return self._engine
 
     def connection(self, bind_key: str | None = None) -> Connection:
         """The connection, for Core work in the same transaction.
-
-        On asyncpg a failure of a statement that runs there, and not through the session, is not
-        known to :meth:`commit`.
 
         :param bind_key: of a factory with ``binds``: the connection to this database.
         :raises InvalidSessionState: on a closed session.
@@ -204,10 +207,7 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         :raises TransactionRolledBack: when the database had given the transaction up.
         """
         self._enter("commit")
-        try:
-            self._work.commit()
-        finally:
-            self._guard.leave()
+        self._end(self._work.commit)
 
     def rollback(self) -> None:
         """Roll the transaction back and close the session, whatever comes of it.
@@ -216,29 +216,44 @@ class Session(SyncCalls, SyncPages, SyncWrites):
         :raises ConcurrentSessionUse: when another thread is inside the session.
         """
         self._enter("rollback")
+        self._end(self._work.rollback)
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        self._enter(fn)
         try:
-            self._work.rollback()
+            return self._work.call(fn, *args)
         finally:
             self._guard.leave()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        return self._run_inside(fn.__name__.strip("_"), self._work.call, fn, *args)
+    def _end(self, how: Callable[[], None]) -> None:
+        try:
+            how()
+        finally:
+            self._guard.leave()
+
+    def _streaming(self, read: Callable[..., Any], *args: Any) -> Any:
+        return read(*args)
 
     def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
         return stream_of(self, self._call(fn, *args))
 
+    def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
+        result = self._stream(fn, *args)
+        return result.scalars()
+
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what reads a stream."""
         self._enter(what)
         try:
             return fn(*args)
         finally:
             self._guard.leave()
 
-    def _enter(self, what: str) -> None:
+    def _enter(self, what: str | Callable[..., Any]) -> None:
         self._guard.enter()
         if not self._work.open:
             self._guard.leave()
-            self._work.check_open(what)
+            self._work.check_open(what if isinstance(what, str) else what.__name__.strip("_"))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"
