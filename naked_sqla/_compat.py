@@ -30,6 +30,8 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import WARN_LINTING
 from sqlalchemy.sql.functions import GenericFunction, next_value
 
+from naked_sqla.exception import InvalidStatement
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import CursorResult, Result
@@ -766,8 +768,17 @@ def composite_keys(prop: Any) -> tuple[str, ...]:
 
 
 def composite_values(prop: Any, value: Any) -> tuple[Any, ...]:
-    """The column values of a composite value."""
-    return tuple(prop._composite_values_from_instance(value))
+    """The column values of a composite value.
+
+    :raises InvalidStatement: it has not the attributes that the composite's class has.
+    """
+    try:
+        return tuple(prop._composite_values_from_instance(value))
+    except AttributeError as error:
+        made = getattr(prop.composite_class, "__qualname__", prop.composite_class)
+        raise InvalidStatement(
+            f"{prop.key!r} is a composite of {made}, got {value!r}. Pass one of these, or None."
+        ) from error
 
 
 def discriminator(mapper: Mapper[Any]) -> tuple[str, Any] | None:
@@ -1126,7 +1137,7 @@ def counts_versions(mapper: Mapper[Any]) -> bool:
 
 def values_by_column(statement: Any) -> Mapping[Any, Any]:
     """What ``values()`` was given, by column or key, of a statement for a single row."""
-    return statement._values or {}
+    return getattr(statement, "_values", None) or {}
 
 
 def where_criteria(statement: Any) -> Sequence[Any]:

@@ -9,18 +9,18 @@ a value of its own (a default, a generated key) means that it is not given; the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, select
-from sqlalchemy.exc import InvalidRequestError, StatementError
+from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import empty_result, entity_result, loading_on
-from naked_sqla.om.names import Names, names_of
+from naked_sqla.om.names import Names, Same, names_of
 from naked_sqla.om.write.changing import Change, raise_unmatched, update_rows
 from naked_sqla.om.write.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.om.write.tables import (
@@ -29,6 +29,7 @@ from naked_sqla.om.write.tables import (
     among,
     has_expressions,
     runs,
+    types_by_key,
     written_of,
 )
 
@@ -41,10 +42,10 @@ __all__ = ("check_keys", "execute")
 # keys in one SELECT of rows that several INSERTs have stored
 _CHUNK = 500
 
-# rows in whose values SQL expressions are looked for, in a list of plain ones
-_LOOKED_THROUGH = 1000
-
 _Options = Mapping[str, Any] | None
+
+# SQL expressions, which stand in the statement, and rows with plain values
+_Run = tuple[Mapping[str, Any], Rows]
 
 
 def execute(
@@ -70,19 +71,25 @@ def execute(
     if not _is_dictionaries(parameters):
         # None runs the statement once; what is no dictionary at all SQLAlchemy refuses
         return _run(conn, statement, parameters, execution_options)
-    if not parameters and not isinstance(parameters, Mapping):
+    one = isinstance(parameters, Mapping)
+    rows: Rows = [parameters] if one else parameters
+    if not rows:
         return empty_result(conn, statement)
-    if mapper is not None and parameters:
-        if statement.is_insert and _needs_tables(statement, mapper):
-            rows = [parameters] if isinstance(parameters, Mapping) else parameters
-            return _insert_into_tables(conn, statement, mapper, rows, execution_options)
-        if not isinstance(parameters, Mapping) and _is_by_primary_key(
-            statement, mapper, parameters
-        ):
-            return _update_by_primary_key(conn, statement, mapper, parameters, execution_options)
-    if isinstance(parameters, Mapping):
-        return _execute_one(conn, statement, names, parameters, execution_options)
-    return _execute_many(conn, statement, names, parameters, execution_options)
+    if mapper is not None and parameters and _needs_tables(statement, mapper):
+        return _insert_into_tables(conn, statement, mapper, rows, execution_options)
+    groups = _groups(rows)
+    if mapper is not None and not one and _is_by_primary_key(statement, names, mapper, groups):
+        return _update_by_primary_key(conn, statement, names, mapper, groups, execution_options)
+    prepared = [
+        run
+        for same in [names.translate(same) for same in groups]
+        for run in _prepared(statement, names, same, execution_options)
+    ]
+    ready = [_with(statement, names, *run) for run in prepared]
+    if one:
+        ((statement, (given,)),) = ready
+        return _run(conn, statement, given, execution_options)
+    return _execute_ready(conn, ready, execution_options)
 
 
 def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
@@ -91,7 +98,8 @@ def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
     :raises UnknownAttribute: for the first of them.
     """
     names = names_of(statement, _compat.subject_mapper(statement))
-    names.translate_groups([[row] for row in parameters])
+    for same in _groups(parameters):
+        names.translate(same)
 
 
 def _run(conn: Connection, statement: Any, parameters: Any, options: _Options) -> Result[Any]:
@@ -107,65 +115,25 @@ def _is_dictionaries(parameters: Any) -> bool:
     return all(issubclass(kind, Mapping) for kind in set(map(type, parameters)))
 
 
-def _groups(rows: Rows) -> list[Rows]:
+def _groups(rows: Rows) -> list[Same]:
     """Runs of dictionaries with the same keys."""
-    return [list(group) for _, group in groupby(rows, key=_keys)]
+    types = types_by_key(rows)
+    if types is not None:
+        return [Same(rows, types)]
+    groups = [list(group) for _, group in groupby(rows, key=methodcaller("keys"))]
+    return [Same(group, types_by_key(group) or {}) for group in groups]
 
 
-def _keys(row: Mapping[str, Any]) -> Any:
-    return row.keys()
-
-
-def _execute_one(
-    conn: Connection, statement: Any, names: Names, row: Mapping[str, Any], options: _Options
+def _execute_ready(
+    conn: Connection, ready: Sequence[tuple[Any, Rows]], options: _Options
 ) -> Result[Any]:
-    ((expressions, (given,)),) = _prepared(statement, names, [names.translate(row)], options)
-    return _run(conn, _with(statement, names, expressions), given, options)
-
-
-def _execute_many(
-    conn: Connection, statement: Any, names: Names, parameters: Rows, options: _Options
-) -> Result[Any]:
-    if len(set(map(len, parameters))) == 1:
-        try:
-            return _execute_groups(conn, statement, names, [parameters], options)
-        except _DifferentKeys:
-            pass
-        except StatementError as error:
-            # as many keys, but others: SQLAlchemy found out before anything was executed
-            if not _compat.is_missing_bind(error):
-                _explain(parameters, error)
-                raise
-    return _execute_groups(conn, statement, names, _groups(parameters), options)
-
-
-def _explain(rows: Rows, error: StatementError) -> None:
-    """Say what a driver can't: that a value is an SQL expression, too late to be seen."""
-    for number, row in enumerate(rows if len(rows) > _LOOKED_THROUGH else ()):
-        for key, value in row.items():
-            if has_expressions((type(value),)):
-                raise InvalidStatement(
-                    f"{key!r} is an SQL expression in row {number} of {len(rows)}: in a list this "
-                    f"long they are expected from the first row on. Pass such rows by themselves."
-                ) from error
-
-
-def _execute_groups(
-    conn: Connection, statement: Any, names: Names, groups: list[Rows], options: _Options
-) -> Result[Any]:
-    """Run a statement for lists of dictionaries, each with the keys of its first."""
-    prepared = [
-        run
-        for group in names.translate_groups(groups)
-        for run in _prepared(statement, names, group, options)
-    ]
+    """Run a statement in several forms, each with its list of dictionaries."""
     results: list[Result[Any]] = []
     affected = 0
-    for expressions, rows in prepared:
-        run = _with(statement, names, expressions)
-        cursor = conn.execute(run, rows, execution_options=options)
+    for statement, rows in ready:
+        cursor = conn.execute(statement, rows, execution_options=options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
-        results.append(entity_result(cursor, run, loading_on(conn, options)))
+        results.append(entity_result(cursor, statement, loading_on(conn, options)))
     last = results[-1]
     if len(results) == 1:
         return last
@@ -175,46 +143,39 @@ def _execute_groups(
     return last
 
 
-def _with(statement: Any, names: Names, expressions: Mapping[str, Any]) -> Any:
-    """The statement with the SQL expressions of a row."""
-    return statement.values(names.by_column(expressions)) if expressions else statement
+def _with(
+    statement: Any, names: Names, expressions: Mapping[str, Any], rows: Rows
+) -> tuple[Any, Rows]:
+    """The statement with the SQL expressions of a row, and what is left of some rows.
+
+    A value of a row beats an SQL expression of ``values()``, which Core would take instead.
+    """
+    own = names.fixed.intersection(rows[0])
+    if own:
+        named = {key: f"naked_own_{key}" for key in own}
+        types = names.by_column(named)
+        rows = [{named.get(key, key): value for key, value in row.items()} for row in rows]
+        binds = {c: bindparam(name, type_=c.type) for c, name in types.items()}
+        statement = statement.values(binds)
+    if expressions:
+        statement = statement.values(names.by_column(expressions))
+    return statement, rows
 
 
-def _prepared(
-    statement: Any, names: Names, rows: Rows, options: _Options
-) -> list[tuple[Mapping[str, Any], Rows]]:
+def _prepared(statement: Any, names: Names, same: Same, options: _Options) -> Iterable[_Run]:
     """What runs for some rows with the same keys: SQL expressions apart, None that says nothing
     left out.
     """
-    plain = True
+    silent: list[str] = []
     if statement.is_insert and not _renders_nulls(statement, options):
-        given = [key for key in names.omitted if key in rows[0]]
-        silent = [key for key in given if type(None) in _types_of(rows, key)]
-        if silent:
-            plain = False
-            rows = [
-                {k: v for k, v in row.items() if v is not None or k not in silent} for row in rows
-            ]
-    # looking at each value of a long list would take a tenth of the time of its INSERT
-    looked = rows if len(rows) <= _LOOKED_THROUGH else rows[:1]
-    if plain and not has_expressions({type(value) for row in looked for value in row.values()}):
-        return [({}, rows)]
-    return list(runs(rows))
-
-
-def _types_of(rows: Rows, key: str) -> set[type]:
-    """The types of the values of a key that all rows have.
-
-    :raises _DifferentKeys: a row does not have it.
-    """
-    try:
-        return set(map(type, map(itemgetter(key), rows)))
-    except KeyError:
-        raise _DifferentKeys from None
-
-
-class _DifferentKeys(Exception):
-    """Dictionaries that were taken to have the same keys do not."""
+        silent = [key for key in names.omitted if type(None) in same.types.get(key, ())]
+    if silent:
+        return runs(
+            {k: v for k, v in row.items() if v is not None or k not in silent} for row in same.rows
+        )
+    if has_expressions(set().union(*same.types.values())):
+        return runs(same.rows)
+    return [({}, same.rows)]
 
 
 def _renders_nulls(statement: Any, options: _Options) -> bool:
@@ -229,7 +190,7 @@ def _renders_nulls(statement: Any, options: _Options) -> bool:
 def _needs_tables(statement: Any, mapper: Mapper[Any]) -> bool:
     """True for an INSERT that SQLAlchemy can't run, or return rows of, as it stands."""
     written = written_of(mapper)
-    if returns_whole_rows(written):
+    if not statement.is_insert or returns_whole_rows(written):
         return False
     return len(written.parts) > 1 or not _compat.has_post_values(statement)
 
@@ -284,19 +245,27 @@ def _select_back(statement: Any, written: Written, identities: Sequence[tuple[An
 # ---------------------------------------------------------------- UPDATE by primary key
 
 
-def _is_by_primary_key(statement: Any, mapper: Mapper[Any], parameters: Any) -> bool:
+def _is_by_primary_key(
+    statement: Any, names: Names, mapper: Mapper[Any], groups: Sequence[Same]
+) -> bool:
     """True for ``update(Model), [{...}, ...]``: which rows is told by the dictionaries."""
-    if not statement.is_update or isinstance(parameters, Mapping):
+    if not statement.is_update:
         return False
     if not _compat.has_values(statement) and not _compat.has_where(statement):
         return True
     # with values() or where() a list may also be meant for their bound parameters
     written = written_of(mapper)
-    return all(key in parameters[0] for key in written.keys)
+    wanted = set(written.keys)
+    return any(wanted <= written.named(same.types.keys() - names.bound) for same in groups)
 
 
 def _update_by_primary_key(
-    conn: Connection, statement: Any, mapper: Mapper[Any], parameters: Rows, options: _Options
+    conn: Connection,
+    statement: Any,
+    names: Names,
+    mapper: Mapper[Any],
+    groups: Sequence[Same],
+    options: _Options,
 ) -> Result[Any]:
     """ORM bulk UPDATE by primary key: each dictionary names its row by the key it holds."""
     written = written_of(mapper)
@@ -306,24 +275,25 @@ def _update_by_primary_key(
             f"run one UPDATE for each. Leave returning() out, or write the UPDATE with where()."
         )
     if _compat.has_several_tables(mapper) or written.version is not None:
-        return _update_tables(conn, statement, written, parameters, options)
+        rows = [row for same in groups for row in same.rows]
+        return _update_tables(conn, statement, written, rows, options)
     criteria = _compat.has_where(statement)
     keys = {str(column.key): f"naked_pk_{i}" for i, column in enumerate(mapper.primary_key)}
     for column in mapper.primary_key:
         statement = statement.where(column == bindparam(keys[str(column.key)], type_=column.type))
-    names = names_of(statement, mapper)
     matched = 0
     result: Any = None
-    for rows in names.translate_groups(_groups(parameters)):
-        group = [{keys.get(key, key): value for key, value in row.items()} for row in rows]
-        if any(row.get(key) is None for row in group for key in keys.values()):
+    for same in [names.translate(same) for same in groups]:
+        if any(type(None) in same.types.get(key, {type(None)}) for key in keys):
             raise InvalidRequestError(
                 f"No primary key value supplied for {', '.join(keys)} of {written.name}: an UPDATE "
                 f"with a list of dictionaries finds its rows by them."
             )
-        for expressions, part in runs(group):
-            run = _with(statement, names, expressions)
-            result = conn.execute(run, part, execution_options=options)
+        for expressions, part in runs(
+            [{keys.get(key, key): value for key, value in row.items()} for row in same.rows]
+        ):
+            run, params = _with(statement, names, expressions, part)
+            result = conn.execute(run, params, execution_options=options)
             sane = _compat.has_sane_rowcount(result, len(part))
             if sane and not criteria and result.rowcount != len(part):
                 identities = [tuple(row[key] for key in keys.values()) for row in part]

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import BindParameter
 
 from naked_sqla import _compat
-from naked_sqla.exception import UnknownAttribute
-from naked_sqla.om.write.tables import has_own_value
+from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.om.write.tables import has_own_value, types_by_key
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Names", "names_of")
+__all__ = ("Names", "Same", "names_of")
 
 
 _Rows = Sequence[Mapping[str, Any]]
+
+
+class Same(NamedTuple):
+    """Dictionaries with the same keys.
+
+    :ivar rows: the dictionaries.
+    :ivar types: the types of their values, by key.
+    """
+
+    rows: _Rows
+    types: Mapping[str, set[type]]
 
 
 class _Model:
@@ -107,83 +120,80 @@ class Names:
     :raises UnknownAttribute: from each method, for a key that names nothing.
     """
 
-    __slots__ = ("_binds", "_model", "_statement")
+    __slots__ = ("_binds", "_columns", "_fixed", "_model", "_statement")
 
     def __init__(self, statement: Any, model: _Model | None) -> None:
         self._statement = statement
         self._model = model
         self._binds: frozenset[str] | None = None
+        self._fixed: frozenset[str] | None = None
+        self._columns: Mapping[str, str] = (
+            {column.key: column.key for column in statement.table.columns}
+            if model is None
+            else model.columns
+        )
 
     def check_values(self, values: Iterable[Any]) -> None:
         """Refuse string keys of ``values()`` that the model does not have."""
         for key in values:
             if (
                 isinstance(key, str)
-                and key not in self._columns()
+                and key not in self._columns
                 and (self._model is None or key not in self._model.readable)
             ):
                 self._refuse(key)
 
-    def translate(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One dictionary of parameters, by column keys."""
-        return self.translate_groups([[row]])[0][0]
+    def translate(self, same: Same) -> Same:
+        """Dictionaries of parameters by column keys, with the values that the model adds.
 
-    def translate_groups(self, groups: list[_Rows]) -> list[_Rows]:
-        """Lists of dictionaries with the same keys, by column keys."""
-        return [self._translate(rows) for rows in groups]
+        :raises InvalidStatement: two keys give a column different values.
+        """
+        columns = {key: self._column_of(key) for key in same.types}
+        added = self._added(columns.values())
+        if not added and all(key == column for key, column in columns.items()):
+            return same
+        plain = [(key, column) for key, column in columns.items() if column is not None]
+        rows = [{column: row[key] for key, column in plain} for row in same.rows]
+        if len(plain) < len(columns) or len(set(columns.values())) < len(columns):
+            self._fill(rows, same.rows, columns)
+        for key, make in added.items():
+            for row in rows:
+                row[key] = make()
+        return Same(rows, types_by_key(rows) or {})
 
-    def _translate(self, rows: _Rows) -> _Rows:
-        renamed: dict[str, str] = {}
-        composites: list[str] = []
-        for key in rows[0]:
-            column = self._column_of(key)
-            if column is None:
-                composites.append(key)
-            elif column != key:
-                renamed[key] = column
-        added = self._added(rows[0], renamed)
-        if not (renamed or composites or added):
-            return rows
-        return [self._renamed(row, renamed, composites, added) for row in rows]
-
-    def _renamed(
-        self,
-        row: Mapping[str, Any],
-        renamed: Mapping[str, str],
-        composites: list[str],
-        added: Mapping[str, Callable[[], Any]],
-    ) -> dict[str, Any]:
-        new = {key: make() for key, make in added.items()}
-        new.update((renamed.get(key, key), value) for key, value in row.items())
-        version = None if self._model is None else self._model.version
-        if version is not None and version in added:
-            # the first version is the first one, whatever the row says
-            new[version] = added[version]()
-        for key in composites:
-            if self._model is not None:
-                new.update(self._model.composites[key](new.pop(key)))
-        return new
+    def _fill(
+        self, rows: list[dict[str, Any]], given: _Rows, columns: Mapping[str, str | None]
+    ) -> None:
+        """Add the columns of composites, and refuse what contradicts itself."""
+        composites = {} if self._model is None else self._model.composites
+        for row, said in zip(rows, given, strict=True):
+            for key, column in columns.items():
+                parts = composites[key](said[key]) if column is None else {column: said[key]}
+                for name, value in parts.items():
+                    other = row.setdefault(name, value)
+                    if other is not value and (other == value) is not True:
+                        raise InvalidStatement(
+                            f"{self._described} is given two values for the column {name!r}: "
+                            f"{key!r} says {value!r}, another key {other!r}. Give one of them."
+                        )
 
     def _column_of(self, key: str) -> str | None:
         """The column key, or bind name, that a key stands for; None for a composite."""
-        if self._takes_columns:
-            column = self._columns().get(key)
-            if column is not None:
-                return column
-            if self._model is not None and key in self._model.composites:
-                return None
-        if key not in self._bound():
+        column = self._columns.get(key) if self._takes_columns else None
+        # SQLAlchemy itself refuses a bound parameter that has the name of a column
+        if column == key or key in self.bound:
+            return key
+        if column is None and not (self._model and key in self._model.composites):
             self._refuse(key)
-        return key
+        return column
 
-    def _added(
-        self, row: Mapping[str, Any], renamed: Mapping[str, str]
-    ) -> dict[str, Callable[[], Any]]:
+    def _added(self, given: Collection[str | None]) -> Mapping[str, Callable[[], Any]]:
         """The discriminator and first version that the ORM's bulk INSERT sets where not given."""
         if self._model is None or not self._model.added or not self._statement.is_insert:
             return {}
-        given = {renamed.get(key, key) for key in row} - {self._model.version}
-        return {key: make for key, make in self._model.added.items() if key not in given}
+        # the first version is the first one, whatever the row says
+        version = self._model.version
+        return {k: make for k, make in self._model.added.items() if k == version or k not in given}
 
     @property
     def omitted(self) -> Iterable[str]:
@@ -196,27 +206,40 @@ class Names:
         return {table.columns[key]: value for key, value in values.items()}
 
     @property
+    def fixed(self) -> frozenset[str]:
+        """Column keys that ``values()`` gives an SQL expression, and no plain value."""
+        if self._fixed is None:
+            values = _compat.values_by_column(self._statement)
+            self._fixed = frozenset(
+                self._columns.get(key, key) if isinstance(key, str) else key.key
+                for key, value in values.items()
+                if not (isinstance(value, BindParameter) and value.unique)
+            )
+        return self._fixed
+
+    @property
+    def _described(self) -> str:
+        return self._model.described if self._model else f"table {self._statement.table}"
+
+    @property
     def _takes_columns(self) -> bool:
         return not self._statement.is_delete
 
-    def _columns(self) -> Mapping[str, str]:
-        if self._model is not None:
-            return self._model.columns
-        return {column.key: column.key for column in self._statement.table.columns}
-
-    def _bound(self) -> frozenset[str]:
+    @property
+    def bound(self) -> frozenset[str]:
+        """The names of the caller's own parameters in the statement."""
         if self._binds is None:
             self._binds = _compat.bind_names(self._statement)
         return self._binds
 
     def _refuse(self, key: str) -> None:
-        about = self._model.described if self._model else f"table {self._statement.table}"
+        about = self._described
         if self._takes_columns:
             fact = f"{about} has no attribute {key!r}, so the statement can't store it."
-            known: frozenset[str] = self._bound().union(self._columns())
+            known: frozenset[str] = self.bound.union(self._columns)
         else:
             fact = f"The DELETE from {about} has no parameter {key!r}."
-            known = self._bound()
+            known = self.bound
         # imported here, since it takes as long to import as all of this library
         from difflib import get_close_matches
 

@@ -180,6 +180,11 @@ class Written:
             self.refuse(key)
         return found
 
+    def named(self, keys: Iterable[str]) -> set[str]:
+        """The attributes that some names stand for; none for a name that nothing has."""
+        found = (key if key in self.columns else self._aliases.get(key) for key in keys)
+        return {key for key in found if key is not None}
+
     def translate(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A dictionary of a caller, by attribute keys; ``row`` itself when it is that already."""
         if row.keys() <= self.columns.keys():
@@ -245,6 +250,9 @@ def types_by_key(rows: Rows) -> dict[str, set[type]] | None:
     """The types of the values of some dictionaries, by key; None when their keys differ."""
     first = rows[0]
     if len(set(map(len, rows))) != 1:
+        return None
+    if set(map(type, rows)) != {dict} and any(row.keys() != first.keys() for row in rows):
+        # a defaultdict would make the value that it lacks
         return None
     try:
         return {key: set(map(type, map(itemgetter(key), rows))) for key in first}
