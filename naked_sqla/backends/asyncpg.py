@@ -22,6 +22,7 @@ class Asyncpg(PostgreSQL):
     """Every statement is prepared; a batch does not tell how many rows it has matched."""
 
     updates_from_arrays = True
+    has_copy = True
 
     def after_refusal(self, conn: Connection) -> None:
         """End what the server took for a transaction of one statement in autocommit.

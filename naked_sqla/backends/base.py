@@ -60,6 +60,9 @@ class Backend:
     #: Takes the values of a bulk UPDATE as one array for each column.
     updates_from_arrays: ClassVar[bool] = False
 
+    #: Has COPY: :meth:`copy`, and on an asynchronous driver :meth:`copy_async`.
+    has_copy: ClassVar[bool] = False
+
     #: How many keys one statement names, each in a parameter of its own.
     keys_per_statement: ClassVar[int] = 500
 
@@ -115,8 +118,8 @@ class Backend:
         :raises InvalidStatement: the database has none.
         """
         raise InvalidStatement(
-            f"upsert() is INSERT ... ON CONFLICT, which {self.name} does not have. Use get(), and "
-            f"then insert() or update()."
+            f"{self.name} has no INSERT ... ON CONFLICT, which upsert() is. Use execute() with "
+            f"what it has (on_duplicate_key_update(), MERGE)."
         )
 
     def with_keys(
@@ -140,19 +143,14 @@ class Backend:
     def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
         """Send rows with COPY; on an asynchronous driver from within SQLAlchemy's greenlet.
 
+        Called where :attr:`has_copy` says so.
+
         :return: how many were stored.
-        :raises InvalidStatement: the database or its driver has none.
         """
-        raise self._has_no_copy()
+        raise InvalidStatement(f"{self} has no COPY. Use insert_all().")
 
     async def copy_async(
         self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
     ) -> int:
-        """The same in the event loop."""
-        raise self._has_no_copy()
-
-    def _has_no_copy(self) -> InvalidStatement:
-        return InvalidStatement(
-            f"copy_in() is PostgreSQL's COPY, through asyncpg or psycopg; this connection is "
-            f"{self}. Use insert_all()."
-        )
+        """The same in the event loop, on an asynchronous driver."""
+        raise InvalidStatement(f"{self} has no COPY. Use insert_all().")

@@ -24,6 +24,7 @@ class Psycopg(PostgreSQL):
     """libpq knows the state of its transaction at any time, without asking the server."""
 
     updates_from_arrays = True
+    has_copy = True
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         raw: Any = conn.connection.driver_connection

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import BaseNakedSQLAException, InvalidStatement
 from naked_sqla.om.write.copyrows import Records
 from naked_sqla.om.write.values import written_class
@@ -46,11 +47,11 @@ def copy_in(
     An error of ``rows`` itself comes out as it is.  After any error nothing of the call is stored.
     """
     written = written_class(model)
-    dialect = conn.dialect
-    if dialect.name != "postgresql" or dialect.driver not in ("asyncpg", "psycopg"):
+    backend = backend_of(conn.dialect)
+    if not backend.has_copy:
         raise InvalidStatement(
             f"copy_in() is PostgreSQL's COPY, through asyncpg or psycopg; this connection is "
-            f"{dialect.name} through {dialect.driver}. Use insert_all()."
+            f"{backend}. Use insert_all()."
         )
     if len(written.parts) > 1:
         tables = ", ".join(str(part.table) for part in written.parts)
@@ -114,7 +115,8 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
         records.begin(first)
         # asyncpg's adapter begins the transaction with its first statement, which COPY is not
         conn.exec_driver_sql("SELECT 1").close()
-        return _copy(conn, records, records.convert_all(chain((first,), waiting)))
+        converted = records.convert_all(chain((first,), waiting))
+        return backend_of(conn.dialect).copy(conn, records, converted)
     return 0
 
 
@@ -132,34 +134,4 @@ async def _copy_async(conn: Connection, records: Records, waiting: AsyncIterator
         async for row in waiting:
             yield records.convert(row)
 
-    return await _send(conn, records, converted())
-
-
-def _copy(conn: Connection, records: Records, converted: Iterator[Any]) -> int:
-    if conn.dialect.is_async:
-        return int(_compat.await_only(_send(conn, records, converted)))
-    raw: Any = conn.connection.driver_connection
-    with raw.cursor() as cursor:
-        with cursor.copy(records.sql()) as copy:
-            for record in converted:
-                copy.write_row(record)
-        return int(cursor.rowcount)
-
-
-async def _send(conn: Connection, records: Records, converted: Any) -> int:
-    """Send records through an async driver."""
-    raw: Any = conn.connection.driver_connection
-    if conn.dialect.driver == "asyncpg":
-        status = await raw.copy_records_to_table(
-            records.table, schema_name=records.schema, columns=records.names, records=converted
-        )
-        return int(status.split()[-1])
-    async with raw.cursor() as cursor:
-        async with cursor.copy(records.sql()) as copy:
-            if isinstance(converted, AsyncIterable):
-                async for record in converted:
-                    await copy.write_row(record)
-            else:
-                for record in converted:
-                    await copy.write_row(record)
-        return int(cursor.rowcount)
+    return await backend_of(conn.dialect).copy_async(conn, records, converted())

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import lazyload
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loader_of, loading_on
 from naked_sqla.om.write.keys import criteria_for
@@ -45,8 +46,8 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     """
     if not conn.dialect.insert_returning:
         raise InvalidStatement(
-            f"{conn.dialect.name} does not return the rows of an INSERT, so that they can't be "
-            f"given back. Use execute(insert({written.name}), rows)."
+            f"{backend_of(conn.dialect)} does not return the rows of an INSERT, so that they "
+            f"can't be given back. Use execute(insert({written.name}), rows)."
         )
     if not returns_whole_rows(written):
         identities = insert_into_tables(conn, written, rows)
@@ -151,8 +152,8 @@ def _insert_into(
             continue
         if not conn.dialect.insert_returning:
             raise InvalidStatement(
-                f"{conn.dialect.name} does not return the keys of an INSERT into {part.table}. "
-                f"Give the primary key with each row."
+                f"{backend_of(conn.dialect)} does not return the keys of an INSERT into "
+                f"{part.table}. Give the primary key with each row."
             )
         result, found = insert_in_order(conn, statement, columns, part.table, group, options)
         for row, key in zip(taken, _keys_of(result, columns, found), strict=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla import _compat
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.changing import next_version
@@ -41,11 +41,7 @@ class Upsert:
     def __init__(
         self, conn: Connection, written: Written, on: Iterable[Any] | None, update: Any
     ) -> None:
-        if conn.dialect.name not in ("sqlite", "postgresql"):
-            raise InvalidStatement(
-                f"{conn.dialect.name} has no INSERT ... ON CONFLICT, which upsert() is. Use "
-                f"execute() with what it has (on_duplicate_key_update(), MERGE)."
-            )
+        self.insert = backend_of(conn.dialect).insert(written.mapper.class_)
         first, *others = written.parts
         if others:
             tables = ", ".join(str(part.table) for part in written.parts)
@@ -187,8 +183,7 @@ class Upsert:
 
     def _statement(self, given: Sequence[str]) -> Any:
         table, model = self.part.table, self.written.mapper.class_
-        insert = import_module(f"sqlalchemy.dialects.{self.conn.dialect.name}").insert
-        statement = insert(model)
+        statement = self.insert
         attributes = {name: key for key, name in self.part.names.items()}
         keys = [attributes[name] for name in given]
         updated = self._updated(keys)
