@@ -886,25 +886,31 @@ class WayBack:
     """The way of a connection back to its pool, which a cancellation may tear.
 
     What comes out of ``Connection.close()`` then leaves the pool's record checked out for good.
+
+    :param last: called with the pool's record when all else is set back.
     """
 
-    __slots__ = ("_pool", "_record", "_returned")
+    __slots__ = ("_last", "_pool", "_record", "_torn")
 
-    def __init__(self, conn: Any) -> None:
+    def __init__(self, conn: Any, last: Callable[[Any], None]) -> None:
+        self._last = last
         self._pool = conn.engine.pool
         self._record = getattr(getattr(conn, "_dbapi_connection", None), "_connection_record", None)
-        self._returned = False
+        self._torn = False
         if self._record is not None:
             # the finalizers run from the right: this one is the last thing before the return
             self._record.finalize_callback.appendleft(self._arrived)
 
     def _arrived(self, _connection: Any) -> None:
-        self._returned = True
+        self._torn = True
+        self._last(self._record)
+        self._torn = False
 
     def give_up(self) -> None:
         """Throw the connection away, unless it has arrived, and free its place in the pool."""
         record = self._record
-        if record is None or self._returned:
+        # a record whose connection is gone is returned without a call of its finalizers
+        if record is None or not (self._torn or self._arrived in record.finalize_callback):
             return
         record.finalize_callback.clear()
         if record.dbapi_connection is not None:

@@ -24,6 +24,9 @@ class Asyncpg(PostgreSQL):
     updates_from_arrays = True
     has_copy = True
 
+    def is_idle(self, raw: Any) -> bool:
+        return not (raw.is_closed() or raw.is_in_transaction())
+
     def after_refusal(self, conn: Connection) -> None:
         """End what the server took for a transaction of one statement in autocommit.
 

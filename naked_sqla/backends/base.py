@@ -103,6 +103,17 @@ class Backend:
             return True
         return False
 
+    def is_idle(self, raw: Any) -> bool:
+        """False where a transaction is open, or an answer is due: the pool is not to have it.
+
+        :param raw: the driver's connection, as all else has been set back.
+        """
+        return True
+
+    def is_torn(self, raw: Any) -> bool:
+        """True after a failure that left the driver in the middle of an exchange."""
+        return False
+
     def after_refusal(self, conn: Connection) -> None:
         """Put in order what a statement in AUTOCOMMIT leaves behind that the driver has refused."""
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ("Psycopg",)
 
-# libpq's PQTRANS_INERROR.
+# libpq's PQTRANS_IDLE, _ACTIVE, _INERROR and _UNKNOWN, and its PQ_PIPELINE_OFF.
+_IDLE = 0
+_ACTIVE = 1
 _IN_ERROR = 3
+_UNKNOWN = 4
+_OFF = 0
 
 
 class Psycopg(PostgreSQL):
@@ -38,6 +42,16 @@ class Psycopg(PostgreSQL):
         # libpq also knows of what failed through session.conn.
         raw: Any = conn.connection.driver_connection
         return bool(raw.pgconn.transaction_status == _IN_ERROR)
+
+    def is_idle(self, raw: Any) -> bool:
+        return bool(raw.pgconn.transaction_status == _IDLE and raw.pgconn.pipeline_status == _OFF)
+
+    def is_torn(self, raw: Any) -> bool:
+        # A list of parameters goes through a pipeline, which stays open when it is torn.
+        return bool(
+            raw.pgconn.pipeline_status != _OFF
+            or raw.pgconn.transaction_status in (_ACTIVE, _UNKNOWN)
+        )
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

@@ -43,6 +43,12 @@ class SQLite(Backend):
         # A statement that fails leaves the transaction as it was.
         return False
 
+    def is_idle(self, raw: Any) -> bool:
+        try:
+            return not raw.in_transaction
+        except Exception:  # noqa: BLE001 - a closed one has no transaction, and is of no use
+            return False
+
     def insert(self, entity: Any) -> Any:
         return sqlite.insert(entity)
 

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, overload
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from naked_sqla.backends import backend_of
 from naked_sqla.om.sessions import checks, oneshot
 from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
-from naked_sqla.om.sessions.aio.hop import shielded, start
+from naked_sqla.om.sessions.aio.hop import shielded, spawn, start
 from naked_sqla.om.sessions.aio.reader import AsyncReader
 from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.sync.block import SessionBlock
 from naked_sqla.om.sessions.sync.reader import Reader
 from naked_sqla.om.sessions.sync.session import Session
@@ -76,7 +77,7 @@ def sandbox(
 class AsyncSandbox:
     """What :func:`sandbox` returns, to be entered once."""
 
-    _conn: AsyncConnection
+    _conn: Any
     _box: Box
 
     def __init__(self, db: AsyncSessionFactory, patience: float, options: dict[str, Any]) -> None:
@@ -90,31 +91,22 @@ class AsyncSandbox:
         if self._turns is not None:
             await self._turns.take_in_task()
         try:
-            self._conn = conn = await db.engine.connect()
+            conn = await db.engine.connect()
+            self._conn = conn.sync_connection
             try:
-                if self._options:
-                    await conn.execution_options(**self._options)
-                await conn.begin()
-                await conn.run_sync(lambda sync: backend_of(sync.dialect).begin_now(sync))
+                await conn.run_sync(_begin, self._options)
             except BaseException:
-                await conn.close()
+                await shielded(start(spawn(give_back, self._conn)))
                 raise
         except BaseException:
             self._release_turn()
             raise
-        inner: Any = conn.sync_connection
-        self._box = Box(inner, self._patience, asyncio.Lock)
+        self._box = Box(self._conn, self._patience, asyncio.Lock)
         return _AsyncSandboxFactory(db, self._box)
 
     async def __aexit__(self, *_: object) -> None:
         self._box.ended = True
-        await shielded(start(self._end(), self._release_turn))
-
-    async def _end(self) -> None:
-        try:
-            await self._conn.rollback()
-        finally:
-            await self._conn.close()
+        await shielded(start(spawn(_end, self._conn), self._release_turn))
 
     def _release_turn(self) -> None:
         if self._turns is not None:
@@ -233,7 +225,6 @@ class _AsyncSandboxSession(AsyncSession):
 class Sandbox:
     """What :func:`sandbox` returns for a ``SessionFactory``, to be entered once."""
 
-    _conn: Any
     _box: Box
 
     def __init__(self, db: SessionFactory, patience: float, options: dict[str, Any]) -> None:
@@ -248,12 +239,9 @@ class Sandbox:
         try:
             self._conn = conn = self._db.engine.connect()
             try:
-                if self._options:
-                    conn.execution_options(**self._options)
-                conn.begin()
-                backend_of(conn.dialect).begin_now(conn)
+                _begin(conn, self._options)
             except BaseException:
-                conn.close()
+                give_back(conn)
                 raise
         except BaseException:
             self._release_turn()
@@ -264,9 +252,8 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self._box.ended = True
         try:
-            self._conn.rollback()
+            _end(self._conn)
         finally:
-            self._conn.close()
             self._release_turn()
 
     def _release_turn(self) -> None:
@@ -371,6 +358,20 @@ class _SandboxSession(Session):
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         _note(self._work, fn, args)
         return super()._call(fn, *args)
+
+
+def _begin(conn: Connection, options: dict[str, Any]) -> None:
+    if options:
+        conn.execution_options(**options)
+    conn.begin()
+    backend_of(conn.dialect).begin_now(conn)
+
+
+def _end(conn: Connection) -> None:
+    try:
+        conn.rollback()
+    finally:
+        give_back(conn)
 
 
 def _note(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:

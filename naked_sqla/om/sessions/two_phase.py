@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import PartialCommit
 from naked_sqla.om.sessions.belonging import Key
+from naked_sqla.om.sessions.idle import give_back
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -98,8 +99,11 @@ def _decide(work: Work, sql: str) -> BaseException | None:
 
 def _decide_again(engine: Engine, sql: str) -> BaseException | None:
     try:
-        with engine.connect() as fresh:
+        fresh = engine.connect()
+        try:
             _send(fresh.execution_options(isolation_level="AUTOCOMMIT"), sql)
+        finally:
+            give_back(fresh)
     except BaseException as error:  # noqa: BLE001
         # Unknown by now: the first time was done, and only its answer was lost.
         return None if _is_unknown(error) else error

@@ -18,6 +18,7 @@ from sqlalchemy.pool import StaticPool
 from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState, TransactionRolledBack
+from naked_sqla.om.sessions.idle import discard_torn, give_back
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -177,6 +178,7 @@ class Work:
     def _failed(self, error: BaseException) -> None:
         if self.failure is None or _sqlstate(error) != _ABORTED:
             self.failure = error
+        discard_torn(self.conn, error)
 
     def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
         """Set a savepoint; gives it, and the failure that the session knew of before it."""
@@ -287,17 +289,12 @@ class Work:
         """Give the connection back; quietly when another error is on its way."""
         self.open = False
         self.failure = None
-        way = _compat.WayBack(self.conn)
         try:
-            self.conn.close()
+            give_back(self.conn)
         except Exception:
             if not quietly:
                 raise
             logger.warning("a session's connection could not be given back", exc_info=True)
-        except BaseException:
-            # torn while it went back: its place in the pool would be taken for good
-            way.give_up()
-            raise
 
     def close_streams(self) -> None:
         """Close what was not read to its end: an open cursor on SQLite holds its lock."""

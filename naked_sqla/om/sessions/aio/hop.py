@@ -66,27 +66,56 @@ def hop(
 async def _hop(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
+    asked = _times_cancelled()
     value: Any
+    cancelled: BaseException | None = None
     try:
         waits = worker.switch(*args)
         while not worker.dead:
             try:
                 value = await waits
-            except asyncio.CancelledError as cancelled:
-                value = None
-                rest = _moved(_rest(worker, cancelled), done)
-                moved = True
-                await settle(rest)
-                raise
             except BaseException as error:  # noqa: BLE001
-                # All errors go on in the worker, from where they come out again.
-                waits = worker.throw(error)
+                value = None
+                cancelled = _cancellation(error, asked)
+                if cancelled is None:
+                    # All errors go on in the worker, from where they come out again.
+                    waits = worker.throw(error)
+                    continue
             else:
                 waits = worker.switch(value)
+                continue
+            rest = _moved(_rest(worker, cancelled), done)
+            moved = True
+            await settle(rest)
+            raise cancelled
         return waits  # type: ignore[no-any-return]
     finally:
+        # an error in a frame of its own traceback is a cycle
+        del cancelled
         if not moved:
             done()
+
+
+def _times_cancelled() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _cancellation(error: BaseException, asked: int) -> BaseException | None:
+    """The cancellation of the running task that an error is, or has taken the place of.
+
+    psycopg's pipeline raises an AssertionError while it is being cancelled.
+
+    :param asked: how often the task had been cancelled before.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return error
+    if _times_cancelled() <= asked:
+        return None
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, asyncio.CancelledError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 @types.coroutine
@@ -237,10 +266,9 @@ def noticing_cancellation() -> Iterator[None]:
 
     ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
     """
-    caller = asyncio.current_task()
-    asked = 0 if caller is None else caller.cancelling()
+    asked = _times_cancelled()
     yield
-    if caller is not None and caller.cancelling() > asked:
+    if _times_cancelled() > asked:
         raise asyncio.CancelledError
 
 
