@@ -1,4 +1,4 @@
-"""Right uses, and the types that they have on SQLAlchemy 2.1."""
+"""Right uses, and the types that they have, on SQLAlchemy 2.0 and 2.1."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, assert_type
 
-import sqlmodel
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
-from sqlalchemy.engine import Result, ScalarResult, TupleResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, AsyncScalarResult
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy.engine import ScalarResult, TupleResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncScalarResult
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from naked_sqla import (
@@ -45,6 +44,8 @@ class Post(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str]
+    size: Mapped[tuple[int, int]]
+    tags: Mapped[tuple[str, ...]]
 
 
 async def asynchronous(db: AsyncSessionFactory) -> None:
@@ -70,13 +71,6 @@ async def asynchronous(db: AsyncSessionFactory) -> None:
             assert_type(owner, User)
             assert_type(post_id, int)
 
-        rows = await session.execute(select(User.id, User.name))
-        assert_type(rows, Result[int, str])
-        assert_type(rows.one(), Row[int, str])
-        number, name = rows.one()
-        assert_type(number, int)
-        assert_type(name, str)
-
         other = aliased(User)
         assert_type(await session.scalars(select(other)), ScalarResult[User])
 
@@ -99,7 +93,6 @@ def synchronous(engine: Engine) -> None:
         assert_type(session, Session)
         assert_type(session.scalars(select(User)), ScalarResult[User])
         assert_type(session.tuples(select(User, Post.id)), TupleResult[tuple[User, int]])
-        assert_type(session.execute(select(User, Post.title)), Result[User, str])
         session.commit()
 
 
@@ -118,27 +111,18 @@ async def methods(db: AsyncSessionFactory) -> None:
 
         assert_type(await session.exec(select(User)), ScalarResult[User])
         assert_type(await session.exec(select(User.id, User.name)), TupleResult[tuple[int, str]])
-        assert_type(await session.exec(sqlmodel.select(User)), ScalarResult[User])
-        several = await session.exec(sqlmodel.select(User, Post))
-        assert_type(several, TupleResult[tuple[User, Post]])
-        assert_type(await session.exec(delete(User)), Result[*tuple[Any, ...]])
         returned = await session.exec(insert(User).returning(User.id))
         assert_type(returned, ScalarResult[int])
 
         assert_type(await session.into(Out, select(User.id)), ScalarResult[Out])
         assert_type(await session.preload([], User.name, (User.name, Post.title)), None)
 
-        assert_type(await session.stream(select(User.id, User.name)), AsyncResult[int, str])
         assert_type(await session.stream_scalars(select(User)), AsyncScalarResult[User])
         assert_type(await session.stream_into(Out, text("x")), AsyncScalarResult[Out])
         async with session.stream_scalars(select(User)) as users:
             assert_type(users, AsyncScalarResult[User])
             async for user in users:
                 assert_type(user, User)
-        async with session.stream(select(User, Post.id)) as rows:
-            async for owner, post_id in rows:
-                assert_type(owner, User)
-                assert_type(post_id, int)
         async with session.begin_nested():
             assert_type(session.in_transaction(), bool)
             assert_type(await session.connection(), AsyncConnection)
@@ -148,11 +132,12 @@ async def one_shots(db: AsyncSessionFactory) -> None:
     assert_type(await db.scalars(select(User)), ScalarResult[User])
     assert_type(await db.tuples(select(User, Post.id)), TupleResult[tuple[User, int]])
     assert_type(await db.scalar(select(User.name)), str | None)
-    assert_type(await db.execute(select(User.id, User.name)), Result[int, str])
     assert_type(await db.get(User, 1), User | None)
     assert_type(await db.get_one(User, 1), User)
     assert_type(await db.exec(select(User)), ScalarResult[User])
     assert_type(await db.into(Out, select(User)), ScalarResult[Out])
+    assert_type(await db.read().scalars(select(User, Post.id)), ScalarResult[User])
+    assert_type(await db.read().paginate(select(User)), Pagination[User])
     assert_type(db.eager, Literal["mapped", "explicit"])
 
 
@@ -163,7 +148,6 @@ def methods_sync(engine: Engine) -> None:
     assert_type(db.exec(select(User.id, User.name)), TupleResult[tuple[int, str]])
     with db.begin() as session, session.begin_nested():
         assert_type(session.scalar(select(User)), User | None)
-        assert_type(session.stream(select(User.id, User.name)), Result[int, str])
         assert_type(session.stream_scalars(select(User)), ScalarResult[User])
         assert_type(session.stream_into(Out, select(User)), ScalarResult[Out])
         assert_type(session.connection(), Connection)
@@ -243,12 +227,25 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
     assert_type(db.delete(User, 1), bool)
 
 
+async def tuples_as_values(db: AsyncSessionFactory) -> None:
+    size, tags = select(Post.size), select(Post.tags)
+    assert_type(await db.scalars(size), ScalarResult[tuple[int, int]])
+    assert_type(await db.scalar(tags), tuple[str, ...] | None)
+    assert_type(await db.tuples(size), TupleResult[tuple[tuple[int, int]]])
+    assert_type(await db.exec(size), ScalarResult[tuple[int, int]])
+    assert_type(await db.exec(tags), ScalarResult[tuple[str, ...]])
+    assert_type(await db.paginate(size), Pagination[tuple[int, int]])
+    assert_type(await db.keyset(tags), KeysetPage[tuple[str, ...]])
+    assert_type(await one_or_404(db, size), tuple[int, int])
+    async with db.begin() as session:
+        assert_type(await session.stream_scalars(size), AsyncScalarResult[tuple[int, int]])
+
+
 async def in_a_service(db: AsyncSessionFactory) -> None:
     assert_type(await get_or_404(db, User, 1, with_for_update=True), User)
     async with db.begin() as session:
         assert_type(await get_or_404(session, User, 1), User)
         assert_type(await first_or_404(session, select(User)), User)
-        assert_type(await first_or_404(session, sqlmodel.select(User)), User)
         assert_type(await one_or_404(session, select(User.id, User.name)), tuple[int, str])
         assert_type(await one_or_404(session, text("select 1")), Any)
     pages = PageParams(page=2)
@@ -275,19 +272,12 @@ async def pages(db: AsyncSessionFactory) -> None:
     assert_type(list(page.iter_pages(left_edge=1)), list[int | None])
     assert_type(await page.next(), Pagination[User])
     assert_type(await db.paginate(select(User.name)), Pagination[str])
-    for row in await db.paginate(select(User, Post.title), error_out=False):
-        assert_type(row, Row[User, str])
-        assert_type(row[1], str)
     async with db.begin() as session:
         keyed = await session.keyset(select(User).order_by(User.name), after=None, per_page=5)
         assert_type(keyed, KeysetPage[User])
         assert_type(keyed.next_cursor, str | None)
         assert_type(keyed.has_prev, bool)
         assert_type(await keyed.prev(), KeysetPage[User])
-        assert_type(
-            await session.keyset(select(User.id, User.age)), KeysetPage[Row[int, int | None]]
-        )
-        assert_type(await session.paginate(sqlmodel.select(User)), Pagination[User])
 
 
 def pages_sync(db: SessionFactory) -> None:

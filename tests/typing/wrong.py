@@ -1,5 +1,4 @@
-"""Wrong uses: a type checker has something to say on each line that ends in ``# wrong``, and on
-SQLAlchemy 2.1, where types are exact, on those that end in ``# wrong on 2.1``."""
+"""Wrong uses: a type checker has something to say on each line that ends in ``# wrong``."""
 
 from __future__ import annotations
 
@@ -75,11 +74,11 @@ async def statements(db: AsyncSessionFactory) -> None:
         session.add(User(id=1, name="a"))  # wrong
         await session.flush()  # wrong
         session.state = "open"  # wrong
-        name: int = (await session.scalars(select(User.name))).one()  # wrong on 2.1
+        name: int = (await session.scalars(select(User.name))).one()  # wrong
         pair = (await session.tuples(select(User.id, User.name))).one()
-        user_id, user_name, more = pair  # wrong on 2.1
+        user_id, user_name, more = pair  # wrong
         user = (await session.scalars(select(User))).one()
-        print(name, user_id, user_name, more, user.nmae)  # wrong on 2.1
+        print(name, user_id, user_name, more, user.nmae)  # wrong
 
 
 class UserRow:
@@ -117,9 +116,9 @@ async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:
             pass
         async for user in session.stream_scalars(select(User)):  # wrong
             print(user)
-        number: int = await session.scalar(select(User.name))  # wrong on 2.1
+        number: int = await session.scalar(select(User.name))  # wrong
         selected = (await session.exec(select(User))).one()
-        print(number, selected.nmae)  # wrong on 2.1
+        print(number, selected.nmae)  # wrong
 
 
 async def rows() -> AsyncIterator[tuple[int, str]]:
@@ -193,9 +192,9 @@ async def pages(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     print(page.next().items)  # wrong
     print(page.total + 1)  # wrong
     print(page.next_cursor)  # wrong
-    print(page.items[0].nmae)  # wrong on 2.1
+    print(page.items[0].nmae)  # wrong
     for user in db.paginate(select(User)):  # wrong
         print(user)
     await sync_db.paginate(select(User))  # wrong
     print((await db.keyset(select(User))).total)  # wrong
-    print((await db.keyset(select(User.name))).items[0].bit_length())  # wrong on 2.1
+    print((await db.keyset(select(User.name))).items[0].bit_length())  # wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, overload
 
 from fastapi import HTTPException
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
@@ -11,10 +11,17 @@ from naked_sqla import _compat
 from naked_sqla.om.sessions.aio.calls import AsyncCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from sqlalchemy import Executable, Result
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import T2, C, T, Ts
+    from naked_sqla.om.sessions.types import T2, C, T, Ts, TupleRows
+
+    class _TupleRows(TupleRows, Protocol):
+        """An asynchronous session or factory where SQLAlchemy is 2.0."""
+
+        def preload(self, objs: Any) -> Coroutine[Any, Any, None]: ...
 
 
 async def get_or_404(
@@ -44,6 +51,21 @@ async def get_or_404(
 
 @overload
 async def first_or_404(
+    session: _TupleRows, statement: TypedReturnsRows[tuple[T]], *, description: str | None = None
+) -> T: ...
+
+
+@overload
+async def first_or_404(
+    session: _TupleRows,
+    statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+    *,
+    description: str | None = None,
+) -> tuple[T, T2, *Ts]: ...
+
+
+@overload
+async def first_or_404(
     session: AsyncCalls, statement: TypedReturnsRows[T], *, description: str | None = None
 ) -> T: ...
 
@@ -64,7 +86,7 @@ async def first_or_404(
 
 
 async def first_or_404(
-    session: AsyncCalls, statement: Executable, *, description: str | None = None
+    session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
     """What the first row of a statement holds: an object or a value, or a row of several.
 
@@ -84,6 +106,21 @@ async def first_or_404(
 
 @overload
 async def one_or_404(
+    session: _TupleRows, statement: TypedReturnsRows[tuple[T]], *, description: str | None = None
+) -> T: ...
+
+
+@overload
+async def one_or_404(
+    session: _TupleRows,
+    statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+    *,
+    description: str | None = None,
+) -> tuple[T, T2, *Ts]: ...
+
+
+@overload
+async def one_or_404(
     session: AsyncCalls, statement: TypedReturnsRows[T], *, description: str | None = None
 ) -> T: ...
 
@@ -104,7 +141,7 @@ async def one_or_404(
 
 
 async def one_or_404(
-    session: AsyncCalls, statement: Executable, *, description: str | None = None
+    session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
     """What the only row of a statement holds: an object or a value, or a row of several.
 
@@ -123,7 +160,7 @@ async def one_or_404(
         _not_found(description or f"More than one {_selected(statement)} was found.")
 
 
-async def _rows(session: AsyncCalls, statement: Executable) -> Result[Any]:
+async def _rows(session: object, statement: Executable) -> Result[Any]:
     result: Result[Any] = await _checked(session).execute(statement)
     return result.unique() if _compat.needs_unique(result) else result
 
@@ -133,7 +170,7 @@ def _item(row: Any) -> Any:
     return row[0] if len(row) == 1 else row
 
 
-def _checked(session: AsyncCalls) -> AsyncCalls:
+def _checked(session: object) -> AsyncCalls:
     if not isinstance(session, AsyncCalls):
         raise TypeError(
             f"a session or a factory was expected, not {type(session).__name__!r}. Pass what "

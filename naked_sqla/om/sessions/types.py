@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import Row
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
     from sqlalchemy.orm import QueryableAttribute
     from sqlalchemy.orm.interfaces import ORMOption
     from sqlalchemy.sql.selectable import ForUpdateParameter
     from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
-    # SQLAlchemy 2.0 knows no variadic rows: the defaults make them Any there.
     T = TypeVar("T", default=Any)
     T2 = TypeVar("T2", default=Any)
     Ts = TypeVarTuple("Ts", default=Unpack[tuple[Any, ...]])
+    # SQLAlchemy 2.1 types a row as [int, str], and 2.0 as [tuple[int, str]].  A type checker of 2.0
+    # takes this for Row[tuple[int]], or for a Row of Any: neither is one of 2.1.
+    RowOfLine: TypeAlias = Row[tuple[int], int]
+
+    class TupleRows(Protocol):
+        """Sessions and factories where SQLAlchemy is 2.0: the first overloads are for these."""
+
+        @property
+        def _row(self) -> Row[tuple[int]]: ...
+
     # Of what is given as a class: never guessed.
     C = TypeVar("C")
 

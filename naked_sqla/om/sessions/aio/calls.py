@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions.aio.lookups import AsyncLookups
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult, UpdateBase
     from sqlalchemy.engine import TupleResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import (
-        T2,
-        C,
-        ForUpdate,
-        LoaderOptions,
-        Options,
-        Parameters,
-        Path,
-        T,
-        Ts,
-    )
+    from naked_sqla.om.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class AsyncCalls:
+class AsyncCalls(AsyncLookups):
     """Runs one statement for each call.
 
     In a session the statement is part of its transaction.  On a factory each call is a
@@ -35,9 +25,16 @@ class AsyncCalls:
 
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        """Run a function of ``_calls`` where this object runs its statements."""
-        raise NotImplementedError
+    _row: RowOfLine
+
+    @overload
+    async def execute(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[tuple[T, *Ts]]: ...
 
     @overload
     async def execute(
@@ -83,6 +80,15 @@ class AsyncCalls:
 
     @overload
     async def tuples(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, *Ts]]: ...
+
+    @overload
+    async def tuples(
         self,
         statement: TypedReturnsRows[*tuple[T, *Ts]],
         parameters: Parameters = None,
@@ -113,6 +119,15 @@ class AsyncCalls:
             calls.tuples, statement, parameters, execution_options
         )
         return result
+
+    @overload
+    async def scalars(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
 
     @overload
     async def scalars(
@@ -149,6 +164,15 @@ class AsyncCalls:
 
     @overload
     async def scalar(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> T | None: ...
+
+    @overload
+    async def scalar(
         self,
         statement: TypedReturnsRows[*tuple[T, *Ts]],
         parameters: Parameters = None,
@@ -179,6 +203,24 @@ class AsyncCalls:
         if execution_options is not None:
             checks.execution_options(execution_options)
         return await self._call(calls.scalar, statement, parameters, execution_options)
+
+    @overload
+    async def exec(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    async def exec(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, T2, *Ts]]: ...
 
     @overload
     async def exec(
@@ -231,91 +273,3 @@ class AsyncCalls:
         if execution_options is not None:
             checks.execution_options(execution_options)
         return await self._call(calls.exec_, statement, parameters, execution_options)
-
-    async def get(
-        self,
-        model: type[C],
-        ident: Any,
-        *,
-        options: LoaderOptions = None,
-        execution_options: Options = None,
-        with_for_update: ForUpdate = None,
-    ) -> C | None:
-        """Load one object by its primary key; always one SELECT.
-
-        :param model: a mapped class.
-        :param ident: the key: a value, a tuple for a composite key, or a dictionary by attribute.
-        :param options: loader options, e.g. ``[selectinload(User.posts)]``.
-        :param with_for_update: ``True``, or the arguments of ``Select.with_for_update()``.
-        :return: the object, ``None`` when there is no such row.
-        :raises ArgumentError: when ``model`` is no mapped class.
-        :raises InvalidRequestError: when ``ident`` does not fit the primary key.
-
-        And the errors of :meth:`execute`.
-        """
-        if execution_options is not None:
-            checks.execution_options(execution_options)
-        found: C | None = await self._call(
-            calls.get, model, ident, options, execution_options, with_for_update
-        )
-        return found
-
-    async def get_one(
-        self,
-        model: type[C],
-        ident: Any,
-        *,
-        options: LoaderOptions = None,
-        execution_options: Options = None,
-        with_for_update: ForUpdate = None,
-    ) -> C:
-        """As :meth:`get`, for a row that has to be there.
-
-        :raises NoResultFound: when it is not.
-        """
-        if execution_options is not None:
-            checks.execution_options(execution_options)
-        found: C = await self._call(
-            calls.get_one, model, ident, options, execution_options, with_for_update
-        )
-        return found
-
-    async def into(
-        self,
-        cls: type[C],
-        statement: Executable,
-        parameters: Parameters = None,
-        *,
-        validate: bool = True,
-        execution_options: Options = None,
-    ) -> ScalarResult[C]:
-        """Run a statement, and fill an object of your own class from each of its rows.
-
-        :param cls: a dataclass, pydantic model, msgspec Struct, attrs class, named tuple,
-            ``TypedDict``, or a class with keyword arguments.
-        :param statement: any statement that returns rows.
-        :param validate: ``False`` makes pydantic models without validation.
-        :raises RowMismatch: when the class and the statement do not fit; before a row is read.
-
-        And the errors of :meth:`execute`.
-        """
-        if execution_options is not None:
-            checks.execution_options(execution_options)
-        result: ScalarResult[C] = await self._call(
-            calls.into, cls, statement, parameters, validate, execution_options
-        )
-        return result
-
-    async def preload(self, objs: Any, *paths: Path, force: bool = False) -> None:
-        """Load relationships of objects in hand, and set them on these objects.
-
-        One statement for each relationship and level.  What is loaded already is left alone.
-
-        :param objs: an object, or any iterable of objects and ``None``, from whatever session.
-        :param paths: ``User.posts``, or ``(User.posts, Post.comments)`` for several levels.
-        :param force: load again what is loaded already.
-        :raises InvalidStatement: for a path that is no relationship.
-        :raises TypeError: for an object that no statement of this library loaded, or that has no
-            such relationship.
-        """
-        await self._call(calls.preload, objs, paths, force)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import T2, T, Ts
+    from naked_sqla.om.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
 class AsyncPages:
@@ -23,9 +23,35 @@ class AsyncPages:
 
     __slots__ = ()
 
+    _row: RowOfLine
+
     def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
         """Run a function of ``_page_calls`` where this object runs its statements."""
         raise NotImplementedError
+
+    @overload
+    async def paginate(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        *,
+        page: int = 1,
+        per_page: int = 20,
+        max_per_page: int | None = 100,
+        error_out: bool = True,
+        count: bool = True,
+    ) -> Pagination[T]: ...
+
+    @overload
+    async def paginate(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        *,
+        page: int = 1,
+        per_page: int = 20,
+        max_per_page: int | None = 100,
+        error_out: bool = True,
+        count: bool = True,
+    ) -> Pagination[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
     async def paginate(
@@ -106,6 +132,26 @@ class AsyncPages:
         return Pagination(
             found.items, found.page, found.per_page, found.total, found.has_next, turn
         )
+
+    @overload
+    async def keyset(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        per_page: int = 20,
+    ) -> KeysetPage[T]: ...
+
+    @overload
+    async def keyset(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        per_page: int = 20,
+    ) -> KeysetPage[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
     async def keyset(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts
+    from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
 class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
@@ -95,6 +95,15 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
 
     @overload
     def stream(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[tuple[T, *Ts]]]: ...
+
+    @overload
+    def stream(
         self,
         statement: TypedReturnsRows[*tuple[T, *Ts]],
         parameters: Parameters = None,
@@ -138,6 +147,15 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
             self._stream, calls.stream, statement, parameters, execution_options
         )
         return streaming
+
+    @overload
+    def stream_scalars(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[T]]: ...
 
     @overload
     def stream_scalars(

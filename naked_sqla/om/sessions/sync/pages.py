@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import T2, T, Ts
+    from naked_sqla.om.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
 class SyncPages:
@@ -24,9 +24,35 @@ class SyncPages:
 
     __slots__ = ()
 
+    _row: RowOfLine
+
     def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function of ``_page_calls`` where this object runs its statements."""
         raise NotImplementedError
+
+    @overload
+    def paginate(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        *,
+        page: int = 1,
+        per_page: int = 20,
+        max_per_page: int | None = 100,
+        error_out: bool = True,
+        count: bool = True,
+    ) -> SyncPagination[T]: ...
+
+    @overload
+    def paginate(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        *,
+        page: int = 1,
+        per_page: int = 20,
+        max_per_page: int | None = 100,
+        error_out: bool = True,
+        count: bool = True,
+    ) -> SyncPagination[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
     def paginate(
@@ -107,6 +133,26 @@ class SyncPages:
         return SyncPagination(
             found.items, found.page, found.per_page, found.total, found.has_next, turn
         )
+
+    @overload
+    def keyset(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        per_page: int = 20,
+    ) -> SyncKeysetPage[T]: ...
+
+    @overload
+    def keyset(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        per_page: int = 20,
+    ) -> SyncKeysetPage[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
     def keyset(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts
+    from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
 class Session(SyncCalls, SyncPages, SyncWrites):
@@ -70,6 +70,15 @@ class Session(SyncCalls, SyncPages, SyncWrites):
 
     @overload
     def stream(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[tuple[T, *Ts]]: ...
+
+    @overload
+    def stream(
         self,
         statement: TypedReturnsRows[*tuple[T, *Ts]],
         parameters: Parameters = None,
@@ -112,6 +121,15 @@ class Session(SyncCalls, SyncPages, SyncWrites):
             self._stream, calls.stream, statement, parameters, execution_options
         )
         return streaming
+
+    @overload
+    def stream_scalars(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
 
     @overload
     def stream_scalars(
