@@ -20,8 +20,9 @@ from .exception import (
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
 from .om.convert import to_naked, to_orm
-from .om.pages.pagination import KeysetPage, Pagination, SyncKeysetPage, SyncPagination
 from .om.session import Session, SessionFactory
+from .om.sessions.aio.pagination import KeysetPage, Pagination
+from .om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
 
 __version__ = "0.1.0"
 

@@ -107,6 +107,7 @@ def test_expressions() -> None:
     source = """
         async def f(rows: Iterable[Any] | AsyncIterable[Any]) -> Coroutine[Any, Any, dict[str, T]]:
             x = await spawn(self.work.finish, True, *args, failed=failed)
+            await self.conn.run_sync(begin_now, x)
             return await hop(nothing, stop, work.once, engine)
 
         def g(make: Callable[[], Coroutine[Any, Any, R]]) -> AsyncStreaming[AsyncResult[R]]: ...
@@ -114,6 +115,7 @@ def test_expressions() -> None:
     assert printed(source) == textwrap.dedent("""\
         def f(rows: Iterable[Any]) -> dict[str, T]:
             x = self.work.finish(True, *args, failed=failed)
+            begin_now(self.conn, x)
             return work.once(engine)
 
         def g(make: Callable[[], R]) -> Result[R]: ...

@@ -8,7 +8,7 @@ Three things turn asynchronous source into synchronous source:
 - *Words*: ``await`` and ``async`` go, ``AsyncSession`` becomes ``Session``, a task a thread
   (``WORDS``), in code, comments, docstrings and messages alike, with the article that fits.
 - *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``spawn(fn, x)`` becomes ``fn(x)``
-  (``UNWRAPPED``, ``RUNNERS``).
+  (``UNWRAPPED``, ``RUNNERS``), ``conn.run_sync(fn)`` becomes ``fn(conn)``.
 - *Marks*, for what truly differs.  A line that ends with ``# ASYNC`` is left out.  Of
   ``if True:  # ASYNC`` the ``else`` remains, or nothing; both are written with the names of the
   asynchronous face.  A module whose first line begins with ``# ASYNC`` is left out.  So is a
@@ -36,6 +36,7 @@ WIDTH = 100
 # Modules and folders of the asynchronous face, and what is printed from them.
 FACES = {
     "naked_sqla/om/sessions/aio": "naked_sqla/om/sessions/sync",
+    "naked_sqla/testing/_async_sandbox.py": "naked_sqla/testing/_sync_sandbox.py",
 }
 
 # What a synchronous session has nothing to do with.
@@ -191,16 +192,19 @@ def _expression(source: str, node: ast.AST) -> Edit | None:
         wanted = UNWRAPPED[node.value.id]
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         return (*_span(source, node), _text(source, items[wanted]))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id not in RUNNERS:
-            return None
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Name) and node.func.id in RUNNERS:
         place = RUNNERS[node.func.id]
         if place and _text(source, node.args[0]) != "nothing":
             raise CannotPrint(f"line {node.lineno}: {node.func.id}() that is not to be left out")
-        args = [_text(source, arg) for arg in (*node.args[place + 1 :], *node.keywords)]
-        call = f"{_text(source, node.args[place])}({', '.join(args)})"
-        return (*_span(source, node), call)
-    return None
+        inner, args = node.args[place], node.args[place + 1 :]
+    elif isinstance(node.func, ast.Attribute) and node.func.attr == "run_sync":
+        inner, args = node.args[0], [node.func.value, *node.args[1:]]
+    else:
+        return None
+    given = ", ".join(_text(source, arg) for arg in (*args, *node.keywords))
+    return (*_span(source, node), f"{_text(source, inner)}({given})")
 
 
 def _twice(source: str, node: ast.AST) -> Edit | None:

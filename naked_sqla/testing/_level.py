@@ -15,6 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from naked_sqla.backends import backend_of
+from naked_sqla.om.sessions import oneshot
+from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.reading import refuse_writes
 from naked_sqla.om.sessions.work import Work
 
@@ -232,6 +235,30 @@ class ReadingSandboxWork(SandboxWork):
     def call(self, fn: Callable[..., Any], *args: Any) -> Any:
         refuse_writes(fn, args)
         return super().call(fn, *args)
+
+
+def begin(conn: Connection, options: dict[str, Any]) -> None:
+    """Begin the transaction of a sandbox."""
+    if options:
+        conn.execution_options(**options)
+    conn.begin()
+    backend_of(conn.dialect).begin_now(conn)
+
+
+def end(conn: Connection) -> None:
+    """End the transaction of a sandbox, and leave nothing behind."""
+    try:
+        conn.rollback()
+    finally:
+        give_back(conn)
+
+
+def note_call(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Note a call that writes into the savepoints of inner sessions."""
+    level: Level = work.level
+    level.check()
+    if level.child is not None and not oneshot.reads(fn, args, work.eager):
+        level.writes()
 
 
 def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:

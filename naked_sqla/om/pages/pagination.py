@@ -1,22 +1,16 @@
-"""The pages that ``paginate()`` and ``keyset()`` give.
-
-What a page says is the same for all sessions; how one goes on to the next differs: an async page is
-awaited.
-"""
+"""What a page says, whichever session it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from naked_sqla.exception import PageNotFound
 
-__all__ = ("KeysetPage", "Pagination", "SyncKeysetPage", "SyncPagination")
-
 T = TypeVar("T")
 
 
-class _Numbered(Generic[T]):
+class Numbered(Generic[T]):
     """One page, and where it stands among the others.
 
     :ivar items: the objects, or the rows, of this page.
@@ -128,55 +122,7 @@ class _Numbered(Generic[T]):
 _ASK = {"before": "prev", "after": "next"}
 
 
-class Pagination(_Numbered[T]):
-    """One page of a statement, by its number; :meth:`AsyncSession.paginate` gives it."""
-
-    __slots__ = ()
-
-    async def prev(self) -> Pagination[T]:
-        """The page before, read now, by the same session or factory.
-
-        :raises PageNotFound: on the first page.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: Pagination[T] = await self._to(self.prev_num, "before")
-        return page
-
-    async def next(self) -> Pagination[T]:
-        """The page after, read now, by the same session or factory.
-
-        :raises PageNotFound: on the last page.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: Pagination[T] = await self._to(self.next_num, "after")
-        return page
-
-
-class SyncPagination(_Numbered[T]):
-    """One page of a statement, by its number; :meth:`Session.paginate` gives it."""
-
-    __slots__ = ()
-
-    def prev(self) -> SyncPagination[T]:
-        """The page before, read now, by the same session or factory.
-
-        :raises PageNotFound: on the first page.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: SyncPagination[T] = self._to(self.prev_num, "before")
-        return page
-
-    def next(self) -> SyncPagination[T]:
-        """The page after, read now, by the same session or factory.
-
-        :raises PageNotFound: on the last page.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: SyncPagination[T] = self._to(self.next_num, "after")
-        return page
-
-
-class _Keyed(Generic[T]):
+class Keyed(Generic[T]):
     """One page, and the cursors that lead on from it.
 
     :ivar items: the objects, or the rows, of this page, in the statement's order.
@@ -224,51 +170,3 @@ class _Keyed(Generic[T]):
         if self.prev_cursor is None:
             raise PageNotFound("There is no page before this one. Ask has_prev first.")
         return self._turn(None, self.prev_cursor)
-
-
-class KeysetPage(_Keyed[T]):
-    """One page of a statement, by the key of a row; :meth:`AsyncSession.keyset` gives it."""
-
-    __slots__ = ()
-
-    async def prev(self) -> KeysetPage[T]:
-        """The page before, read now, by the same session or factory.
-
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        before: Awaitable[KeysetPage[T]] = self._before()
-        return await before
-
-    async def next(self) -> KeysetPage[T]:
-        """The page after, read now, by the same session or factory.
-
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        after: Awaitable[KeysetPage[T]] = self._after()
-        return await after
-
-
-class SyncKeysetPage(_Keyed[T]):
-    """One page of a statement, by the key of a row; :meth:`Session.keyset` gives it."""
-
-    __slots__ = ()
-
-    def prev(self) -> SyncKeysetPage[T]:
-        """The page before, read now, by the same session or factory.
-
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: SyncKeysetPage[T] = self._before()
-        return page
-
-    def next(self) -> SyncKeysetPage[T]:
-        """The page after, read now, by the same session or factory.
-
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
-        """
-        page: SyncKeysetPage[T] = self._after()
-        return page

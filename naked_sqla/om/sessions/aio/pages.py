@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.pages.pagination import KeysetPage, Pagination
 from naked_sqla.om.sessions import page_calls
+from naked_sqla.om.sessions.aio.pagination import KeysetPage, Pagination
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Row

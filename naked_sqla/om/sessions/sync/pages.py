@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.pages.pagination import SyncKeysetPage, SyncPagination
 from naked_sqla.om.sessions import page_calls
+from naked_sqla.om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Row

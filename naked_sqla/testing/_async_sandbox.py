@@ -1,0 +1,185 @@
+"""The factory of a sandbox, and its sessions: each is a savepoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
+from naked_sqla.om.sessions.aio.hop import shielded, spawn, start
+from naked_sqla.om.sessions.aio.reader import AsyncReader
+from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.idle import give_back
+from naked_sqla.om.sessions.turns import turns_of
+
+from ..om.asession import AsyncSessionFactory
+from ._level import (
+    Box,
+    Level,
+    ReadingSandboxWork,
+    SandboxWork,
+    begin,
+    end,
+    note_call,
+    take_in_task,
+)
+
+
+class AsyncSandbox:
+    """What :func:`sandbox` returns, to be entered once."""
+
+    _conn: Any
+    _box: Box
+
+    def __init__(self, db: AsyncSessionFactory, patience: float, options: dict[str, Any]) -> None:
+        self._db = db
+        self._patience = patience
+        self._options = options
+        self._turns = turns_of(db.engine.sync_engine.pool)
+
+    async def __aenter__(self) -> AsyncSessionFactory:
+        db = self._db
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        try:
+            conn = await db.engine.connect()
+            self._conn = conn.sync_connection
+            try:
+                await conn.run_sync(begin, self._options)
+            except BaseException:
+                if True:  # ASYNC
+                    await shielded(start(spawn(give_back, self._conn)))
+                else:
+                    give_back(self._conn)
+                raise
+        except BaseException:
+            self._release_turn()
+            raise
+        self._box = Box(self._conn, self._patience, asyncio.Lock)
+        return _AsyncSandboxFactory(db, self._box)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._box.ended = True
+        if True:  # ASYNC
+            await shielded(start(spawn(end, self._conn), self._release_turn))
+        else:
+            try:
+                end(self._conn)
+            finally:
+                self._release_turn()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+
+class _AsyncSandboxFactory(AsyncSessionFactory):
+    __slots__ = ("_box",)
+
+    def __init__(self, db: AsyncSessionFactory, box: Box) -> None:
+        super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
+        self._box = box
+
+    def begin(self, **execution_options: Any) -> AsyncSessionBlock:
+        self._box.check()
+        checks.begin_options(self._engine.sync_engine, execution_options)
+        return _AsyncSandboxBlock(
+            self._box,
+            self._engine,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
+        )
+
+    def read(self, **execution_options: Any) -> AsyncReader:
+        return _AsyncSandboxReader(self._box, self, execution_options)
+
+    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        plan = oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
+        self._box.check()
+        block = _AsyncSandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
+        async with block as session:
+            return await session._call(fn, *args)
+
+
+class _AsyncSandboxReader(AsyncReader):
+    """Reads what the sandbox has, a replica or not."""
+
+    __slots__ = ("_box",)
+
+    def __init__(self, box: Box, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
+        super().__init__(db._engine, db._eager, options, db._current, None)
+        self._box = box
+
+    def _make_block(self) -> AsyncSessionBlock:
+        self._box.check()
+        checks.begin_options(self._engine.sync_engine, self._options)
+        return _AsyncSandboxBlock(
+            self._box,
+            self._engine,
+            False,
+            self._options,
+            self._eager,
+            current=self._current,
+            kind=ReadingSandboxWork,
+        )
+
+    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        async with self._make_block() as session:
+            return await session._call(fn, *args)
+
+
+class _AsyncSandboxBlock(AsyncSessionBlock):
+    __slots__ = ("_box", "_kind", "_level")
+
+    _level: Level
+
+    def __init__(
+        self, box: Box, *args: Any, kind: type[SandboxWork] = SandboxWork, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._box = box
+        self._kind = kind
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._entered:
+            checks.entered_twice()
+        self._entered = True
+        self._level = await take_in_task(self._box.innermost())
+        work: Any = self._kind(self._level, self._eager)
+        try:
+            await self._connect(work)
+        except BaseException:
+            self._level.step_out()
+            raise
+        session = _AsyncSandboxSession._begun(self._engine, work)
+        self._session = session
+        if self._current is not None:
+            self._entry = self._current.enter(asyncio.current_task(), session)
+        return session
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            self._level.step_out()
+
+    def _release_turn(self) -> None:
+        self._level.leave()
+
+
+class _AsyncSandboxSession(AsyncSession):
+    __slots__ = ()
+
+    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+        note_call(self._work, fn, args)
+        return super()._call(fn, *args)
