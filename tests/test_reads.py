@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ from sqlalchemy.orm import (
     selectinload,
 )
 
+from naked_sqla._cache import BoundedCache
+from naked_sqla.om.facts import facts_of
 from naked_sqla.om.lookup import get
-from naked_sqla.om.reads import only_reads
 from naked_sqla.om.statement import execute
 
 
@@ -114,14 +116,14 @@ WRITES = {
 
 @pytest.mark.parametrize("name", READS)
 def test_reads(name: str) -> None:
-    assert only_reads(READS[name])
-    assert only_reads(READS[name])
+    assert facts_of(READS[name]).only_reads
+    assert facts_of(READS[name]).only_reads
 
 
 @pytest.mark.parametrize("name", WRITES)
 def test_what_may_write(name: str) -> None:
-    assert not only_reads(WRITES[name])
-    assert not only_reads(WRITES[name])
+    assert not facts_of(WRITES[name]).only_reads
+    assert not facts_of(WRITES[name]).only_reads
 
 
 def test_what_is_kept_for_a_mapped_class_goes_with_it() -> None:
@@ -147,3 +149,27 @@ def test_what_is_kept_for_a_mapped_class_goes_with_it() -> None:
     gc.collect()
     gc.collect()
     assert dropped() is None
+
+
+def test_a_full_cache_drops_the_oldest() -> None:
+    cache: BoundedCache[int, str] = BoundedCache(3)
+    for number in range(4):
+        cache[number] = "x"
+    assert list(cache) == [1, 2, 3]
+    cache[1] = "y"
+    assert list(cache) == [1, 2, 3]
+    assert cache.get(1) == "y"
+    assert cache.get(0) is None
+
+
+def test_a_cache_that_threads_fill_at_once_stays_small() -> None:
+    cache: BoundedCache[int, int] = BoundedCache(50)
+
+    def fill(start: int) -> None:
+        for number in range(start, start + 20_000):
+            cache[number] = number
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(fill, range(0, 400_000, 100_000)))
+    # each thread may add one item that the others do not see yet
+    assert len(cache) <= 54

@@ -10,6 +10,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla import _compat
+from naked_sqla._cache import BoundedCache
 from naked_sqla.om.context import keys_of, plan_of
 from naked_sqla.om.eager import Loading, load_later
 from naked_sqla.om.hydrator import Hydrate, hydrator
@@ -97,7 +98,7 @@ class _Loaders:
         ]
         # one value, since two threads may load the same statement
         self.current: tuple[Any, tuple[Any, ...], _Compiled] | None = None
-        self.by_plan: dict[Plan, _Compiled] = {}
+        self.by_plan: BoundedCache[Plan, _Compiled] = BoundedCache(_PLANS_PER_STATEMENT)
 
     def find(self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading) -> _Compiled:
         """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
@@ -114,8 +115,6 @@ class _Loaders:
         found = self.by_plan.get(plan)
         if found is None:
             found = _Compiled(plan, self.keys, raw)
-            if len(self.by_plan) >= _PLANS_PER_STATEMENT:
-                self.by_plan.clear()
             self.by_plan[plan] = found
         self.current = metadata, stamp, found
         return found

@@ -22,12 +22,14 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Result
+from sqlalchemy import CompoundSelect, Result, Select
 from sqlalchemy.orm import lazyload
 
 from naked_sqla import _compat
+from naked_sqla._cache import BoundedCache
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om import statement as _statement
+from naked_sqla.om.facts import facts_of, loads_eagerly
 from naked_sqla.om.into.matching import match
 from naked_sqla.om.into.offers import Offers, offers_of, plain_offers
 from naked_sqla.om.into.records import Fill, filler
@@ -119,22 +121,11 @@ def _options(cls: Any, validate: bool, options: Any) -> Any:
     return _compat.without_adaption({**(options or {}), READER: reader})
 
 
-_eager: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
-
-
 def _loads_eagerly(statement: Any) -> bool:
-    """True when a mapping has relationships that are loaded with their class: not with records."""
-    for mapper in _compat.mappers_of(statement):
-        found = _eager.get(mapper)
-        if found is None:
-            found = _eager[mapper] = any(
-                relationship.lazy in ("joined", False, "selectin", "subquery", "immediate")
-                for sub in mapper.self_and_descendants
-                for relationship in sub.relationships
-            )
-        if found:
-            return True
-    return False
+    """True when mappings have relationships that are loaded with their class: not with records."""
+    if isinstance(statement, Select | CompoundSelect):
+        return facts_of(statement).loads_by_mapping
+    return loads_eagerly(_compat.mappers_of(statement))
 
 
 def _scalars(cls: Any, statement: Any, result: Any) -> Any:
@@ -178,8 +169,9 @@ class _Fillers:
             for entity in (_compat.entities_of(self.state) if self.state is not None else ())
             if isinstance(entity, _compat.MapperEntity) and entity.mapper.polymorphic_map
         ]
-        self.recent: dict[Any, tuple[Any, tuple[Any, ...], Fill]] = {}
-        self.by_shape: dict[Any, Fill] = {}
+        self.recent: BoundedCache[Any, tuple[Any, tuple[Any, ...], Fill]]
+        self.recent = BoundedCache(_FILLERS_PER_STATEMENT)
+        self.by_shape: BoundedCache[Any, Fill] = BoundedCache(_FILLERS_PER_STATEMENT)
 
     def find(self, result: CursorResult[Any], cls: Any, validate: bool) -> Fill:
         """The function for a class and the columns of a result, which SQLAlchemy mostly caches."""
@@ -196,9 +188,6 @@ class _Fillers:
         if fill is None:
             offers = _offers(result.context.compiled, self.state, metadata, raw, sentinels)
             fill = filler(match(cls, offers, validate), offers.width)
-            if len(self.by_shape) >= _FILLERS_PER_STATEMENT:
-                self.by_shape.clear()
-                self.recent.clear()
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill
@@ -217,7 +206,7 @@ def _offers(
 
 # ---------------------------------------------------------------- before the statement runs
 
-_fits: dict[Any, None] = {}
+_fits: BoundedCache[Any, None] = BoundedCache(_KNOWN_FITS)
 
 
 def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) -> None:
@@ -241,8 +230,6 @@ def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) ->
         if offers is not None:
             match(cls, offers, validate)
         if key is not None:
-            if len(_fits) >= _KNOWN_FITS:
-                _fits.clear()
             _fits[fit] = None
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import (
 )
 
 from naked_sqla import _compat
+from naked_sqla._cache import BoundedCache
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.pages.expressions import (
     columns_of,
@@ -115,15 +116,12 @@ def ordered(statement: Any) -> Ordered:
         return replace(known, select=statement.order_by(None))
     found = _taken_apart(statement)
     if key is not None and all(is_fixed(key.expression) for key in found.keys):
-        if len(_known) >= _REMEMBERED:
-            _known.clear()
         _known[key] = replace(found, select=None)
     return found
 
 
-_REMEMBERED = 500
 # orders that are the same in each statement of one cache key: of plain tables, without values
-_known: dict[Any, Ordered] = {}
+_known: BoundedCache[Any, Ordered] = BoundedCache(500)
 
 
 def _taken_apart(statement: Any) -> Ordered:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.sql import ClauseElement
 
 from naked_sqla import _compat
+from naked_sqla._cache import BoundedCache
 from naked_sqla.exception import InvalidBind
 from naked_sqla.om.sessions import calls
 from naked_sqla.om.sessions.belonging import (
@@ -20,8 +21,6 @@ from naked_sqla.om.sessions.belonging import (
     of_paths,
     refuse_several,
 )
-
-_REMEMBERED = 1000
 
 # Where the functions of ``_calls`` that run a statement have it, and its execution options.
 _PLACES: dict[Callable[..., Any], tuple[int, int]] = {
@@ -48,7 +47,7 @@ class Routes:
 
     def __init__(self, keys: Collection[str]) -> None:
         self._keys = frozenset(keys)
-        self._remembered: dict[Any, Key] = {}
+        self._remembered: BoundedCache[Any, Key] = BoundedCache(1000)
 
     def of_call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], eager: bool
@@ -106,8 +105,6 @@ class Routes:
         eager_loads(subject, options, eager, found)
         key = self._one(found)
         if known is not None:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
             self._remembered[known] = key
         return key
 

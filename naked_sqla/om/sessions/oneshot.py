@@ -7,24 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import CompoundSelect, Select
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.elements import ColumnClause, TextClause
-from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
+from naked_sqla.om.facts import Facts, facts_of, keep, kept
 from naked_sqla.om.lookup import get_statement
-from naked_sqla.om.reads import only_reads
 from naked_sqla.om.sessions import calls, checks, page_calls, write_calls
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
-
-_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +55,6 @@ class _Kind:
 
 _PRELOAD = _Kind(reads=True, further=True, writes=False)
 _UNKNOWN = _Kind(reads=False, further=False, writes=True)
-
-_kinds: dict[Any, _Kind] = {}
 
 
 def plan(
@@ -121,11 +113,7 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
     if fn is calls.get or fn is calls.get_one:
         model, ident, options, _, with_for_update = args
         if not options and not with_for_update and isinstance(model, type):
-            found = _kinds.get((model, eager))
-            if found is None:
-                statement, _ = get_statement(model, ident)
-                found = _remember((model, eager), statement, eager)
-            return found
+            return _kind_of(kept(model) or keep(model, get_statement(model, ident)[0]), eager)
         statement, _ = get_statement(model, ident, options, with_for_update)
     elif fn is calls.into:
         # Rows into other classes never lead to further statements.
@@ -136,10 +124,7 @@ def _kind(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
         statement = args[0]
     if not isinstance(statement, Select | CompoundSelect):
         return _UNKNOWN
-    key = _compat.cache_key_of(statement)
-    if key is None:
-        return _kind_of(statement, eager)
-    return _kinds.get((key, eager)) or _remember((key, eager), statement, eager)
+    return _kind_of(facts_of(statement), eager)
 
 
 def _kind_of_page(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) -> _Kind:
@@ -148,61 +133,15 @@ def _kind_of_page(fn: Callable[..., Any], args: tuple[Any, ...], eager: bool) ->
     if not isinstance(statement, Select | CompoundSelect):
         # refused by what is called next, and not run
         return _PRELOAD
-    key = _compat.cache_key_of(statement)
-    found = _kinds.get((key, eager, fn))
-    if found is None:
-        found = _kind_of(statement, eager)
-        if fn is page_calls.paginate or page_calls.several(statement):
-            locks = any(map(_compat.locks, visitors.iterate(statement)))
-            found = replace(found, further=True, steady=not locks)
-        if key is not None:
-            if len(_kinds) >= _REMEMBERED:
-                _kinds.clear()
-            _kinds[key, eager, fn] = found
+    facts = facts_of(statement)
+    found = _kind_of(facts, eager)
+    if fn is page_calls.paginate or page_calls.several(statement):
+        return replace(found, further=True, steady=not facts.locks)
     return found
 
 
-def _remember(key: Any, statement: Any, eager: bool) -> _Kind:
-    if len(_kinds) >= _REMEMBERED:
-        _kinds.clear()
-    found = _kinds[key] = _kind_of(statement, eager)
-    return found
-
-
-def _kind_of(statement: Any, eager: bool) -> _Kind:
-    reads = only_reads(statement)
-    further = _compat.may_load_further(statement) or (
-        eager and any(map(_loads_eagerly, _compat.mappers_in(statement)))
-    )
-    return _Kind(reads, further, writes=not reads and _may_write(statement))
-
-
-def _loads_eagerly(mapper: Any) -> bool:
-    """True when the mapping asks for further statements, or may."""
-    return any(
-        sub.polymorphic_load == "selectin"
-        or any(
-            prop.lazy in ("selectin", "subquery", "immediate", "joined", False)
-            for prop in sub.relationships
-        )
-        for sub in mapper.self_and_descendants
-    )
-
-
-def _may_write(statement: Any) -> bool:
-    """False for a SELECT that locks, or calls functions that SQLAlchemy knows to compute only."""
-    parts = [statement]
-    for mapper in _compat.mappers_in(statement):
-        for sub in mapper.self_and_descendants:
-            parts += (prop.columns[0] for prop in sub.column_attrs)
-    return any(
-        isinstance(element, TextClause | UpdateBase)
-        or (isinstance(element, ColumnClause) and element.is_literal and element.name != "*")
-        or (isinstance(element, FunctionElement) and not _compat.computes_only(element))
-        or type(element).__module__.partition(".")[0] != "sqlalchemy"
-        for part in parts
-        for element in visitors.iterate(part)
-    )
+def _kind_of(facts: Facts, eager: bool) -> _Kind:
+    return _Kind(facts.only_reads, facts.loads_further(eager), facts.may_write)
 
 
 def _refuse(fn: Callable[..., Any]) -> NoReturn:

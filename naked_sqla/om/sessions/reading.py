@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from sqlalchemy import CompoundSelect, Select, TextClause
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.schema import ExecutableDDLElement
-from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TextualSelect
 
 from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
+from naked_sqla.om.facts import facts_of
 from naked_sqla.om.sessions import calls, page_calls
 from naked_sqla.om.sessions.work import Work
 
@@ -33,9 +33,6 @@ _WRITING = re.compile(
     r"|merge\s+into|query_only)\b",
     re.IGNORECASE,
 )
-
-_REMEMBERED = 1000
-_remembered: dict[Any, bool] = {}
 
 
 class ReadingWork(Work):
@@ -65,7 +62,7 @@ def refuse_writes(fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
 def writes(statement: Any) -> bool:
     """True for a statement that can be seen to write; functions are left to the database."""
     if isinstance(statement, Select | CompoundSelect):
-        return _select_writes(statement)
+        return facts_of(statement).has_dml
     if isinstance(statement, UpdateBase | ExecutableDDLElement | DatabaseSequence):
         return True
     if isinstance(statement, TextClause):
@@ -74,19 +71,6 @@ def writes(statement: Any) -> bool:
         return writes(statement.element)
     inner = _compat.inner_statement(statement)
     return inner is not None and writes(inner)
-
-
-def _select_writes(statement: Any) -> bool:
-    """True when a CTE of it is an INSERT, UPDATE or DELETE."""
-    key = _compat.cache_key_of(statement)
-    found = None if key is None else _remembered.get(key)
-    if found is None:
-        found = any(isinstance(part, UpdateBase) for part in visitors.iterate(statement))
-        if key is not None:
-            if len(_remembered) >= _REMEMBERED:
-                _remembered.clear()
-            _remembered[key] = found
-    return found
 
 
 def _text_writes(sql: str) -> bool:
