@@ -25,8 +25,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, composite, mapped_c
 
 from naked_sqla import InvalidStatement, UnknownAttribute
 from naked_sqla.om import statement as statements
+from naked_sqla.om.write import objects as writing
 
-from ._writing import outcome
+from ._writing import instance_of, outcome
 from .models.columns import Point
 from .oracle import Oracle, oracle
 
@@ -321,11 +322,86 @@ def test_dictionaries_that_make_what_they_lack(crossed: Oracle) -> None:
     assert value is None, value
 
 
+@pytest.mark.parametrize("single", [False, True])
+@example(rows=[{"which": 1, "c": None}, {"which": 2, "c": "p"}, {"which": 9, "c": None, "d": None}])
+@quick
+@given(
+    rows=st.lists(
+        st.builds(
+            lambda key, row: {"which": key, **row},
+            st.integers(1, 7),
+            st.fixed_dictionaries({}, optional={**_loose, **_ours}),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_upsert(crossed: Oracle, single: bool, rows: list[dict[str, Any]]) -> None:
+    """None is the default of a new row, and NULL in one that is there, as in ``merge()``."""
+    params = [{("key" if k == "which" else k): v for k, v in row.items()} for row in rows]
+
+    def expected() -> list[dict[str, Any]]:
+        now = {n: inserted({"key": n, "a": "A", "b": "B", "x": 7, "c": "c"}) for n in range(1, 5)}
+        for key, row in zip([row["which"] for row in rows], params, strict=True):
+            said = {k: v for k, v in row.items() if k != "key"}
+            new = updated(now[key], said) if key in now and said else now.get(key)
+            now[key] = inserted(row) if new is None else new
+        return [now[key] for key in sorted(now)]
+
+    def work(conn: Connection) -> None:
+        _stored_rows(conn)
+        if single:
+            for row in params:
+                writing.upsert(conn, row, model=Crossed)
+            return
+        found = writing.upsert_all(conn, params, model=Crossed)
+        assert [obj.key for obj in found] == [row["which"] for row in rows]
+
+    checked(crossed, expected, work)
+
+
+@quick
+@given(
+    rows=st.lists(
+        st.builds(
+            lambda key, row: {"key": key, **row},
+            st.integers(1, 7),
+            st.fixed_dictionaries({}, optional=_plain),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_upsert_as_merge_does(crossed: Oracle, rows: list[dict[str, Any]]) -> None:
+    def stored(conn: Connection) -> list[dict[str, Any]]:
+        # merge() sets what onupdate says only where something changes
+        return [{k: v for k, v in row.items() if k != "h"} for row in rows_of(conn)]
+
+    rows = [{k: v for k, v in row.items() if k != "h"} for row in rows]
+
+    def theirs(conn: Connection) -> Any:
+        _stored_rows(conn)
+        for row in rows:
+            with Session(conn) as session:
+                session.merge(instance_of(Crossed, row))
+                session.flush()
+        return stored(conn)
+
+    def ours(conn: Connection) -> Any:
+        _stored_rows(conn)
+        writing.upsert_all(conn, [instance_of(Crossed, row) for row in rows])
+        return stored(conn)
+
+    assert outcome(crossed, Crossed, theirs)[0] == outcome(crossed, Crossed, ours)[0]
+
+
 def test_two_values_for_a_column(crossed: Oracle) -> None:
     def work(conn: Connection) -> None:
         for row in ({"klass": "p", "class": "q"}, {"at": Point(1, 2), "y": 3}):
-            with pytest.raises(InvalidStatement, match="two values for the column"):
+            with pytest.raises(InvalidStatement, match="two values for"):
                 statements.execute(conn, insert(Crossed), [{"key": 1, **row}])
+            with pytest.raises(InvalidStatement, match="two values for"):
+                writing.insert_all(conn, [{"key": 1, **row}], model=Crossed)
         statements.execute(conn, insert(Crossed), [{"key": 1, "at": Point(1, 2), "y": 2}])
         with pytest.raises(InvalidStatement, match="Point"):
             statements.execute(conn, insert(Crossed), [{"key": 2, "at": "1,2"}])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import BindParameter
 
 from naked_sqla import _compat
-from naked_sqla.exception import InvalidStatement, UnknownAttribute
-from naked_sqla.om.write.tables import has_own_value, types_by_key
+from naked_sqla.exception import UnknownAttribute
+from naked_sqla.om.write.tables import add_parts, has_own_value, types_by_key
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -169,13 +169,7 @@ class Names:
         for row, said in zip(rows, given, strict=True):
             for key, column in columns.items():
                 parts = composites[key](said[key]) if column is None else {column: said[key]}
-                for name, value in parts.items():
-                    other = row.setdefault(name, value)
-                    if other is not value and (other == value) is not True:
-                        raise InvalidStatement(
-                            f"{self._described} is given two values for the column {name!r}: "
-                            f"{key!r} says {value!r}, another key {other!r}. Give one of them."
-                        )
+                add_parts(row, key, parts, self._described)
 
     def _column_of(self, key: str) -> str | None:
         """The column key, or bind name, that a key stands for; None for a composite."""

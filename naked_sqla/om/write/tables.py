@@ -17,7 +17,7 @@ from sqlalchemy import ClauseElement, tuple_
 from sqlalchemy.schema import Column
 
 from naked_sqla import _compat
-from naked_sqla.exception import UnknownAttribute
+from naked_sqla.exception import InvalidStatement, UnknownAttribute
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -26,6 +26,7 @@ __all__ = (
     "Part",
     "Rows",
     "Written",
+    "add_parts",
     "among",
     "has_expressions",
     "has_own_value",
@@ -192,14 +193,12 @@ class Written:
         values: dict[str, Any] = {}
         for key, value in row.items():
             prop = self._composites.get(key)
-            if prop is None:
-                values[self.attribute(key)] = value
+            if prop is not None:
+                add_parts(values, key, _parts(prop, value), self.name)
                 continue
-            keys = _compat.composite_keys(prop)
-            parts = [None] * len(keys)
-            if value is not None:
-                parts = list(_compat.composite_values(prop, value))
-            values.update(zip(keys, parts, strict=True))
+            name = self.attribute(key)
+            if values.setdefault(name, value) is not value:
+                add_parts(values, key, {name: value}, self.name)
         return values
 
     def composite(self, key: str) -> Any:
@@ -229,6 +228,27 @@ class Written:
         if close:
             raise UnknownAttribute(f"{fact} Did you mean {close[0]!r}?")
         raise UnknownAttribute(f"{fact} It has: {', '.join(known)}.")
+
+
+def _parts(prop: Any, value: Any) -> dict[str, Any]:
+    """The attributes of a composite value."""
+    keys = _compat.composite_keys(prop)
+    parts = [None] * len(keys) if value is None else _compat.composite_values(prop, value)
+    return dict(zip(keys, parts, strict=True))
+
+
+def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str) -> None:
+    """Add what a key of a caller's dictionary says.
+
+    :raises InvalidStatement: another key has said something else.
+    """
+    for part, value in parts.items():
+        other = row.setdefault(part, value)
+        if other is not value and (other == value) is not True:
+            raise InvalidStatement(
+                f"{name} is given two values for {part!r}: {key!r} says {value!r}, another key "
+                f"{other!r}. Give one of them."
+            )
 
 
 def among(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, null, select
 from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla import _compat
@@ -15,7 +16,7 @@ from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.changing import next_version
 from naked_sqla.om.write.inserting import insert_objects
 from naked_sqla.om.write.names import names_of_attributes
-from naked_sqla.om.write.tables import Written, among, has_expressions, runs
+from naked_sqla.om.write.tables import Rows, Written, among, has_expressions, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -118,11 +119,7 @@ class Upsert:
 
     def _alone(self, row: _Row) -> Any:
         """Upsert a row of which the key does not tell which of several it is."""
-        ((expressions, (given,)),) = runs([self._values(row)])
-        statement = self._statement([*given, *expressions])
-        if expressions:
-            columns = self.part.table.columns
-            statement = statement.values({columns[k]: v for k, v in expressions.items()})
+        (((statement, (given,))),) = self._statements([row])
         found = self._loaded(statement, given)
         key = tuple(map(row.get, self.on))
         if not found and not any(value is None for value in key):
@@ -139,13 +136,7 @@ class Upsert:
 
     def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
         found: dict[_Key, Any] = {}
-        params = [self._values(row) for row in rows.values()]
-        for expressions, group in runs(params):
-            given = [*group[0], *expressions]
-            statement = self._statement(given)
-            if expressions:
-                columns = self.part.table.columns
-                statement = statement.values({columns[k]: v for k, v in expressions.items()})
+        for statement, group in self._statements(rows.values()):
             for obj in self._loaded(statement, group):
                 found[self._key(obj)] = obj
         for look in (self._stored, self._one_by_one):
@@ -166,14 +157,20 @@ class Upsert:
             f"does not ask which row is which."
         )
 
-    def _values(self, row: _Row) -> dict[str, Any]:
-        """What the INSERT says: NULL where the row says None, unless that would make a key."""
-        values = self.part.values(row)
-        for key in self._updated(row):
-            name = self.part.names[key]
-            if name not in values and key in row:
-                values[name] = row[key]
-        return values
+    def _statements(self, rows: Iterable[_Row]) -> Iterator[tuple[Any, Rows]]:
+        """The statements that upsert some rows."""
+        for nulls, group in groupby(rows, key=self._nulls):
+            for expressions, values in runs(map(self.part.values, group)):
+                statement = self._statement([*values[0], *expressions], nulls)
+                if expressions:
+                    columns = self.part.table.columns
+                    statement = statement.values({columns[k]: v for k, v in expressions.items()})
+                yield statement, values
+
+    def _nulls(self, row: _Row) -> list[str]:
+        """The attributes whose None is the default of a new row, and NULL in one that is there."""
+        omitted = self.part.omitted
+        return [k for k in self._updated(row) if k in omitted and k in row and row[k] is None]
 
     def _updated(self, row: Iterable[str]) -> list[str]:
         fixed = {*self.on, *self.written.keys, self.written.version}
@@ -181,18 +178,19 @@ class Upsert:
         wanted = row if self.chosen is None else self.chosen
         return [key for key in wanted if key in self.part.columns and key not in fixed]
 
-    def _statement(self, given: Sequence[str]) -> Any:
+    def _statement(self, given: Sequence[str], nulls: Sequence[str]) -> Any:
         table, model = self.part.table, self.written.mapper.class_
         statement = self.insert
         attributes = {name: key for key, name in self.part.names.items()}
         keys = [attributes[name] for name in given]
-        updated = self._updated(keys)
+        updated = [key for key in self._updated(keys) if key not in nulls]
         on = [self.part.columns[key] for key in self.on]
-        if not updated:
+        if not updated and not nulls:
             statement = statement.on_conflict_do_nothing(index_elements=on)
         else:
             columns = [self.part.columns[key] for key in updated]
             changes = {column.key: statement.excluded[column.key] for column in columns}
+            changes |= {self.part.names[key]: null() for key in nulls}
             for column in table.columns:
                 if column.onupdate is not None and column.key not in changes:
                     changes.update(self._onupdate(column))
