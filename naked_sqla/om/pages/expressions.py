@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import datetime as dt
+import math
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BinaryExpression, BindParameter, Case, Cast, Label, Over, Table, type_coerce
+from sqlalchemy import (
+    BinaryExpression,
+    BindParameter,
+    Boolean,
+    Case,
+    Cast,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Interval,
+    Label,
+    LargeBinary,
+    Numeric,
+    Over,
+    String,
+    Table,
+    Time,
+    TryCast,
+    Uuid,
+    type_coerce,
+)
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import (
     BooleanClauseList,
     CollationClause,
     ColumnClause,
+    ExpressionClauseList,
     Grouping,
     TypeCoerce,
     UnaryExpression,
@@ -22,6 +48,8 @@ from sqlalchemy.types import NullType
 __all__ = (
     "columns_of",
     "conjuncts",
+    "has_aggregate",
+    "has_grouping_sets",
     "has_window",
     "is_fixed",
     "is_opaque",
@@ -30,38 +58,37 @@ __all__ = (
     "unwrapped",
 )
 
-# functions that are NULL only for NULL
-_STRICT = frozenset(
-    {
-        "abs",
-        "ceil",
-        "ceiling",
-        "char_length",
-        "concat",
-        "date_trunc",
-        "floor",
-        "length",
-        "lower",
-        "ltrim",
-        "round",
-        "rtrim",
-        "trim",
-        "upper",
-    }
+# What is NULL only for NULL, on every database.  Not among them: arithmetic (SQLite has no NaN, and
+# gives NULL for inf - inf and x / 0), ceil and floor (NULL for text, on SQLite).
+_STRICT = frozenset({"char_length", "concat", "date_trunc", "length", "round"})
+_STRICT_FOR: dict[str, tuple[type, ...]] = {
+    "abs": (Float, Integer, Numeric),
+    # of a range without an end they are NULL
+    **dict.fromkeys(("lower", "ltrim", "rtrim", "trim", "upper"), (String,)),
+}
+_COMPARISONS = frozenset(
+    {operators.eq, operators.ge, operators.gt, operators.le, operators.lt, operators.ne}
 )
-_STRICT_OPERATORS = frozenset(
-    {
-        operators.add,
-        operators.concat_op,
-        operators.eq,
-        operators.ge,
-        operators.gt,
-        operators.le,
-        operators.lt,
-        operators.mul,
-        operators.ne,
-        operators.sub,
-    }
+# types without a value that a cast makes NULL, as it makes JSON null
+_PLAIN = (
+    Boolean,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Time,
+    Uuid,
+)
+# types that a cast to them gives a value of, or raises: MySQL gives NULL for what is no date
+_TOTAL = (Boolean, Float, Integer, Numeric, String)
+
+_GROUPING = frozenset({"cube", "grouping_sets", "rollup"})
+_AGGREGATES = frozenset(
+    {"array_agg", "avg", "count", "group_concat", "max", "min", "string_agg", "sum", "total"}
 )
 
 
@@ -133,9 +160,11 @@ def never_null(expression: Any, column_never_null: Callable[[Any], bool]) -> boo
         if isinstance(element, ColumnClause):
             return column_never_null(element)
         if isinstance(element, BindParameter):
-            return element.effective_value is not None
-        if isinstance(element, Cast | TypeCoerce):
+            return _is_value(element)
+        if isinstance(element, TypeCoerce):
             return known(element.clause)
+        if isinstance(element, Cast):
+            return _is_total(element) and known(element.clause)
         if isinstance(element, FunctionElement):
             return _function_is_known(element, known)
         if isinstance(element, Case):
@@ -145,25 +174,78 @@ def never_null(expression: Any, column_never_null: Callable[[Any], bool]) -> boo
         if isinstance(element, UnaryExpression):
             return element.operator is operators.neg and known(element.element)
         if isinstance(element, BinaryExpression):
-            if element.operator in (operators.is_, operators.is_not):
-                return True
-            if isinstance(element.right, CollationClause):
-                return known(element.left)
-            strict = element.operator in _STRICT_OPERATORS
-            return strict and known(element.left) and known(element.right)
+            return _binary_is_known(element, known)
+        if isinstance(element, ExpressionClauseList):
+            return element.operator is operators.concat_op and all(map(known, element.clauses))
         return False
 
     return known(expression)
 
 
+def _is_value(parameter: Any) -> bool:
+    """True for a parameter that no type, and no driver, makes a NULL of."""
+    value = parameter.effective_value
+    if isinstance(value, float | Decimal):
+        # SQLite stores NaN as NULL
+        return math.isfinite(value)
+    plain = isinstance(value, int | str | bytes | dt.date | dt.time | dt.timedelta | uuid.UUID)
+    return plain and isinstance(parameter.type, (*_PLAIN, NullType))
+
+
+def _is_total(cast: Cast[Any]) -> bool:
+    """True for a cast that gives a value for each value."""
+    plain = isinstance(cast.type, _TOTAL) and isinstance(cast.clause.type, _PLAIN)
+    return plain and not isinstance(cast, TryCast)
+
+
+def _binary_is_known(expression: Any, known: Callable[[Any], bool]) -> bool:
+    operator = expression.operator
+    if operator in (operators.is_, operators.is_not):
+        return True
+    if isinstance(expression.right, CollationClause):
+        return known(expression.left)
+    strict = operator in _COMPARISONS or operator is operators.concat_op
+    return strict and known(expression.left) and known(expression.right)
+
+
 def _function_is_known(function: Any, known: Callable[[Any], bool]) -> bool:
-    name = str(getattr(function, "name", "")).lower()
+    name = _name(function)
     arguments = list(getattr(function, "clauses", ()))
+    if not name:
+        return False
     if name == "count":
         return True
     if name == "coalesce":
         return any(map(known, arguments))
-    return name in _STRICT and bool(arguments) and all(map(known, arguments))
+    kinds = _STRICT_FOR.get(name, (object,) if name in _STRICT else ())
+    return bool(arguments) and all(
+        isinstance(argument.type, kinds) and known(argument) for argument in arguments
+    )
+
+
+def _name(function: Any) -> str:
+    """The name of a function of the database; empty for one in a schema, which may do anything."""
+    if getattr(function, "packagenames", ()):
+        return ""
+    return str(getattr(function, "name", "")).lower()
+
+
+def has_grouping_sets(clauses: Iterable[Any]) -> bool:
+    """True for a GROUP BY whose rows have NULLs for columns that they are not grouped by."""
+    return _calls(clauses, _GROUPING)
+
+
+def has_aggregate(expressions: Iterable[Any]) -> bool:
+    """True when one of the expressions is known to be an aggregate."""
+    return _calls(expressions, _AGGREGATES)
+
+
+def _calls(expressions: Iterable[Any], names: frozenset[str]) -> bool:
+    return any(
+        isinstance(part, FunctionElement) and _name(part) in names
+        for expression in expressions
+        for part in parts(expression)
+    )
 
 
 def raw(expression: Any) -> Any:

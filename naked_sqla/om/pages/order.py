@@ -19,6 +19,7 @@ from naked_sqla._cache import BoundedCache
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.pages.expressions import (
     columns_of,
+    has_grouping_sets,
     has_window,
     is_fixed,
     is_opaque,
@@ -131,6 +132,8 @@ def _taken_apart(statement: Any) -> Ordered:
         refuse("DISTINCT ON", "which row it keeps depends on the page")
     if _compat.is_extended(statement):
         refuse("a clause from ext()", "what it does to the rows is not known")
+    if has_grouping_sets(_compat.group_by_of(statement)):
+        refuse("GROUP BY ROLLUP, CUBE or GROUPING SETS", "nothing tells totals and groups apart")
     keys = [_key(element, statement) for element in _elements(statement)]
     selected = _compat.selected_columns(statement)
     if any(map(has_window, [*selected, *(key.expression for key in keys)])):

@@ -73,5 +73,6 @@ def refuse_source(source: Any) -> NoReturn:
 def name_of(source: Any) -> str:
     """What a table or subquery is called in a message."""
     name = source if isinstance(source, str) else str(getattr(source, "name", "a subquery"))
-    # an anonymous alias
-    return name[2:-2].partition(" ")[2] if name.startswith("%(") else name
+    # of an anonymous alias; "anon" for a subquery
+    shown = name[2:-2].partition(" ")[2] if name.startswith("%(") else name
+    return "a subquery" if shown == "anon" else shown

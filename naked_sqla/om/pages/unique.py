@@ -6,7 +6,7 @@ of its own key adds no row, so that its key is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from naked_sqla import _compat
 from naked_sqla.om.pages.expressions import (
     columns_of,
     conjuncts,
+    has_aggregate,
+    has_grouping_sets,
     is_opaque,
     never_null,
     unwrapped,
@@ -196,11 +198,20 @@ def _never_null_in(source: Any, column: Any) -> bool:
     inner = _inner(source)
     if isinstance(inner, Select):
         selected = _compat.selected_columns(inner)
+        if _adds_nulls(inner, selected):
+            return False
         for position, other in enumerate(source.c):
             if hash(other) == hash(column) and position < len(selected):
                 return Sources.of(inner).never_null(selected[position])
         return False
     return isinstance(inner, Table) and not getattr(column, "nullable", True)
+
+
+def _adds_nulls(select: Any, selected: Iterable[Any]) -> bool:
+    """True for a SELECT that has NULLs for columns without any."""
+    groups = _compat.group_by_of(select)
+    # SQLite has a row for an aggregate of nothing, and NULLs beside it
+    return has_grouping_sets(groups) if groups else has_aggregate(selected)
 
 
 def _inner(source: Any) -> Any:
