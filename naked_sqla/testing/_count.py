@@ -17,13 +17,13 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .. import _compat
+from ..backends.base import Backend
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
-from ..om.sessions.work import Work
 
 _HERE = str(Path(__file__).resolve().parent.parent) + os.sep
 # Where the library sends its own BEGIN, and asks whether a transaction still lives.
-_OWN = Work.once.__code__.co_filename
+_OWN = str(Path(Backend.begin_now.__code__.co_filename).parent) + os.sep
 _SQLALCHEMY = str(Path(sqlalchemy.__file__).resolve().parent) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE = (sysconfig.get_paths()["purelib"] + os.sep, sysconfig.get_paths()["platlib"] + os.sep)
@@ -163,7 +163,7 @@ def _is_own(frames: list[FrameType], context: Any) -> bool:
     for frame in frames:
         name = frame.f_code.co_filename
         if name != __file__ and not name.startswith(_SQLALCHEMY):
-            return name == _OWN
+            return name.startswith(_OWN)
     return False
 
 
