@@ -7,6 +7,7 @@ the one to mend, and ``tests/test_public.py`` says which name is gone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -708,6 +709,12 @@ def collection_appender(collection: Any) -> Callable[[Any], Any]:
     return lambda item: append(item, _sa_initiator=False)
 
 
+def collection_adapter(collection: Any) -> Iterable[Any] | None:
+    """What gives the objects of an instrumented collection, whatever its class; None for others."""
+    adapter: Iterable[Any] | None = getattr(collection, "_sa_adapter", None)
+    return adapter
+
+
 def collection_factory(prop: Any) -> Callable[[], Any]:
     """What makes an empty collection of a relationship: list, set, dict, or the declared class."""
     factory: Callable[[], Any] = prop.parent.class_manager[prop.key].impl.collection_factory
@@ -1278,6 +1285,20 @@ def quoted(name: str) -> str:
 
 # Where an instance of the ORM keeps its state, in its own __dict__.
 INSTANCE_STATE = "_sa_instance_state"
+
+
+def relationship_being_set() -> Any:
+    """The relationship that is just taking an object, whose state SQLAlchemy asks for, or None.
+
+    To be called by what answers for the state.  SQLAlchemy says in no other way which relationship
+    it is: the variables of the function that keeps both sides alike are where it is found.
+    """
+    frame = sys._getframe(1).f_back
+    if frame is None or not frame.f_code.co_name.startswith("emit_backref_from_"):
+        return None
+    state, initiator = frame.f_locals.get("state"), frame.f_locals.get("initiator")
+    mapper, key = getattr(state, "mapper", None), getattr(initiator, "key", None)
+    return None if mapper is None or key is None else mapper.relationships.get(key)
 
 
 def fire_mutable_load(instance: Any) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import ColumnProperty, CompositeProperty, RelationshipProper
 
 from naked_sqla import _compat
 from naked_sqla.exception import NotLoadedError
+from naked_sqla.om.foreign import foreign_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import MapperProperty
@@ -79,12 +80,15 @@ class Untracked:
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         # an AttributeError, since that is how SQLAlchemy finds out that an object is not tracked
-        name = self._model.__name__
+        fact = f"this {self._model.__name__} was loaded by naked_sqla and is not tracked"
+        prop = _compat.relationship_being_set()
+        if prop is not None:
+            foreign = foreign_of(prop)
+            raise AttributeError(f"{fact}, so {foreign.name} can't take it. {foreign.advice}")
         raise AttributeError(
-            f"this {name} was loaded by naked_sqla and is not tracked, so it can't be put into a "
-            f"session, nor into a relationship of an object that is constructed, nor be compared "
-            f"with != to a relationship. Use its key: parent_id=parent.id, Child.parent_id != "
-            f"parent.id."
+            f"{fact}, so it can't be put into a session, nor into a relationship of an object that "
+            f"is constructed, nor be compared with != to a relationship. Use its key: "
+            f"parent_id=parent.id, Child.parent_id != parent.id."
         )
 
 

@@ -17,8 +17,9 @@ All functions take a synchronous ``Connection`` first (in an async session: with
 
 Objects are instances of mapped classes (constructed, or loaded by this library or an ORM session),
 or dictionaries, dataclasses, attrs classes, named tuples and pydantic models, for which ``model``
-says the mapped class.  Column attributes are written; relationships are not, loaded or not.  The
-caller's objects stay as they are; what comes back are new naked objects, without relationships.
+says the mapped class.  Column attributes are written, with the foreign keys that a many-to-one
+says; a relationship that a row can't hold raises.  The caller's objects stay as they are; what
+comes back are new naked objects, without relationships.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def update_all(
 
 def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
     written = reader.written
-    row = reader.said(obj)
+    row = reader.named(obj) if fields else reader.said(obj)
     fixed = written.key_attributes()
     if not fields:
         values = {k: v for k, v in row.items() if k not in fixed and k != written.version}
@@ -302,7 +303,7 @@ def delete(
         )
     else:
         reader = reader_of(type(target), model, "delete")
-        written, row = reader.written, reader.said(target)
+        written, row = reader.written, reader.key(target)
     return delete_rows(conn, written, [row], missing_ok) == 1
 
 
@@ -316,7 +317,7 @@ def delete_all(
     :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
     """
     read = [
-        (reader.written, [reader.said(obj) for obj in same])
+        (reader.written, [reader.key(obj) for obj in same])
         for reader, same in grouped(objs, model, "delete_all")
     ]
     return sum(delete_rows(conn, written, rows, missing_ok) for written, rows in read)

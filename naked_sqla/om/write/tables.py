@@ -18,6 +18,7 @@ from sqlalchemy.schema import Column
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.om.foreign import foreign_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -119,6 +120,7 @@ class Written:
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
     :ivar computed: those that the database computes (``Computed``): no part of what an object says.
+    :ivar related: its relationships, which :mod:`naked_sqla.om.write.related` finds and keeps here.
     """
 
     __slots__ = (
@@ -130,11 +132,13 @@ class Written:
         "mapper",
         "name",
         "parts",
+        "related",
         "version",
     )
 
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.mapper = mapper
+        self.related: Any = None
         self.name: str = mapper.class_.__name__
         self.parts = tuple(Part(mapper, *found) for found in _compat.written_tables(mapper))
         self.keys = tuple(str(_compat.attribute_of(mapper, c)) for c in mapper.primary_key)
@@ -218,7 +222,13 @@ class Written:
         return tuple(map(row.get, self.keys))
 
     def refuse(self, key: Any) -> NoReturn:
-        """Raise ``UnknownAttribute`` for a name that nothing has."""
+        """Raise ``UnknownAttribute`` for a name that is no column."""
+        prop = self.mapper.relationships.get(key) if isinstance(key, str) else None
+        if prop is not None:
+            raise UnknownAttribute(
+                f"{self.name} has no attribute {key!r} that could be stored: it is a relationship. "
+                f"{foreign_of(prop).advice}"
+            )
         # imported here, since it takes as long to import as all of this library
         from difflib import get_close_matches
 

@@ -17,6 +17,7 @@ from naked_sqla.om.write.arrays import update_by_arrays
 from naked_sqla.om.write.changing import raise_unmatched
 from naked_sqla.om.write.keys import criteria_for
 from naked_sqla.om.write.names import names_of_attributes
+from naked_sqla.om.write.related import related_of
 from naked_sqla.om.write.tables import Written, has_expressions
 from naked_sqla.om.write.values import written_class
 
@@ -104,11 +105,8 @@ def _chosen(
     written = written_class(naked.model)
     if len(written.parts) > 1 or written.version is not None:
         return None
-    if not fields and written.columns.keys() - set(naked.loaded):
-        # a value may have been set that no statement has loaded
-        of, known = naked.variables, written.columns.keys()
-        if any(not known.isdisjoint(of(obj)) for obj in objs):
-            return None
+    if not fields and not _says_no_more(written, naked, objs):
+        return None
     names = names_of_attributes(written, fields) if fields else naked.loaded
     fixed = written.key_attributes()
     fixed |= written.computed
@@ -116,6 +114,28 @@ def _chosen(
     if not kept or (fields and len(kept) != len(fields)):
         return None
     return (written, kept) if {*written.keys, *kept} <= set(naked.loaded) else None
+
+
+def _says_no_more(written: Written, naked: Any, objs: Sequence[Any]) -> bool:
+    """True when the columns that were loaded are all that the objects say.
+
+    :raises InvalidStatement: for a relationship that the rows can't hold.
+    """
+    related = related_of(written)
+    if related is None and written.columns.keys() <= set(naked.loaded):
+        return True
+    # a value may have been set that no statement has loaded
+    others = any(map(naked.variables, objs))
+    if others and any(not written.columns.keys().isdisjoint(naked.variables(o)) for o in objs):
+        return False
+    if related is None or (not others and related.keys.isdisjoint(naked.loaded)):
+        return True
+    columns = dict.fromkeys(written.columns)
+    for values in map(vars, objs):
+        row = {key: value for key, value in values.items() if key in columns}
+        if related.completed("update_all", row, values, "loaded") is not row:
+            return False
+    return True
 
 
 def _lock(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from typing import Any, NoReturn
 
@@ -11,11 +12,13 @@ from sqlalchemy import inspect
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.om.write.related import Origin, related_of
 from naked_sqla.om.write.tables import Written, written_of
 
 __all__ = ("Reader", "grouped", "listed", "read_all", "reader_of", "written_class")
 
 _Values = Mapping[str, Any]
+_Read = Callable[[Any], _Values]
 
 
 def written_class(model: Any) -> Written:
@@ -37,24 +40,31 @@ def written_class(model: Any) -> Written:
 
 
 class Reader:
-    """Reads the objects of one class.
+    """Reads the objects of one class: the column attributes that an object has a value for.
 
     :ivar written: how the mapped class is written.
-    :ivar read: gives the column attributes that an object has a value for.
+    :ivar read: all of them, with the foreign keys that relationships say; relationships that can't
+        be stored raise.
     :ivar said: the same, of those that somebody has said: for an UPDATE.
+    :ivar named: the same, where the caller has named what is stored: no relationship raises.
+    :ivar key: the same, without the relationships: for a DELETE.
     """
 
-    __slots__ = ("read", "said", "written")
+    __slots__ = ("key", "named", "read", "said", "written")
 
     def __init__(
         self,
         written: Written,
-        read: Callable[[Any], _Values],
-        said: Callable[[Any], _Values] | None = None,
+        read: _Read,
+        said: _Read | None = None,
+        named: _Read | None = None,
+        key: _Read | None = None,
     ) -> None:
         self.written = written
         self.read = read
         self.said = said or read
+        self.named = named or self.said
+        self.key = key or self.said
 
 
 def reader_of(kind: type, model: Any, what: str) -> Reader:
@@ -75,9 +85,7 @@ def reader_of(kind: type, model: Any, what: str) -> Reader:
                 f"out: an object of a mapped class is a row of that class."
             )
         written = written_class(found)
-        if naked is not None:
-            return Reader(written, lambda obj: _known(vars(obj), written))
-        return _instances(written)
+        return _instances(written, what) if naked is None else _loaded(written, what)
     read = _plain(kind)
     if read is None:
         _refuse(kind, what)
@@ -86,7 +94,7 @@ def reader_of(kind: type, model: Any, what: str) -> Reader:
             f"{what}() was given a {kind.__name__}, which does not tell the mapped class that it "
             f"is a row of. Write {what}(..., model=User)."
         )
-    return _others(written_class(model), kind, *read)
+    return _others(written_class(model), kind, what, *read)
 
 
 def _refuse(kind: type, what: str) -> NoReturn:
@@ -110,27 +118,56 @@ def _known(values: _Values, written: Written) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k in columns and k not in computed}
 
 
-def _instances(written: Written) -> Reader:
+def _loaded(written: Written, what: str) -> Reader:
+    """Objects that this library has loaded."""
+    related = related_of(written)
+
+    def key(obj: Any) -> _Values:
+        return _known(vars(obj), written)
+
+    def read(obj: Any, named: bool = False) -> _Values:
+        values = vars(obj)
+        row = _known(values, written)
+        if related is None or len(row) == len(values):
+            return row
+        return related.completed(what, row, values, "loaded", named)
+
+    return Reader(written, read, read, partial(read, named=True), key)
+
+
+def _instances(written: Written, what: str) -> Reader:
     """Instances that the application has constructed, or that an ORM session has loaded."""
     defaults = {
         key: value
         for part in written.parts
         for key, value in _compat.orm_defaults(written.mapper, part.table)
     }
-
     columns = frozenset(written.columns) - written.computed
+    related = related_of(written)
 
-    def said(obj: Any) -> _Values:
+    def said(obj: Any, named: bool = False) -> _Values:
         values: dict[str, Any] = obj.__dict__.copy()
-        values.pop(_compat.INSTANCE_STATE, None)
-        return values if columns.issuperset(values) else _known(values, written)
+        state = values.pop(_compat.INSTANCE_STATE, None)
+        if columns.issuperset(values):
+            return values
+        row = _known(values, written)
+        if related is None:
+            return row
+        for attribute in related.unread.intersection(values):
+            values[attribute] = state.attrs[attribute].history.added
+        origin: Origin = "loaded" if state is not None and state.has_identity else "made"
+        return related.completed(what, row, values, origin, named)
 
-    if not defaults:
-        return Reader(written, said)
-    return Reader(written, lambda obj: {**defaults, **said(obj)}, said)
+    def read(obj: Any) -> _Values:
+        return {**defaults, **said(obj)}
+
+    def key(obj: Any) -> _Values:
+        return _known(obj.__dict__, written)
+
+    return Reader(written, read if defaults else said, said, partial(said, named=True), key)
 
 
-_Plain = tuple[Callable[[Any], _Values], Callable[[Any], _Values]]
+_Plain = tuple[_Read, _Read]
 
 
 def _plain(kind: Any) -> _Plain | None:
@@ -164,13 +201,15 @@ def _itself(obj: Any) -> _Values:
 def _others(
     written: Written,
     kind: type,
-    read: Callable[[Any], _Values],
-    said: Callable[[Any], _Values],
+    what: str,
+    read: _Read,
+    said: _Read,
 ) -> Reader:
     if issubclass(kind, Mapping):
         return Reader(written, written.translate)
-    # what is related to a row, or computed from it, is no part of it
+    # what is mapped, but no column, is no part of the row
     left_out = written.mapper.attrs.keys()
+    related = related_of(written)
 
     def translated(values: _Values) -> _Values:
         try:
@@ -185,7 +224,18 @@ def _others(
         found = translated(values)
         return _known(found, written) if written.computed else found
 
-    return Reader(written, lambda obj: fitting(read(obj)), lambda obj: fitting(said(obj)))
+    def reading(get: _Read, named: bool = False) -> _Read:
+        def fill(obj: Any) -> _Values:
+            values = get(obj)
+            row = fitting(values)
+            return row if related is None else related.completed(what, row, values, "other", named)
+
+        return fill
+
+    def key(obj: Any) -> _Values:
+        return fitting(said(obj))
+
+    return Reader(written, reading(read), reading(said), reading(said, True), key)
 
 
 def listed(objs: Any, what: str) -> list[Any]:
