@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Engine, ForeignKey, UniqueConstraint, func, insert, null, select
+from sqlalchemy import Engine, ForeignKey, UniqueConstraint, create_engine, func, insert, null, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -108,6 +108,14 @@ async def db(engine: AsyncEngine) -> AsyncSessionFactory:
 def sync_db(sync_engine: Engine) -> SessionFactory:
     Base.metadata.create_all(sync_engine)
     return SessionFactory(sync_engine)
+
+
+@pytest.fixture
+def memory() -> Iterator[Engine]:
+    """A synchronous engine on a database in memory."""
+    engine = create_engine("sqlite://")
+    yield engine
+    engine.dispose()
 
 
 def caller(face: Any) -> Call:
@@ -261,31 +269,27 @@ def test_no_method_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_closed_sessions(db: AsyncSessionFactory, method: str) -> None:
+async def test_closed_sessions(db: AsyncSessionFactory, memory: Engine, method: str) -> None:
     args, kwargs = CALLS[method]
     async with db.begin() as session:
         await session.commit()
         with pytest.raises(InvalidSessionState, match=rf"^{method}\(\) on a closed session"):
             await caller(session)(method, *args, **kwargs)
-    with SessionFactory.begin(sync_factory()) as sync_session:
+    with SessionFactory(memory).begin() as sync_session:
         pass
     with pytest.raises(InvalidSessionState, match=rf"^{method}\(\) on a closed session"):
         await caller(sync_session)(method, *args, **kwargs)
     assert await names(db) == []
 
 
-def sync_factory(**options: Any) -> SessionFactory:
-    from sqlalchemy import create_engine
-
-    return SessionFactory(create_engine("sqlite://"), **options)
-
-
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_factory_that_does_not_commit(db: AsyncSessionFactory, method: str) -> None:
+async def test_a_factory_that_does_not_commit(
+    db: AsyncSessionFactory, memory: Engine, method: str
+) -> None:
     args, kwargs = CALLS[method]
     for factory in (
         AsyncSessionFactory(db.engine, auto_commit=False),
-        sync_factory(auto_commit=False),
+        SessionFactory(memory, auto_commit=False),
     ):
         with pytest.raises(InvalidSessionState, match=rf"^{method}\(\) of a factory with") as told:
             await caller(factory)(method, *args, **kwargs)
