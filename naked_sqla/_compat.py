@@ -1565,7 +1565,13 @@ def mappers_on(table: Any) -> list[Mapper[Any]]:
 
     There is no public way from a table to its classes.
     """
-    mappers = [mapper for registry in mapperlib._all_registries() for mapper in registry.mappers]
+    # registry.mappers fails where an AbstractConcreteBase is not configured yet
+    mappers = [
+        manager.mapper
+        for registry in mapperlib._all_registries()
+        for manager in registry._managers
+        if manager.is_mapped
+    ]
     found = [mapper for mapper in mappers if mapper.local_table == table]
     found = found or [mapper for mapper in mappers if table in mapper.tables]
     if found or table.info or table.metadata.info:
