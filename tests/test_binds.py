@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -747,3 +750,68 @@ def test_sync(sync_engine: Engine, sync_other: Engine, backend: str) -> None:
             session.execute(insert(Entry), {"text": "two", "before_id": 99})
     for engine in (sync_engine, sync_other):
         assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+NOT_CONFIGURED = """
+from sqlalchemy import Column, ForeignKey, Table, create_engine, insert, select
+from sqlalchemy.ext.declarative import AbstractConcreteBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from naked_sqla import SessionFactory
+
+class Base(DeclarativeBase):
+    pass
+
+class Animal(AbstractConcreteBase, Base):
+    pass
+
+class Dog(Animal):
+    __tablename__ = "dog"
+    __mapper_args__ = {"concrete": True, "polymorphic_identity": "dog"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Event(Base):
+    __tablename__ = "event"
+    __bind_key__ = "logs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tags: Mapped[list["Tag"]] = relationship(secondary="event_tag")
+
+class Tag(Base):
+    __tablename__ = "tag"
+    __bind_key__ = "logs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+pairs = Table(
+    "event_tag",
+    Base.metadata,
+    Column("event_id", ForeignKey("event.id")),
+    Column("tag_id", ForeignKey("tag.id")),
+)
+default, logs = create_engine("sqlite://"), create_engine("sqlite://")
+Base.metadata.create_all(logs)
+db = SessionFactory(default, binds={"logs": logs})
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "assert db.execute(select(Event.__table__)).all() == []",
+        "assert db.execute(select(pairs)).all() == []",
+        "db.execute(insert(Event.__table__), {'id': 1})",
+        "assert db.get_bind(clause=pairs) is logs",
+        "assert db.get_bind(Event) is logs",
+        "assert db.get_bind(Dog) is default",
+        "assert db.scalars(select(Event)).all() == []",
+        "assert db.get(Event, 1) is None",
+    ],
+)
+def test_models_that_are_not_configured_yet(call: str) -> None:
+    """In a fresh process, before anything has configured the mappers."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{NOT_CONFIGURED}\n{call}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert done.stderr == ""

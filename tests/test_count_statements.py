@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, ForeignKey, insert, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory, TransactionRolledBack
 from naked_sqla.testing import Statement, Statements, count_statements, expect_statements, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -239,3 +243,57 @@ def test_sync_and_engines(sync_engine: Engine) -> None:
     assert is_from(seen[0], at, "test_sync_and_engines")
     assert isinstance(seen, Statements)
     assert list(seen.repeated().values()) == [[statement] for statement in seen]
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+async def test_what_the_library_sends_for_itself(db: AsyncSessionFactory) -> None:
+    """COPY is no statement of a cursor, and what is asked before it is not the application's."""
+    with count_statements(db) as seen:
+        async with db.begin() as session:
+            await session.copy_in(Parent, [{"id": 7}])
+            await session.scalar(select(Parent.id).where(Parent.id == 7))
+            with pytest.raises(IntegrityError):
+                await session.execute(insert(Parent), {"id": 7})
+            # which asks whether the transaction still lives
+            with pytest.raises(TransactionRolledBack):
+                await session.commit()
+    assert [str(one).split()[0] for one in seen] == ["SELECT", "INSERT"]
+
+
+APPLICATION = """
+from sqlalchemy import create_engine, text
+from naked_sqla import SessionFactory
+from naked_sqla.testing import count_statements, sandbox
+
+engine = create_engine("sqlite:///count.sqlite")
+with count_statements(engine) as seen, sandbox(SessionFactory(engine)) as db:
+    with db.begin() as session:
+        with session.begin_nested():
+            session.scalar(text("select 1"))
+    list(map(lambda key: db.scalar(text(f"select {key}")), [2]))
+engine.dispose()
+print(seen)
+"""
+
+
+def test_an_environment_behind_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "env").symlink_to(sys.prefix)
+    (tmp_path / "checkout").symlink_to(Path(__file__).parent.parent)
+    app = tmp_path / "app.py"
+    app.write_text(APPLICATION)
+    python = tmp_path / "env" / "bin" / Path(sys.executable).name
+    done = subprocess.run(
+        [python, "-W", "error", app],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "checkout")},
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "  1 x select 1",
+        "        1 x from app.py:10 in <module>",
+        "  1 x select 2",
+        "        1 x from app.py:11 in <lambda>",
+    ]

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Engine, ForeignKey, UniqueConstraint, create_engine, func, insert, null, select
+from sqlalchemy import (
+    Engine,
+    ForeignKey,
+    UniqueConstraint,
+    create_engine,
+    func,
+    insert,
+    null,
+    select,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlalchemy.exc import DBAPIError
 
+from naked_sqla.backends import own
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Backend:
         if failure is None:
             return False
         try:
-            conn.exec_driver_sql("SELECT 1").close()
+            own.send(conn, "SELECT 1")
         except DBAPIError:
             return True
         return False

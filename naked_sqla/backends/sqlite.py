@@ -10,6 +10,7 @@ from sqlalchemy import Integer, String, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
 from naked_sqla import _compat
+from naked_sqla.backends import own
 from naked_sqla.backends.base import Backend
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class SQLite(Backend):
     def begin_now(self, conn: Connection) -> None:
         raw: Any = conn.connection.driver_connection
         if not raw.in_transaction:
-            conn.exec_driver_sql("BEGIN")
+            own.send(conn, "BEGIN")
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         _compat.at_return(conn, lambda raw: _query_only(raw, "OFF"))

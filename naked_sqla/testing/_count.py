@@ -17,16 +17,20 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .. import _compat
-from ..backends.base import Backend
+from ..backends.own import is_own
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
 
-_HERE = str(Path(__file__).resolve().parent.parent) + os.sep
-# Where the library sends its own BEGIN, and asks whether a transaction still lives.
-_OWN = str(Path(Backend.begin_now.__code__.co_filename).parent) + os.sep
-_SQLALCHEMY = str(Path(sqlalchemy.__file__).resolve().parent) + os.sep
-_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
-_SITE = (sysconfig.get_paths()["purelib"] + os.sep, sysconfig.get_paths()["platlib"] + os.sep)
+
+def _folders(*paths: str) -> tuple[str, ...]:
+    """What the names of files in some folders begin with, symbolic links followed or not."""
+    both = [name for path in paths for name in (path, os.path.realpath(path))]
+    return tuple(name + os.sep for name in dict.fromkeys(both))
+
+
+_PATHS = sysconfig.get_paths()
+_LIBRARIES = _folders(str(Path(__file__).parent.parent), str(Path(sqlalchemy.__file__).parent))
+_INSTALLED = _folders(_PATHS["purelib"], _PATHS["platlib"], _PATHS["stdlib"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,9 @@ def count_statements(
     def sent(
         conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
-        frames = list(_frames())
-        if not _compat.is_savepoint(context) and not _is_own(frames, context):
+        if not _compat.is_savepoint(context) and not is_own(context):
             sets = len(parameters) if executemany else 1
-            seen.append(Statement(sql, sets, _origin(frames)))
+            seen.append(Statement(sql, sets, _origin(list(_frames()))))
 
     event.listen(engine, "before_cursor_execute", sent)
     try:
@@ -156,23 +159,10 @@ def _frames() -> Iterator[FrameType]:
         frame = None if greenlet is None else greenlet.gr_frame
 
 
-def _is_own(frames: list[FrameType], context: Any) -> bool:
-    """True for what the library sends for itself, which is never a compiled statement."""
-    if context is not None and context.compiled is not None:
-        return False
-    for frame in frames:
-        name = frame.f_code.co_filename
-        if name != __file__ and not name.startswith(_SQLALCHEMY):
-            return name.startswith(_OWN)
-    return False
-
-
 def _origin(frames: list[FrameType]) -> str:
-    outside = [
-        frame for frame in frames if not frame.f_code.co_filename.startswith((_HERE, _SQLALCHEMY))
-    ]
+    outside = [frame for frame in frames if not frame.f_code.co_filename.startswith(_LIBRARIES)]
     # An application is rarely in site-packages, and what is not is rarely anything else.
-    for skipped in ((*_SITE, _STDLIB, "<"), ("<",)):
+    for skipped in ((*_INSTALLED, "<"), ("<",)):
         for frame in outside:
             if not frame.f_code.co_filename.startswith(skipped):
                 return _shown(frame)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from naked_sqla.backends import own
 from naked_sqla.exception import PartialCommit
 from naked_sqla.om.sessions.belonging import Key
 from naked_sqla.om.sessions.idle import give_back
@@ -64,7 +65,7 @@ def commit(works: Mapping[Key, Work]) -> None:
 
 def _prepare(work: Work, name: str) -> None:
     work.close_streams()
-    work.conn.exec_driver_sql(f"PREPARE TRANSACTION '{name}'").close()
+    own.send(work.conn, f"PREPARE TRANSACTION '{name}'")
     # The transaction has left the connection; this tells SQLAlchemy and the driver.
     work.conn.commit()
 
@@ -111,7 +112,7 @@ def _decide_again(engine: Engine, sql: str) -> BaseException | None:
 
 
 def _send(conn: Any, sql: str) -> None:
-    conn.exec_driver_sql(sql).close()
+    own.send(conn, sql)
     conn.commit()
 
 

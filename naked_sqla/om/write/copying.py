@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from naked_sqla import _compat
-from naked_sqla.backends import backend_of
+from naked_sqla.backends import backend_of, own
 from naked_sqla.exception import BaseNakedSQLAException, InvalidStatement
 from naked_sqla.om.write.copyrows import Records
 from naked_sqla.om.write.values import written_class
@@ -114,7 +114,7 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
     for first in waiting:
         records.begin(first)
         # asyncpg's adapter begins the transaction with its first statement, which COPY is not
-        conn.exec_driver_sql("SELECT 1").close()
+        own.send(conn, "SELECT 1")
         converted = records.convert_all(chain((first,), waiting))
         return backend_of(conn.dialect).copy(conn, records, converted)
     return 0
@@ -127,7 +127,7 @@ async def _copy_async(conn: Connection, records: Records, waiting: AsyncIterator
     except StopAsyncIteration:
         return 0
     records.begin(first)
-    await _compat.greenlet_spawn(lambda: conn.exec_driver_sql("SELECT 1").close())
+    await _compat.greenlet_spawn(own.send, conn, "SELECT 1")
 
     async def converted() -> AsyncIterator[Any]:
         yield records.convert(first)

@@ -1,0 +1,26 @@
+"""Statements that the library sends for itself, and that count as nobody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("is_own", "send")
+
+_OPTION = "naked_sqla_own"
+_OWN = {_OPTION: True}
+
+
+def send(conn: Connection, sql: str) -> None:
+    """Send what ends, begins or asks for a transaction, and look at no result."""
+    conn.exec_driver_sql(sql, execution_options=_OWN).close()
+
+
+def is_own(context: Any) -> bool:
+    """True when a statement was sent by :func:`send`.
+
+    :param context: as SQLAlchemy's events have it.
+    """
+    return context is not None and bool(context.execution_options.get(_OPTION))
