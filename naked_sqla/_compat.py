@@ -151,6 +151,16 @@ def bind_names(statement: Any) -> frozenset[str]:
     return frozenset([bind.key for bind in _binds(statement) if not bind.unique])
 
 
+def required_names(statement: Any) -> frozenset[str]:
+    """The names among :func:`bind_names` that have no value of their own."""
+    return frozenset([bind.key for bind in _binds(statement) if not bind.unique and bind.required])
+
+
+def count_binds(statement: Any, name: str) -> int:
+    """How many bound parameters of a statement the caller gave this name."""
+    return sum(1 for bind in _binds(statement) if bind.key == name and not bind.unique)
+
+
 def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:
     """True when each parameter names a bound parameter, as :func:`bind_names` has them; quick."""
     binds = _binds(statement)

@@ -33,7 +33,18 @@ from naked_sqla.exception import NotLoadedError
 
 from .models.blog import Comment, Hub, Node, Post, Profile, Tag, User
 from .models.columns import Invoice, InvoiceLine, Pair, PairChild
-from .models.inheritance import Engineer, Firm, Manager, Person, Plant
+from .models.inheritance import (
+    Engineer,
+    Firm,
+    Letterbox,
+    Machine,
+    MachinePart,
+    Manager,
+    Motor,
+    Person,
+    Plant,
+    Turbine,
+)
 from .models.related import (
     Album,
     Car,
@@ -493,7 +504,39 @@ CASES: dict[str, Case] = {
         ),
         1,
     ),
+    "selectin_polymorphic, an attribute of the parent under another column": (
+        lambda: select(Machine).options(selectin_polymorphic(Machine, [Turbine])),
+        3,
+    ),
+    "selectin_polymorphic, both, rows of one": (
+        lambda: (
+            select(Machine)
+            .where(Machine.id == 3)
+            .options(selectin_polymorphic(Machine, [Motor, Turbine]))
+        ),
+        3,
+    ),
+    "selectin_polymorphic, from the middle": (
+        lambda: select(Motor).options(selectin_polymorphic(Motor, [Turbine])),
+        2,
+    ),
+    "selectin_polymorphic below selectin": (
+        lambda: select(MachinePart).options(
+            selectinload(MachinePart.machine).selectin_polymorphic([Turbine])
+        ),
+        4,
+    ),
+    "selectin_polymorphic and selectin": (
+        # what is loaded of the other classes depends on the order of rows in the ORM
+        lambda: (
+            select(Machine)
+            .where(Machine.kind != "motor")
+            .options(selectin_polymorphic(Machine, [Turbine]), selectinload(Machine.parts))
+        ),
+        4,
+    ),
     "mapped selectin polymorphic": (lambda: select(Plant), 2),
+    "mapped selectin polymorphic, three levels": (lambda: select(Letterbox), 3),
     # what the mapping asks for
     "mapped eager, all": (lambda: select(Hub), 5),
     "mapped eager, self-referential": (lambda: select(Node), 1),
@@ -526,6 +569,19 @@ def test_recursion_depth(oracle: Oracle, depth: int) -> None:
         option = selectinload(attribute, recursion_depth=depth)
         oracle.compare(select(model).where(model.name == "top").options(option))
         oracle.compare(select(model).where(model.name == "deep").options(option))
+
+
+def test_a_subclass_overrides_an_attribute_of_its_parent(oracle: Oracle) -> None:
+    """Its own column it is, in whatever order rows and classes come.
+
+    The ORM gives whichever of the two statements was the first for the rows that there are.
+    """
+    for classes in ([Motor, Turbine], [Turbine, Motor]):
+        for order in (Machine.id, Machine.id.desc()):
+            statement = select(Machine).options(selectin_polymorphic(Machine, classes))
+            rows = oracle.rows(statement.order_by(order))
+            found = {type(m).__name__: vars(m).get("memo") for (m,) in rows}
+            assert found == {"Machine": None, "Motor": "o2", "Turbine": "t3"}
 
 
 def test_more_keys_than_one_statement_takes(oracle: Oracle) -> None:

@@ -104,7 +104,7 @@ def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
 
 def _run(conn: Connection, statement: Any, parameters: Any, options: _Options) -> Result[Any]:
     result = conn.execute(statement, parameters, execution_options=options)
-    return entity_result(result, statement, loading_on(conn, options))
+    return entity_result(result, statement, loading_on(conn, options, parameters))
 
 
 def _is_dictionaries(parameters: Any) -> bool:

@@ -93,6 +93,7 @@ def plan_of(
         items=tuple(reader.item(entity) for entity in entities),
         scalar=len(entities) == 1 and entities[0].supports_single_entity,
         unify=shared,
+        hierarchies=tuple(reader.hierarchies),
     )
     return replace(plan, unify=True) if plan.multiplied else plan
 
@@ -125,6 +126,7 @@ class _Reader:
         self.metadata = metadata
         self.processors = processors
         self.depths = depths
+        self.hierarchies: list[Any] = []
 
     def item(self, entity: Any) -> Item:
         if isinstance(entity, _compat.MapperEntity):
@@ -157,6 +159,8 @@ class _Reader:
 
         :param column: the discriminator, or None.
         """
+        if column is not None:
+            self.hierarchies.append(mapper.polymorphic_map)
         if not mapper.polymorphic_map or column is None:
             return self.one_class(node, mapper)
         return Polymorphic(

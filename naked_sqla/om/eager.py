@@ -1,24 +1,25 @@
 """Further statements: the relationships of all objects of a result, one statement for each.
 
-The statement is the one that ``selectinload`` runs: the related rows, with the key of the parent
-they belong to, for a chunk of keys.
+What there is to do is a list of steps.  A step gives those that follow from it, so that nothing is
+recursive, however deep the objects are.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SAWarning
 
 from naked_sqla import _compat
+from naked_sqla.om.further import KEYS, Source
 from naked_sqla.om.naked import description_of
 from naked_sqla.om.plan import Later, LaterClass
-from naked_sqla.om.relations import Depths, next_depth
+from naked_sqla.om.relations import UNLIMITED, Depths, next_depth
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,6 +30,9 @@ _CHUNK = 500
 
 _Row = tuple[Any, ...]
 
+# related objects, by the key of their parent
+_Found = dict[Any, list[Any]]
+
 
 @dataclass(slots=True)
 class Loading:
@@ -37,15 +41,32 @@ class Loading:
     :ivar fetch: runs a statement with parameters, gives its rows as tuples.
     :ivar conn: the connection of the statement.
     :ivar options: the execution options of the statement.
+    :ivar parameters: what the caller passed with the statement.
     :ivar depths: what is left of ``recursion_depth``, by relationship.
+    :ivar known: for a ``recursion_depth`` without a limit: what was found so far, by relationship.
     :ivar shared: True when several rows may hold the same object, which is then made once.
+    :ivar steps: where a further statement leaves what is to be done for its own objects; None for
+        the caller's own statement, which does it at once.
     """
 
     fetch: Callable[[Loading, Any, Mapping[str, Any]], list[_Row]]
     conn: Connection
     options: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
     depths: Depths | None = None
+    known: Mapping[Any, _Found] = field(default_factory=dict)
     shared: bool = False
+    steps: list[_Step] | None = None
+
+
+# gives the steps that come next, before all that were to be done already
+_Step = Callable[[], "list[_Step]"]
+
+
+def _do(steps: list[_Step]) -> None:
+    waiting = steps[::-1]
+    while waiting:
+        waiting.extend(reversed(waiting.pop()()))
 
 
 def load_later(
@@ -65,14 +86,20 @@ def load_later(
     def load(rows: Iterable[Any]) -> list[Any]:
         waiting: list[list[Any]] = [[] for _ in later]
         loaded = hydrate(rows, *waiting)
-        source = _Source(state, statement)
+        source = Source(state, statement, loading.parameters)
+        steps: list[_Step] = []
         for item, objects in zip(later, waiting, strict=True):
             if not objects:
                 continue
             if isinstance(item, LaterClass):
-                _load_class(source.class_statement_for(item), objects, loading)
+                steps.append(partial(_load_class, source, item, objects, loading))
             else:
-                load_relationship(item, objects, source.statement_for, loading)
+                build = source.statement_for
+                steps.append(partial(_load_relationship, item, objects, build, loading))
+        if loading.steps is None:
+            _do(steps)
+        else:
+            loading.steps += steps
         return loaded
 
     return load
@@ -82,15 +109,18 @@ def load_later(
 _Build = Callable[[Later, Any], Any]
 
 
-def load_relationship(
-    item: Later, objects: Sequence[Any], build: _Build, loading: Loading
-) -> list[Any]:
+def load_relationship(item: Later, objects: Sequence[Any], build: _Build, loading: Loading) -> None:
     """Load one relationship of some objects, and set it on each of them.
 
     :param objects: loaded objects of the class that has the relationship.
     :param build: gives the statement.
-    :return: the related objects, each once.
     """
+    _do([partial(_load_relationship, item, objects, build, loading)])
+
+
+def _load_relationship(
+    item: Later, objects: Sequence[Any], build: _Build, loading: Loading
+) -> list[_Step]:
     prop = item.prop
     info = _compat.select_in_info(prop, by_child=True)
     columns: list[str] | None = None
@@ -98,35 +128,49 @@ def load_relationship(
         columns = _foreign_keys(prop, info.child_lookup_cols, objects)
         if columns is None:
             info = _compat.select_in_info(prop, by_child=False)
-    below = loading
+    below = replace(loading, shared=columns is None and _is_shared(prop), steps=[])
+    known: _Found = {}
     if item.depth is not None:
-        depths = {**(below.depths or {}), prop: next_depth(item.depth)}
-        below = replace(below, depths=depths)
-    below = replace(below, shared=columns is None and _is_shared(prop))
-    statement = build(item, info)
+        below.depths = {**(below.depths or {}), prop: next_depth(item.depth)}
+        if item.depth == UNLIMITED:
+            known = below.known.get((prop, info.load_only_child), known)
+            below.known = {**below.known, (prop, info.load_only_child): known}
     keys = _keys(objects, columns or _identity(prop.parent))
-    found = _fetch(statement, keys, item, info, below)
-    _assign(item, objects, keys, found, to_parent=columns is None)
-    return [obj for group in found.values() for obj in group]
+    wanted = [key for key in dict.fromkeys(keys) if not _is_null(key) and key not in known]
+    if wanted:
+        known.update(_fetch(build(item, info), wanted, item, info, below))
+    assign = partial(_assign, item, objects, keys, known, columns is None)
+    return [*(below.steps or ()), assign]
 
 
-def _load_class(statement: Any, objects: Sequence[Any], loading: Loading) -> None:
+def _load_class(
+    source: Source, item: LaterClass, objects: Sequence[Any], loading: Loading
+) -> list[_Step]:
     """Load the columns of a subclass, and set them on objects that lack them."""
+    statement = source.class_statement_for(item)
     names = _identity(objects[0].__class__.__mapper__)
     keys = _keys(objects, names)
     wanted = list(dict.fromkeys(keys))
     found: dict[Any, Any] = {}
+    below = replace(loading, steps=[])
     for start in range(0, len(wanted), _CHUNK):
-        rows = loading.fetch(loading, statement, {"primary_keys": wanted[start : start + _CHUNK]})
+        rows = loading.fetch(below, statement, {KEYS: wanted[start : start + _CHUNK]})
         found.update(zip(_keys(rows, names), rows, strict=True))
+    return [*(below.steps or ()), partial(_complete, objects, keys, found)]
+
+
+def _complete(objects: Sequence[Any], keys: list[Any], found: Mapping[Any, Any]) -> list[_Step]:
     for obj, key in zip(objects, keys, strict=True):
         loaded = found.get(key)
         if loaded is None:
             continue
         naked, source = description_of(type(obj)), description_of(type(loaded))
+        held = naked.variables(obj)
         for name in source.loaded:
-            if not naked.has(name):
+            # what a statement for a subclass of this one has set stays: it may override the parent
+            if not naked.has(name) and name not in held:
                 naked.setter(name)(obj, source.getter(name)(loaded))
+    return []
 
 
 def _identity(mapper: Any) -> list[str]:
@@ -151,17 +195,14 @@ def _keys(objects: Sequence[Any], names: list[str]) -> list[Any]:
     return list(map(attrgetter(*names), objects))
 
 
-def _fetch(
-    statement: Any, keys: list[Any], item: Later, info: Any, loading: Loading
-) -> dict[Any, list[Any]]:
-    """The related objects by key, in the order of the rows."""
+def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _Found:
+    """The related objects for each key, in the order of the rows."""
     size = _compat.option_setting(item.option, "chunksize") or _CHUNK
     width = len(info.pk_cols)
-    found: dict[Any, list[Any]] = {}
-    wanted = [key for key in dict.fromkeys(keys) if not _is_null(key)]
+    found: _Found = {key: [] for key in wanted}
     for start in range(0, len(wanted), size):
-        rows = loading.fetch(loading, statement, {"primary_keys": wanted[start : start + size]})
-        for row in rows:
+        chunk = wanted[start : start + size]
+        for row in loading.fetch(loading, statement, {KEYS: chunk}):
             key = row[0] if width == 1 else row[:width]
             found.setdefault(key, []).append(row[width])
     return found
@@ -177,7 +218,7 @@ def _assign(
     keys: list[Any],
     found: Mapping[Any, list[Any]],
     to_parent: bool,
-) -> None:
+) -> list[_Step]:
     setters = {
         kind: description_of(kind).setter(item.key) for kind in {type(obj) for obj in objects}
     }
@@ -199,71 +240,4 @@ def _assign(
         for each in related:
             append(each)
         setters[type(obj)](obj, value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A statement on whose behalf further ones are run."""
-
-    state: Any
-    statement: Any
-
-    def statement_for(self, item: Later, info: Any) -> Any:
-        """The further statement; kept with the compiled one unless options hold bound values."""
-        cache = _compat.state_cache(self.state)
-        key = (_Source, item, info.load_with_join)
-        statement = cache.get(key)
-        if statement is None:
-            statement = self._build(item, info)
-            if not _compat.options_hold_values(self.state):
-                cache[key] = statement
-        return statement
-
-    def class_statement_for(self, item: LaterClass) -> Any:
-        """The further statement for the columns of a subclass; kept like the others."""
-        cache = _compat.state_cache(self.state)
-        statement = cache.get((_Source, item))
-        if statement is None:
-            context = _compat.LoadContext(self.state, self.statement)
-            statement = _compat.subclass_select(context, item.path, item.entity, item.asked)
-            if not _compat.options_hold_values(self.state):
-                cache[_Source, item] = statement
-        return statement
-
-    def _build(self, item: Later, info: Any) -> Any:
-        context = _compat.LoadContext(self.state, self.statement)
-        options = list(_compat.further_options(context))
-        criteria = _compat.extra_criteria(item.option, context, item.target)
-        if criteria is not None:
-            options.append(criteria)
-        statement = related_select(item.prop, item.target, info).options(*options)
-        path = _compat.further_path(self.state, item.path)
-        return _compat.continue_path(statement, path, recursive=item.depth is not None)
-
-
-def related_select(prop: Any, target: Any, info: Any) -> Any:
-    """``SELECT`` of the related rows with the keys of their parents, for ``primary_keys``."""
-    pk_cols, in_expr, entity = info.pk_cols, info.in_expr, target.entity
-    secondary = None if info.load_with_join else prop.secondary
-    if not info.load_with_join and secondary is None and target.is_aliased_class:
-        pk_cols = [_compat.adapt(target, column) for column in pk_cols]
-        in_expr = _compat.adapt(target, in_expr)
-    statement = select(*pk_cols, entity)
-    if secondary is not None:
-        statement = statement.select_from(secondary).join(
-            entity, _compat.secondary_join(prop, target)
-        )
-    elif info.load_with_join:
-        parent = _compat.parent_alias(prop)
-        statement = statement.select_from(parent).join(getattr(parent, prop.key).of_type(entity))
-    else:
-        statement = statement.select_from(entity)
-    statement = statement.where(in_expr.in_(bindparam("primary_keys")))
-    if not prop.order_by:
-        return statement
-    if info.load_with_join:
-        return _compat.order_joined(statement, prop)
-    order = prop.order_by
-    if target.is_aliased_class:
-        order = [_compat.adapt(target, element) for element in order]
-    return statement.order_by(*order)
+    return []

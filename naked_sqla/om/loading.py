@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import InvalidRequestError
@@ -87,37 +87,53 @@ class _Compiled:
 class _Loaders:
     """The loaders of one compiled statement; kept with it, and gone with it."""
 
-    __slots__ = ("by_plan", "current", "keys", "polymorphic")
+    __slots__ = ("by_plan", "current", "keys")
 
     def __init__(self, state: Any) -> None:
         self.keys = keys_of(state)
-        self.polymorphic = [
-            entity.mapper.polymorphic_map
-            for entity in _compat.entities_of(state)
-            if isinstance(entity, _compat.MapperEntity) and entity.mapper.polymorphic_map
-        ]
         # one value, since two threads may load the same statement
-        self.current: tuple[Any, tuple[Any, ...], _Compiled] | None = None
+        self.current: _Current | None = None
         self.by_plan: BoundedCache[Plan, _Compiled] = BoundedCache(_PLANS_PER_STATEMENT)
 
     def find(self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading) -> _Compiled:
         """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
         metadata = _compat.metadata_of(result)
         sentinels = _compat.sentinels_of(result)
-        # a subclass mapped after the statement was compiled is a variant that the plan lacks
-        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared, *map(len, self.polymorphic))
+        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared)
         if loading.depths:
             stamp = (*stamp, *loading.depths.items())
         current = self.current
-        if current is not None and current[0] is metadata and current[1] == stamp:
-            return current[2]
+        if (
+            current is not None
+            and current.metadata is metadata
+            and current.stamp == stamp
+            and (not current.sizes or current.sizes == _sizes(current.plan))
+        ):
+            return current.compiled
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
             found = _Compiled(plan, self.keys, raw)
             self.by_plan[plan] = found
-        self.current = metadata, stamp, found
+        self.current = _Current(metadata, stamp, plan, _sizes(plan), found)
         return found
+
+
+class _Current(NamedTuple):
+    """What was found last, and what for.
+
+    :ivar sizes: of the plan's hierarchies: a class that was mapped since then is not in the plan.
+    """
+
+    metadata: Any
+    stamp: tuple[Any, ...]
+    plan: Plan
+    sizes: list[int]
+    compiled: _Compiled
+
+
+def _sizes(plan: Plan) -> list[int]:
+    return [len(classes) for classes in plan.hierarchies]
 
 
 def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Loader | None:
@@ -201,15 +217,22 @@ def stream_result(result: CursorResult[Any], statement: Any, loading: Loading) -
     return to_chunked_result(chunks, loader.metadata, loader.scalar, result)
 
 
-def loading_on(conn: Connection, options: Mapping[str, Any] | None) -> Loading:
+def loading_on(
+    conn: Connection, options: Mapping[str, Any] | None, parameters: Any = None
+) -> Loading:
     """How the further statements of a statement are run.
 
     :param options: the execution options of the statement, which hold for them too.
+    :param parameters: what the caller passed with the statement: its options may name them.
     """
-    return Loading(_fetch, conn, options)
+    return Loading(_fetch, conn, options, parameters if isinstance(parameters, Mapping) else None)
 
 
 def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> list[Any]:
+    if loading.parameters:
+        named = _compat.bind_names(statement)
+        given = {key: value for key, value in loading.parameters.items() if key in named}
+        parameters = {**given, **parameters}
     options = _compat.orm_options(loading.options)
     if _compat.is_deep(statement):
         options = options.union({"compiled_cache": None})

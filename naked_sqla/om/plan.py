@@ -6,7 +6,7 @@ row it is built.  Positions count the columns of the driver's row from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -217,12 +217,15 @@ class Plan:
         rows of one are only made where somebody asks for rows.
     :ivar unify: True when rows with the same primary key give the same object, as they have to
         where a joined collection makes several rows of one.
+    :ivar hierarchies: the classes of each polymorphic entity by their discriminators; a class that
+        is mapped later is in there, and not in the plan.
     """
 
     width: int
     items: tuple[Item, ...]
     scalar: bool
     unify: bool = False
+    hierarchies: tuple[Mapping[Any, Any], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def multiplied(self) -> bool:
@@ -231,8 +234,9 @@ class Plan:
 
     @property
     def later(self) -> tuple[Later | LaterClass, ...]:
-        """What further statements load, each once, in the order of the items."""
-        return tuple(dict.fromkeys(_later(self.items)))
+        """What further statements load, each once: columns of classes, subclasses first; then
+        relationships in the order of the items."""
+        return tuple(sorted(dict.fromkeys(_later(self.items)), key=_turn))
 
 
 def _multiplies(item: Item) -> bool:
@@ -241,6 +245,10 @@ def _multiplies(item: Item) -> bool:
     if isinstance(item, Polymorphic):
         return any(v.entity is not None and _multiplies(v.entity) for v in item.variants)
     return isinstance(item, Group) and any(map(_multiplies, item.items))
+
+
+def _turn(later: Later | LaterClass) -> int:
+    return 0 if isinstance(later, Later) else -len(list(later.entity.mapper.iterate_to_root()))
 
 
 def _later(items: Iterable[Item]) -> Iterator[Later | LaterClass]:

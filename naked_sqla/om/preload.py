@@ -9,7 +9,8 @@ from sqlalchemy.orm import QueryableAttribute, RelationshipProperty, lazyload
 
 from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.om.eager import Loading, load_relationship, related_select
+from naked_sqla.om.eager import Loading, load_relationship
+from naked_sqla.om.further import related_select
 from naked_sqla.om.loading import loading_on
 from naked_sqla.om.naked import NakedClass, description_of
 from naked_sqla.om.plan import Later

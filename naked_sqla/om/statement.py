@@ -80,7 +80,7 @@ def _run(
     if isinstance(statement, DatabaseSequence):
         # a sequence: its next value is the result
         return result
-    return entity_result(result, statement, loading_on(conn, execution_options))
+    return entity_result(result, statement, loading_on(conn, execution_options, parameters))
 
 
 def stream(
@@ -109,7 +109,7 @@ def stream(
     result = conn.execute(statement, parameters, execution_options=run_with)
     # further statements are read at once, whatever the caller's own is
     further = {key: value for key, value in options.items() if key not in _STREAMING}
-    return stream_result(result, statement, loading_on(conn, further))
+    return stream_result(result, statement, loading_on(conn, further, parameters))
 
 
 def _checked(statement: Any, execution_options: _Options, eager: bool) -> Any:

@@ -129,6 +129,19 @@ def _inheritance() -> Iterator[tuple[Any, Rows]]:
     yield zoo.Submarine, _rows("id depth", (3, None))
     yield zoo.Plant, _rows("id name kind", (1, "moss", "plant"), (2, "oak", "tree"))
     yield zoo.Tree, _rows("id height", (2, 30))
+    yield (
+        zoo.Machine,
+        _rows("id kind note", (1, "machine", "m1"), (2, "motor", "m2"), (3, "turbine", "m3")),
+    )
+    yield zoo.Motor, _rows("id memo power", (2, "o2", 20), (3, "o3", None))
+    yield (
+        zoo.Turbine,
+        _rows("id turbine_memo turbine_note blades", (3, "t3", "n3", 7)),
+    )
+    yield zoo.MachinePart, _rows("id machine_id", (1, 3), (2, 2), (3, 1), (4, 3), (5, None))
+    yield zoo.Letterbox, _rows("id kind", (1, "box"), (2, "locker"), (3, "safe"))
+    yield zoo.Locker, _rows("id memo", (2, "l2"), (3, "l3"))
+    yield zoo.Safe, _rows("id safe_memo", (3, "s3"))
     yield zoo.Asset, _rows("id label", (1, "plain"), (2, "a house"))
     yield zoo.House, _rows("asset_id rooms", (2, 4))
     kind = zoo.AnimalKind

@@ -123,6 +123,73 @@ class Tree(Plant):
     __mapper_args__ = {"polymorphic_identity": "tree", "polymorphic_load": "selectin"}
 
 
+class Machine(Base):
+    """Joined in three levels; a subclass has other columns under its parents' names."""
+
+    __tablename__ = "machines"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    note: Mapped[str | None]
+    parts: Mapped[list[MachinePart]] = relationship(
+        back_populates="machine", order_by="MachinePart.id"
+    )
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "machine"}
+
+
+class Motor(Machine):
+    __tablename__ = "motors"
+
+    id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+    memo: Mapped[str | None]
+    power: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "motor"}
+
+
+class Turbine(Motor):
+    __tablename__ = "turbines"
+
+    id: Mapped[int] = mapped_column(ForeignKey("motors.id"), primary_key=True)
+    memo: Mapped[str | None] = mapped_column("turbine_memo")
+    note: Mapped[str | None] = mapped_column("turbine_note")
+    blades: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "turbine"}
+
+
+class MachinePart(Base):
+    __tablename__ = "machine_parts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int | None] = mapped_column(ForeignKey("machines.id"))
+    machine: Mapped[Machine | None] = relationship(back_populates="parts")
+
+
+class Letterbox(Base):
+    """As the machines, where the mapping asks for further statements."""
+
+    __tablename__ = "letterboxes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "box"}
+
+
+class Locker(Letterbox):
+    __tablename__ = "lockers"
+
+    id: Mapped[int] = mapped_column(ForeignKey("letterboxes.id"), primary_key=True)
+    memo: Mapped[str | None]
+    __mapper_args__ = {"polymorphic_identity": "locker", "polymorphic_load": "selectin"}
+
+
+class Safe(Locker):
+    __tablename__ = "safes"
+
+    id: Mapped[int] = mapped_column(ForeignKey("lockers.id"), primary_key=True)
+    memo: Mapped[str | None] = mapped_column("safe_memo")
+    __mapper_args__ = {"polymorphic_identity": "safe", "polymorphic_load": "selectin"}
+
+
 # --- joined, without a discriminator -------------------------------------------------------------
 
 
