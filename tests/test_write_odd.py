@@ -5,7 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from sqlalchemy import Computed, ForeignKey, String, UniqueConstraint, func, null, select, update
+from sqlalchemy import (
+    Computed,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
@@ -44,6 +54,24 @@ class Setting(Base):
     __table_args__ = (
         UniqueConstraint("tenant", "name"),
         UniqueConstraint("region", "name"),
+    )
+
+
+class Slot(Base):
+    """Unique with NULL as a value like another, on PostgreSQL; there by an index, too."""
+
+    __tablename__ = "odd_slots"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[int | None]
+    room: Mapped[str | None]
+    seat: Mapped[int | None]
+    kind: Mapped[str | None] = mapped_column(server_default="k")
+    note: Mapped[str | None]
+    __table_args__ = (
+        UniqueConstraint("day", "room", postgresql_nulls_not_distinct=True),
+        Index("odd_seats", "seat", unique=True, postgresql_nulls_not_distinct=True),
+        UniqueConstraint("kind", "day", postgresql_nulls_not_distinct=True),
     )
 
 
@@ -202,6 +230,35 @@ async def test_upsert_with_defaults_that_decide(db: AsyncSessionFactory, left_ou
     else:
         with pytest.raises(InvalidStatement, match=r"Give all of \(region, name\)"):
             await db.upsert(ignored, on=on, update=[])
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+async def test_upsert_where_nulls_are_not_distinct(db: AsyncSessionFactory) -> None:
+    """A NULL that decides is looked for as any value is."""
+    first = await db.upsert(Slot(day=1, note="a", seat=1), on=("day", "room"))
+    again = await db.upsert(Slot(day=1, note="b"), on=("room", "day"))
+    assert (again.id, again.note, again.seat) == (first.id, "b", 1)
+    rows = [Slot(day=1, note="c"), Slot(room="r", note="d", seat=2), Slot(day=1, note="e")]
+    one, two, three = await db.upsert_all(rows, on=("day", "room"))
+    assert [(s.id == first.id, s.note) for s in (one, two, three)] == [
+        (True, "c"),
+        (False, "d"),
+        (True, "e"),
+    ]
+    rows = [Slot(day=1, note="x"), Slot(room="r"), Slot(room="r", day=2, seat=3, kind=None)]
+    kept = await db.upsert_all(rows, on=("day", "room"), update=[])
+    assert [(s.id, s.note) for s in kept[:2]] == [(first.id, "e"), (two.id, "d")]
+    said = {"day": 1, "room": null(), "note": "f"}
+    kept_one = await db.upsert(said, model=Slot, on=("day", "room"), update=[])
+    assert (kept_one.id, kept_one.note) == (first.id, "e")
+
+    await db.update(Slot, first.id, seat=None)
+    seated = await db.upsert(Slot(seat=None, note="g"), on="seat")
+    assert (seated.id, seated.note, seated.day) == (first.id, "g", 1)
+    # a default that decides is not NULL
+    by_kind = await db.upsert(Slot(day=1, note="h"), on=("kind", "day"))
+    assert (by_kind.id, by_kind.kind) == (first.id, "k")
+    assert await db.scalar(select(func.count()).select_from(Slot)) == 3
 
 
 async def test_a_row_changed_twice_from_one_version(db: AsyncSessionFactory) -> None:

@@ -16,7 +16,7 @@ from naked_sqla.backends import own
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
     from naked_sqla.om.sessions.aio.hop import Stop
@@ -133,6 +133,10 @@ class Backend:
             f"{self.name} has no INSERT ... ON CONFLICT, which upsert() is. Use execute() with "
             f"what it has (on_duplicate_key_update(), MERGE)."
         )
+
+    def nulls_meet(self, unique: UniqueConstraint | Index) -> bool:
+        """True when NULL equals NULL in a unique constraint or index."""
+        return False
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

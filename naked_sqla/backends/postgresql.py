@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from naked_sqla.backends.base import Backend
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ("PostgreSQL",)
@@ -35,6 +35,9 @@ class PostgreSQL(Backend):
 
     def insert(self, entity: Any) -> Any:
         return postgresql.insert(entity)
+
+    def nulls_meet(self, unique: UniqueConstraint | Index) -> bool:
+        return bool(unique.dialect_options["postgresql"]["nulls_not_distinct"])
 
     def refuses_position(self, value: Any) -> str | None:
         if isinstance(value, dt.timedelta) and abs(value) >= _YEAR:

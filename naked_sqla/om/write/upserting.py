@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import bindparam, null, select
+from sqlalchemy import Index, UniqueConstraint, bindparam, null, select
 from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla import _compat
@@ -42,7 +42,8 @@ class Upsert:
     def __init__(
         self, conn: Connection, written: Written, on: Iterable[Any] | None, update: Any
     ) -> None:
-        self.insert = backend_of(conn.dialect).insert(written.mapper.class_)
+        backend = backend_of(conn.dialect)
+        self.insert = backend.insert(written.mapper.class_)
         first, *others = written.parts
         if others:
             tables = ", ".join(str(part.table) for part in written.parts)
@@ -59,6 +60,17 @@ class Upsert:
                 f"upsert({written.name}, on=()): name the columns of a unique constraint."
             )
         self.chosen = None if update is None else names_of_attributes(written, update)
+        # the attributes that an existing row never takes
+        self._fixed = {*self.on, *written.keys, written.version}
+        if self.chosen is None:
+            self._fixed.update(first.added)
+        self._omitted = [key for key in self._updated(first.columns) if key in first.omitted]
+        deciding = {first.columns[key] for key in self.on}
+        self._nulls_meet = any(
+            set(found.columns) == deciding and backend.nulls_meet(found)
+            for found in (*first.table.constraints, *first.table.indexes)
+            if isinstance(found, UniqueConstraint | Index)
+        )
         # what decides is read, deferred or not: it tells which row is which
         read = (undefer(getattr(written.mapper.class_, key)) for key in self.on)
         self._options = (lazyload("*"), *read)
@@ -77,7 +89,7 @@ class Upsert:
             later: list[tuple[int, _Row]] = []
             for index, row in pending:
                 key = tuple(map(row.get, self.on))
-                if _is_unclear(key):
+                if self._is_unclear(key):
                     objects[index] = self._alone(row)
                 elif key in keyed:
                     # a statement can't touch a row twice
@@ -113,7 +125,7 @@ class Upsert:
             generated = key in self.part.keys and (
                 len(self.part.keys) == 1 or column.server_default is None
             )
-            if generated or key not in self.part.omitted:
+            if generated or not (self._nulls_meet or key in self.part.omitted):
                 return True
         return False
 
@@ -122,10 +134,8 @@ class Upsert:
         (((statement, (given,))),) = self._statements([row])
         found = self._loaded(statement, given)
         key = tuple(map(row.get, self.on))
-        if not found and not any(value is None for value in key):
-            columns = [self.part.columns[name] for name in self.on]
-            wanted = select(self.written.mapper.class_).options(*self._options)
-            found = self._loaded(wanted.where(*map(_equals, columns, key)), None)
+        if not found and not self._is_made(key):
+            found = self._with_key(key)
         if len(found) != 1:
             self._refuse_lost(key)
         return found[0]
@@ -169,14 +179,11 @@ class Upsert:
 
     def _nulls(self, row: _Row) -> list[str]:
         """The attributes whose None is the default of a new row, and NULL in one that is there."""
-        omitted = self.part.omitted
-        return [k for k in self._updated(row) if k in omitted and k in row and row[k] is None]
+        return [key for key in self._omitted if key in row and row[key] is None]
 
     def _updated(self, row: Iterable[str]) -> list[str]:
-        fixed = {*self.on, *self.written.keys, self.written.version}
-        fixed |= {key for key in self.part.added if self.chosen is None}
         wanted = row if self.chosen is None else self.chosen
-        return [key for key in wanted if key in self.part.columns and key not in fixed]
+        return [key for key in wanted if key in self.part.columns and key not in self._fixed]
 
     def _statement(self, given: Sequence[str], nulls: Sequence[str]) -> Any:
         table, model = self.part.table, self.written.mapper.class_
@@ -232,23 +239,31 @@ class Upsert:
         return found
 
     def _one_by_one(self, keys: Sequence[_Key]) -> dict[_Key, Any]:
-        """Rows whose key is stored in another form than it was given: the database compares."""
-        found: dict[_Key, Any] = {}
-        for key in keys:
-            objects = list(self._stored([key]).values())
-            if len(objects) == 1:
-                found[key] = objects[0]
-        return found
+        """Rows whose key is stored in another form than it was given, or has a NULL."""
+        found = {key: self._with_key(key) for key in keys}
+        return {key: objects[0] for key, objects in found.items() if len(objects) == 1}
 
+    def _with_key(self, key: _Key) -> list[Any]:
+        """The rows of which the database says that they have a key."""
+        columns = [self.part.columns[name] for name in self.on]
+        statement = select(self.written.mapper.class_).where(*map(_equals, columns, key))
+        return self._loaded(statement.options(*self._options), None)
 
-def _is_unclear(key: _Key) -> bool:
-    """True for a key that is not the one that comes back: made by the database, or no dict key."""
-    types = set(map(type, key))
-    return type(None) in types or has_expressions(types) or any(t.__hash__ is None for t in types)
+    def _is_made(self, key: _Key) -> bool:
+        """True for a key of which the database makes a part."""
+        parts = zip(self.on, key, strict=True)
+        return any(value is None and name in self.part.omitted for name, value in parts)
+
+    def _is_unclear(self, key: _Key) -> bool:
+        """True for a key that is not the one that comes back, or is no key of a dictionary."""
+        types = set(map(type, key))
+        if has_expressions(types) or any(t.__hash__ is None for t in types):
+            return True
+        return type(None) in types and self._is_made(key)
 
 
 def _equals(column: Any, value: Any) -> Any:
-    if has_expressions((type(value),)):
+    if value is None or has_expressions((type(value),)):
         return column == value
     return column == bindparam(None, value, type_=column.type)
 
