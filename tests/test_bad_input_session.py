@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -123,6 +124,7 @@ NOT_HERE = {
     "merge": r"session\.upsert\(obj\), or session\.update\(obj\)",
     "query": "select",
     "refresh": r"obj = .*session\.get_one\(Model, obj\.id\)",
+    "run_sync": r"await session\.conn\.run_sync\(\.\.\.\)",
 }
 
 # On a factory, where each call is a transaction of its own.
@@ -139,7 +141,7 @@ NOT_ON_A_FACTORY = {
     "query": r"db\.scalars\(select",
     "refresh": r"db\.get_one\(Model, obj\.id\)",
     "rollback": r"session\.rollback\(\)",
-    "run_sync": r"session\.conn\.run_sync",
+    "run_sync": r"(await session\.conn\.run_sync\(\.\.\.\)|: fn\(session\.conn\)\.)",
     "stream": r"with session\.stream\(statement\) as result",
     "stream_into": r"with session\.stream_into\(",
     "stream_scalars": r"with session\.stream_scalars\(",
@@ -164,7 +166,7 @@ def test_methods_of_another_synchronous_session(name: str) -> None:
         assert isinstance(session.conn, Connection)
         with pytest.raises(AttributeError, match=f"Session has no '{name}'") as raised:
             getattr(session, name)
-        assert "await" not in str(raised.value)
+        assert not re.search("await|async|run_sync\\(", str(raised.value))
     engine.dispose()
 
 
@@ -187,10 +189,20 @@ async def test_methods_that_a_factory_has_not(db: AsyncSessionFactory, name: str
 
 async def test_async_with_instead_of_with() -> None:
     engine = create_engine("sqlite://")
-    block: Any = SessionFactory(engine).begin()
-    with pytest.raises(TypeError, match=r"Write `with db\.begin"):
+    db = SessionFactory(engine)
+    reading: Any = db.read()
+    with pytest.raises(TypeError, match=r"Write `with db\.read\(\) as session:`"):
+        async with reading:
+            pass
+    block: Any = db.begin()
+    with pytest.raises(TypeError, match=r"Write `with db\.begin\(\) as session:`"):
         async with block:
             pass
+    with db.begin() as session:
+        nested: Any = session.begin_nested()
+        with pytest.raises(TypeError, match=r"Write `with session\.begin_nested\(\):`"):
+            async with nested:
+                pass
     # It was not used up.
     with block as session:
         assert session.state == "open"

@@ -1,12 +1,143 @@
-"""The tool that prints the synchronous face, on small cases."""
+"""The synchronous face: what it has is what the asynchronous one has; the tool that prints it."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 import textwrap
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tools.async_to_sync import CannotPrint, to_sync, words
+import naked_sqla.om.asession
+import naked_sqla.om.session
+from tools.async_to_sync import ROOT, CannotPrint, pairs, to_sync, words
+
+# ---------------------------------------------------------------- the two faces
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+MODULES = {module(written): module(printed) for written, printed in pairs()}
+
+# Names of the asynchronous face that the synchronous one has under another name; written down here
+# a second time, so that a mistake in the tool's words shows.
+OTHERWISE = {
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "AsyncCalls": "SyncCalls",
+    "AsyncLookups": "SyncLookups",
+    "AsyncPages": "SyncPages",
+    "AsyncWrites": "SyncWrites",
+    "KeysetPage": "SyncKeysetPage",
+    "Pagination": "SyncPagination",
+}
+
+
+def renamed(name: str) -> str:
+    return OTHERWISE.get(name) or re.sub(r"^(_?)Async", r"\1", name)
+
+
+def classes(module: str) -> dict[str, type]:
+    found = vars(importlib.import_module(module)).items()
+    return {name: one for name, one in found if getattr(one, "__module__", "") == module}
+
+
+PAIRS = [
+    pytest.param(one, classes(printed).get(renamed(name)), id=name)
+    for written, printed in MODULES.items()
+    for name, one in classes(written).items()
+    if isinstance(one, type)
+]
+
+
+def test_each_module_has_a_twin() -> None:
+    for written, printed in MODULES.items():
+        assert {renamed(name) for name in classes(written)} == set(classes(printed))
+    folder = ROOT / "naked_sqla/om/sessions/sync"
+    there = {path.relative_to(ROOT) for path in folder.rglob("*.py")}
+    assert there <= {printed.relative_to(ROOT) for _, printed in pairs()}
+
+
+def test_the_import_paths_give_the_same_names() -> None:
+    ours = naked_sqla.om.session.__all__
+    assert sorted(map(renamed, naked_sqla.om.asession.__all__)) == sorted(ours)
+
+
+def members(cls: type) -> dict[str, Any]:
+    """What a class has by itself, and calls public: names, and the methods that Python calls."""
+    return {
+        name: member
+        for name, member in vars(cls).items()
+        if not name.startswith("_")
+        or (inspect.isfunction(member) and name.endswith("__") and name != "__getattr__")
+    }
+
+
+def annotation(written: Any) -> str:
+    """An annotation of the asynchronous face, as the synchronous one has it."""
+    text = re.sub(r"\bAsync(Result|ScalarResult|Engine|Connection)\b", r"\1", str(written))
+    text = re.sub(r"\w+", lambda word: renamed(word[0]), text)
+    for wrapper in ("Coroutine[Any, Any, ", "Streaming["):
+        if text.startswith(wrapper):
+            text = text.removeprefix(wrapper).removesuffix("]")
+    return text.replace("Iterable[Any] | Iterable[Any]", "Iterable[Any]")
+
+
+def shape(method: Callable[..., Any], said: Callable[[Any], str]) -> list[Any]:
+    """The parameters of a function, their kinds, defaults and annotations, and what it gives."""
+    signature = inspect.signature(method)
+    parameters = [
+        (one.name, one.kind, one.default, said(one.annotation))
+        for one in signature.parameters.values()
+    ]
+    return [*parameters, said(signature.return_annotation)]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PAIRS)
+def test_both_faces_have_the_same_members(theirs: type, ours: type) -> None:
+    assert [renamed(base.__name__) for base in theirs.__mro__] == [
+        base.__name__ for base in ours.__mro__
+    ]
+    expected = {renamed(name): member for name, member in members(theirs).items()}
+    found = members(ours)
+    assert list(found) == list(expected)
+    for name, member in expected.items():
+        if isinstance(member, property):
+            assert shape(found[name].fget, str) == shape(member.fget, annotation)
+            continue
+        if not inspect.isfunction(member):
+            continue
+        assert not inspect.iscoroutinefunction(found[name])
+        assert shape(found[name], str) == shape(member, annotation)
+        overloads = [shape(one, annotation) for one in typing.get_overloads(member)]
+        assert [shape(one, str) for one in typing.get_overloads(found[name])] == overloads
+
+
+def docstrings(cls: type) -> Iterator[str]:
+    for one in (cls, *vars(cls).values()):
+        if isinstance(one, (type, property)) or inspect.isfunction(one):
+            yield one.__doc__ or ""
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PAIRS)
+def test_docstrings_speak_of_what_there_is(theirs: type, ours: type) -> None:
+    assert bool(theirs.__doc__) == bool(ours.__doc__)
+    for said in docstrings(ours):
+        assert not re.search(
+            r"await|\basync|Async|coroutine|greenlet|\btask|run_sync|asyncpg|aiosqlite", said
+        )
+        assert not re.search(r"\b[Aa]n (``|:\w+:`)?[B-DF-HJ-NP-TV-Z][a-z]", said)
+        assert not re.search(r"\b[Aa] (``|:\w+:`)?[AEIO][a-z]", said)
+
+
+# ---------------------------------------------------------------- the tool
 
 
 def printed(source: str) -> str:

@@ -64,6 +64,7 @@ def no_such_attribute(owner: object, name: str, *, of_a_factory: bool = False) -
     if instead is None:
         raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
     if not kind.startswith("Async"):
+        instead = instead.replace("await session.conn.run_sync(...)", "fn(session.conn)")
         instead = instead.replace("await ", "").replace("async with", "with")
     raise AttributeError(
         f"{kind} has no {name!r}: {reason}. Write instead: {instead}.", name=name, obj=owner
@@ -302,6 +303,6 @@ def left_while_inside(kind: str, inside: str, block: str = "") -> str:
     name = "(no task)" if me is None else repr(me.get_name() if kind == "task" else me.name)
     return (
         f"{kind} {name} left the {block and block + '() '}block of a session while {kind} {inside} "
-        f"was inside it. The {'savepoint' if block else 'transaction'} was rolled back. Await all "
-        f"that uses the session before the block ends."
+        f"was inside it. The {'savepoint' if block else 'transaction'} was rolled back. Let all "
+        f"that uses the session end before the block does."
     )

@@ -16,8 +16,8 @@ def refuse(kind: str, mine: str, holder: str) -> NoReturn:
     """Raise ``ConcurrentSessionUse``, naming both callers."""
     raise ConcurrentSessionUse(
         f"{kind} {mine} used a session while {kind} {holder} is inside it. A session is one "
-        f"transaction on one connection, for one {kind} at a time: await each call before the "
-        f"next, or open one session for each {kind} with begin()."
+        f"transaction on one connection, for one {kind} at a time: let each call end before "
+        f"the next, or open one session for each {kind} with begin()."
     )
 
 
