@@ -1,8 +1,8 @@
 """Benchmarks: what a row costs as a plain object, next to what it costs otherwise.
 
 Run ``python -m benchmarks run`` (``--quick`` for a look, ``--driver`` for one driver) and
-``python -m benchmarks legacy`` for the PyPI package naked-sqla 0.1.0. Results are written to
-``benchmarks/results``: JSON with every figure, a Markdown table, an SVG chart.
+``python -m benchmarks legacy`` for naked-sqla 0.1.0 of 2024, an earlier, separate library. Results
+are written to ``benchmarks/results``: JSON with every figure, a Markdown table, an SVG chart.
 
 What each contender does, for each shape, once per measured operation:
 
@@ -32,10 +32,10 @@ ORM AsyncSession
 naked_sqla
     ``async with AsyncSessionFactory(engine).begin() as session`` and the ORM contender's code,
     letter for letter.
-naked-sqla 0.1.0
-    The same code again, with the package of that version from PyPI, in a process and an
-    environment of its own (it has the same import name, and needs SQLAlchemy 2.0). It is compared
-    through its ratio to Core, measured in that same process.
+naked-sqla 0.1.0 (2024)
+    The same code again, with the earlier, separate library of that name on PyPI, in a process and
+    an environment of its own (it has the same import name, and needs SQLAlchemy 2.0). It is
+    compared through its ratio to Core, measured in that same process.
 
 The scenes (one statement without a block, ``get``, eager loading, ``into``) have contenders of
 their own, told in ``single.py``, ``eagerly.py`` and ``filling.py``; streaming is told in

@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         choices=("run", "legacy", "report"),
-        help="run: measure and write the results; legacy: measure naked-sqla 0.1.0 in an"
-        " environment of its own; report: print and write what is measured already",
+        help="run: measure and write the results; legacy: measure naked-sqla 0.1.0, of 2024, in"
+        " an environment of its own; report: print and write what is measured already",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, to results/quick")
     parser.add_argument("--driver", action="append", choices=tuple(DRIVERS))
@@ -72,7 +72,7 @@ def _drivers(
 
 def _driver(driver: str, rounds: int, shapes: list[str], old: bool) -> dict[str, Any]:
     """Run one driver's worker in a process of its own; return what it found."""
-    print(f"{DRIVERS[driver]}{', naked-sqla 0.1.0' if old else ''}", file=sys.stderr)
+    print(f"{DRIVERS[driver]}{f', {legacy.NAME}' if old else ''}", file=sys.stderr)
     with database(driver) as url:
         task = Task(driver, url.render_as_string(hide_password=False), rounds, shapes, old)
         command = legacy.command() if old else _module("worker")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from benchmarks import legacy
 from benchmarks.database import DRIVERS
 from benchmarks.goals import LIMITED
 
@@ -48,7 +49,7 @@ def chart(results: dict[str, Any]) -> str:
     ]
     if results.get("legacy"):
         notes.append(
-            "naked-sqla 0.1.0 needs SQLAlchemy 2.0: its ratio is to Core in its own process"
+            f"{legacy.NAME}: another library, on SQLAlchemy 2.0, to Core in its own process"
         )
     for note in notes:
         body.append(f'<text class="note" x="10" y="{y + 6}">{escape(note)}</text>')

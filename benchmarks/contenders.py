@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from benchmarks.byhand import builder
+from benchmarks.legacy import NAME
 from benchmarks.readers import Read, Reader, reader, unpacking
 from benchmarks.shapes import Shape
 
@@ -159,7 +160,7 @@ def contenders(new_engine: Callable[[], AsyncEngine], legacy: bool) -> list[Cont
 
     orm = async_sessionmaker(new_engine(), expire_on_commit=False)
     naked = AsyncSessionFactory(new_engine())
-    ours = ("legacy", "naked-sqla 0.1.0") if legacy else ("naked", "naked_sqla")
+    ours = ("legacy", NAME) if legacy else ("naked", "naked_sqla")
     return [
         Contender(BASELINE, "Core, by position", _core(new_engine()), _by_position),
         Contender("core_again", "Core, by position, again", _core(new_engine()), _by_position),

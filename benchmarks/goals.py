@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import legacy
 from benchmarks.database import DRIVERS
 
 LIMITED = ("sqlite", "asyncpg")
@@ -165,7 +166,7 @@ def _legacy(results: dict[str, Any]) -> Iterator[Goal]:
                 "low": a["low"] / b["high"],
                 "high": a["high"] / b["low"],
             }
-            text = f"{DRIVERS[driver]}, 1000 rows of 4 columns: naked-sqla 0.1.0 to ours"
+            text = f"{DRIVERS[driver]}, 1000 rows of 4 columns: {legacy.NAME} to ours"
             yield _goal(text, figure, 1.9, False)
 
 

@@ -7,6 +7,8 @@ import sys
 import venv
 from pathlib import Path
 
+# How tables and charts call it: by its name on the package index, and the year of its release.
+NAME = "naked-sqla 0.1.0 (2024)"
 HOME = Path(__file__).parent / ".venv-legacy"
 REQUIREMENTS = (
     "naked-sqla==0.1.0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks import legacy
 from benchmarks.database import DRIVERS
 from benchmarks.goals import Goal, goals
 
@@ -134,14 +135,14 @@ def _legacy(results: dict[str, Any]) -> list[str]:
                 ]
             )
     return [
-        "## naked-sqla 0.1.0",
+        f"## {legacy.NAME}",
         (
-            "The package from PyPI, which has the same import name and needs SQLAlchemy 2.0:"
+            "An earlier, separate library, which has the same import name and needs SQLAlchemy 2.0:"
             f" measured in another process and environment, on SQLAlchemy {env['sqlalchemy']}."
             " Both ratios are to Core by position, each measured in its own process; the last"
             " column divides them."
         ),
-        table(["driver", "shape", "naked-sqla 0.1.0", "naked_sqla", "old to new"], rows),
+        table(["driver", "shape", legacy.NAME, "naked_sqla", "old to new"], rows),
     ]
 
 

@@ -24,7 +24,7 @@ from .om.session import Session, SessionFactory
 from .om.sessions.aio.pagination import KeysetPage, Pagination
 from .om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = (
     "AsyncSession",

@@ -1,6 +1,6 @@
 """naked_sqla in FastAPI: a session for a handler, 404 for what is not there, pages, shutdown.
 
-Needs FastAPI: the extra ``naked_sqla[fastapi]``.
+Needs FastAPI, which the extra ``fastapi`` installs: ``pip install ".[fastapi]"`` in a checkout.
 """
 
 from __future__ import annotations
