@@ -19,8 +19,12 @@ class Airline(Base):
 
     carrier: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+    # Counts the changes, so that nobody overwrites what they have not seen.
+    version: Mapped[int] = mapped_column()
 
     flights: Mapped[list[Flight]] = relationship(back_populates="airline")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
     def __repr__(self) -> str:
         return f"Airline({self.carrier!r}, {self.name!r})"

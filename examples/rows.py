@@ -21,6 +21,7 @@ def rows_of(model: type[Base]) -> list[dict[str, Any]]:
         (prop.key, prop.columns[0].name, prop.columns[0].type.python_type)
         for prop in mapper.column_attrs
         if not (model is Flight and prop.key in ("id", "day"))
+        and prop.columns[0] is not mapper.version_id_col
     ]
     with (DATA / f"{model.__tablename__}.csv").open(encoding="utf-8", newline="") as file:
         rows = []

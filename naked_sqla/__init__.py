@@ -13,10 +13,12 @@ from .exception import (
     NotLoadedError,
     PageNotFound,
     PartialCommit,
+    RowGone,
     RowMismatch,
     TransactionRolledBack,
     UnknownAttribute,
     UnsupportedOption,
+    VersionConflict,
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
 from .om.convert import to_naked, to_orm
@@ -41,6 +43,7 @@ __all__ = (
     "PageNotFound",
     "Pagination",
     "PartialCommit",
+    "RowGone",
     "RowMismatch",
     "Session",
     "SessionFactory",
@@ -49,6 +52,7 @@ __all__ = (
     "TransactionRolledBack",
     "UnknownAttribute",
     "UnsupportedOption",
+    "VersionConflict",
     "to_naked",
     "to_orm",
 )

@@ -805,6 +805,11 @@ def discriminator(mapper: Mapper[Any]) -> tuple[str, Any] | None:
     return str(mapper._polymorphic_attr_key), mapper.polymorphic_identity
 
 
+def type_on(dialect: Any, type_: Any) -> Any:
+    """The type that a column has on a database: its variant; a decorator stays what it is."""
+    return type_._variant_mapping.get(dialect.name, type_)
+
+
 def has_several_tables(mapper: Mapper[Any]) -> bool:
     """True for a class whose rows live in several tables (joined inheritance, mapped joins)."""
     return len(mapper.tables) > 1
@@ -1106,7 +1111,7 @@ greenlet_spawn: Any = sqlalchemy.util.greenlet_spawn
 
 def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
     """Each table of a class, parents first: itself, attribute key -> column, its primary key."""
-    for table in mapper.base_mapper._sorted_tables:
+    for table in sorted_tables(mapper):
         if mapper._pks_by_table.get(table):
             attributes = {
                 str(mapper._columntoproperty[column].key): column
@@ -1123,6 +1128,12 @@ def inheriting_mappers(mapper: Mapper[Any]) -> list[Mapper[Any]]:
         if not sub.concrete and (sub.inherits is mapper or sub.inherits in found):
             found.append(sub)
     return found
+
+
+def sorted_tables(mapper: Mapper[Any]) -> Sequence[Any]:
+    """The tables of a hierarchy, each after those that it refers to."""
+    tables: Sequence[Any] = tuple(mapper.base_mapper._sorted_tables)
+    return tables
 
 
 def inherited_keys(mapper: Mapper[Any], table: Any) -> Iterator[tuple[str, str]]:

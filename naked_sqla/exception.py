@@ -14,6 +14,8 @@
     ├── RowMismatch                a class and a statement's columns do not fit  (also a TypeError)
     ├── PageNotFound               a page that there is not (a 404 in a web service)
     ├── InvalidCursor              a damaged or foreign cursor of keyset()  (also a ValueError)
+    ├── RowGone                    a row to be changed is not there     (also a StaleDataError)
+    ├── VersionConflict            a row to be changed has another version  (a StaleDataError)
     ├── NotLoadedError             reading an attribute that the statement did not load
     └── ConversionError            a stored value its column type can't read  (also a ValueError)
 
@@ -24,8 +26,10 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from sqlalchemy.orm.exc import StaleDataError
 
 __all__ = (
     "BaseNakedSQLAException",
@@ -38,10 +42,12 @@ __all__ = (
     "NotLoadedError",
     "PageNotFound",
     "PartialCommit",
+    "RowGone",
     "RowMismatch",
     "TransactionRolledBack",
     "UnknownAttribute",
     "UnsupportedOption",
+    "VersionConflict",
 )
 
 
@@ -131,6 +137,42 @@ class InvalidCursor(BaseNakedSQLAException, ValueError):
     """A cursor that ``keyset()`` did not make for this statement: damaged, or of another statement,
     order or database.  What a client sent, so a 400 in a web service.
     """
+
+
+class RowGone(BaseNakedSQLAException, StaleDataError):
+    """A row that was to be changed or deleted is not there, or is one of another class.
+
+    :ivar model: the mapped class.
+    :ivar gone: the keys of the rows that are not there, as ``get()`` takes them.
+    """
+
+    def __init__(self, message: str, model: type[Any] | None = None, gone: Iterable[Any] = ()):
+        super().__init__(message)
+        self.model = model
+        self.gone = tuple(gone)
+
+
+class VersionConflict(BaseNakedSQLAException, StaleDataError):
+    """A row that was to be changed or deleted has another version than the caller has seen.
+
+    Where a call finds rows that are gone besides, this is raised, and tells both.
+
+    :ivar model: the mapped class.
+    :ivar moved: the keys of the rows that have another version, as ``get()`` takes them.
+    :ivar gone: the keys of the rows that are not there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        model: type[Any] | None = None,
+        moved: Iterable[Any] = (),
+        gone: Iterable[Any] = (),
+    ):
+        super().__init__(message)
+        self.model = model
+        self.moved = tuple(moved)
+        self.gone = tuple(gone)
 
 
 class NotLoadedError(BaseNakedSQLAException):

@@ -24,8 +24,9 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm.exc import StaleDataError
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidSessionState
+from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidSessionState, VersionConflict
 from naked_sqla.ext.fastapi import (
     PageParams,
     first_or_404,
@@ -595,6 +596,49 @@ async def test_each_part_is_asked_for(one: AsyncSessionFactory) -> None:
         assert (await client.get("/none")).status_code == 500
         assert one.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
     assert one.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("own", [None, "before", "afterwards"])
+async def test_rows_that_are_gone_or_changed(one: AsyncSessionFactory, own: str | None) -> None:
+    app = FastAPI()
+
+    def answer(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(type(error).__name__, 410)
+
+    if own == "before":
+        app.add_exception_handler(StaleDataError, answer)
+    install(app, one)
+    if own == "afterwards":
+        app.add_exception_handler(StaleDataError, answer)
+
+    @app.get("/gone")
+    async def gone() -> None:
+        await one.update(Note, -1, text="x")
+
+    @app.get("/moved")
+    async def moved() -> None:
+        raise VersionConflict("another version")
+
+    async with serving(app) as client:
+        found = [await client.get(path) for path in ("/gone", "/moved")]
+    if own is None:
+        assert [answer.status_code for answer in found] == [404, 409]
+        assert [answer.json()["detail"] for answer in found] == ["Not Found", "Conflict"]
+    else:
+        assert [answer.status_code for answer in found] == [410, 410]
+        assert [answer.json() for answer in found] == ["RowGone", "VersionConflict"]
+
+
+async def test_stale_rows_may_be_left_to_the_application(one: AsyncSessionFactory) -> None:
+    app = FastAPI()
+    install(app, one, stale=False)
+
+    @app.get("/gone")
+    async def gone() -> None:
+        await one.delete(Note, -1)
+
+    async with serving(app) as client:
+        assert (await client.get("/gone")).status_code == 500
 
 
 async def test_errors_that_a_client_can_do_something_about(one: AsyncSessionFactory) -> None:

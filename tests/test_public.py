@@ -52,6 +52,7 @@ def test_exported_names() -> None:
         "PageNotFound",
         "Pagination",
         "PartialCommit",
+        "RowGone",
         "RowMismatch",
         "Session",
         "SessionFactory",
@@ -60,6 +61,7 @@ def test_exported_names() -> None:
         "TransactionRolledBack",
         "UnknownAttribute",
         "UnsupportedOption",
+        "VersionConflict",
         "to_naked",
         "to_orm",
     ]

@@ -170,7 +170,7 @@ async def test_search_and_one_flight(client: httpx.AsyncClient) -> None:
 
     flight = (await client.get("/flights/1073")).json()
     assert (flight["carrier"], flight["number"], flight["dest"]) == ("VX", 11, "SFO")
-    assert flight["airline"] == {"carrier": "VX", "name": "Virgin America"}
+    assert flight["airline"] == {"carrier": "VX", "name": "Virgin America", "version": 1}
     assert flight["destination"] == {"faa": "SFO", "name": "San Francisco Intl"}
     assert flight["plane"]["manufacturer"] == "AIRBUS"
     unknown_too = (await client.get(f"/flights/{unknown[0]['id']}")).json()
@@ -217,17 +217,34 @@ async def test_airlines(client: httpx.AsyncClient) -> None:
     assert (len(listed), listed[1]["name"]) == (15, "Alaska Airlines Inc.")
     new = {"carrier": "ZZ", "name": "Zeppelin Lines"}
     created = await client.post("/airlines", json=new)
-    assert (created.status_code, created.json()) == (201, new)
+    assert (created.status_code, created.json()) == (201, {**new, "version": 1})
     twice = await client.post("/airlines", json=new)
     assert twice.status_code == 409
     assert "duplicate key" in twice.json()["detail"]
-    assert {**new, "flights": 0} in (await client.get("/airlines")).json()
+    assert {**new, "version": 1, "flights": 0} in (await client.get("/airlines")).json()
     assert (await client.delete("/airlines/ZZ")).status_code == 204
     assert (await client.delete("/airlines/ZZ")).status_code == 404
     assert (await client.delete("/airlines/zeppelin")).status_code == 422
     # It has flights.
     assert (await client.delete("/airlines/UA")).status_code == 409
     assert (await client.get("/airlines")).json() == listed
+
+
+async def test_two_clients_change_one_airline(client: httpx.AsyncClient) -> None:
+    """The second has not seen what the first has stored."""
+    new = {"carrier": "ZZ", "name": "Zeppelin Lines"}
+    seen = (await client.post("/airlines", json=new)).json()["version"]
+    first = {"name": "Zeppelin", "version": seen}
+    changed = await client.patch("/airlines/ZZ", json=first)
+    assert (changed.status_code, changed.json()) == (200, {**new, **first, "version": seen + 1})
+    second = {"name": "Blimps", "version": seen}
+    stale = await client.patch("/airlines/ZZ", json=second)
+    assert (stale.status_code, stale.json()) == (409, {"detail": "Conflict"})
+    again = await client.patch("/airlines/ZZ", json={**second, "version": seen + 1})
+    assert (again.status_code, again.json()["name"]) == (200, "Blimps")
+    assert (await client.patch("/airlines/ZZ", json={"name": "No version"})).status_code == 422
+    assert (await client.delete("/airlines/ZZ")).status_code == 204
+    assert (await client.patch("/airlines/ZZ", json=first)).status_code == 404
 
 
 async def test_upload_and_download(client: httpx.AsyncClient, db: AsyncSessionFactory) -> None:

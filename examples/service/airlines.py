@@ -1,4 +1,4 @@
-"""Airlines: list, create, delete."""
+"""Airlines: list, create, change, delete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from examples.models import Airline, Flight
 
 from .database import Database
-from .schemas import AirlineIn, AirlineOut, AirlineUse, Carrier
+from .schemas import AirlineChange, AirlineIn, AirlineOut, AirlineUse, Carrier
 
 router = APIRouter(prefix="/airlines", tags=["airlines"])
 
@@ -29,6 +29,17 @@ async def create_airline(new: AirlineIn, db: Database) -> Airline:
     """Store an airline; 409 when there is one of this code."""
     async with db.begin() as session:
         return await session.insert(new, model=Airline)
+
+
+@router.patch("/{carrier}", response_model=AirlineOut)
+async def change_airline(
+    carrier: Annotated[Carrier, Path()], change: AirlineChange, db: Database
+) -> Airline:
+    """Store another name; 409 for a client that has not seen the last change.
+
+    ``version`` is checked, and counted on.  What it raises is answered by ``install()``.
+    """
+    return await db.update(Airline, carrier, name=change.name, version=change.version)
 
 
 @router.delete("/{carrier}", status_code=204)

@@ -26,11 +26,21 @@ class AirlineIn(BaseModel):
     name: Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=100)]
 
 
+class AirlineChange(BaseModel):
+    """Another name, and the version of the airline that the client has seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=100)]
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class AirlineOut(BaseModel):
     """An airline."""
 
     carrier: str
     name: str
+    version: int
 
 
 class AirlineUse(AirlineOut):

@@ -21,7 +21,8 @@ from naked_sqla import _compat
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import empty_result, entity_result, loading_on
 from naked_sqla.om.names import Names, Same, names_of
-from naked_sqla.om.write.changing import Change, raise_unmatched, update_rows
+from naked_sqla.om.write.changing import Change, update_rows
+from naked_sqla.om.write.finding import class_values, raise_unmatched
 from naked_sqla.om.write.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.om.write.tables import (
     Rows,
@@ -58,7 +59,8 @@ def execute(
         ``CursorResult``.
     :raises UnknownAttribute: a key names neither an attribute nor a column nor a bound parameter.
     :raises InvalidStatement: the statement would not do what its parameters say.
-    :raises StaleDataError: an UPDATE by primary key names a row that is gone, or has moved on.
+    :raises RowGone: an UPDATE by primary key names a row that is not there.
+    :raises VersionConflict: it names one that has another version.
     """
     mapper = _compat.subject_mapper(statement)
     names = names_of(statement, mapper)
@@ -274,7 +276,8 @@ def _update_by_primary_key(
             f"update({written.name}) with a list of dictionaries has no rows to return: databases "
             f"run one UPDATE for each. Leave returning() out, or write the UPDATE with where()."
         )
-    if _compat.has_several_tables(mapper) or written.version is not None:
+    chosen = class_values(written) is not None
+    if chosen or _compat.has_several_tables(mapper) or written.version is not None:
         rows = [row for same in groups for row in same.rows]
         return _update_tables(conn, statement, written, rows, options)
     criteria = _compat.has_where(statement)
@@ -306,7 +309,7 @@ def _update_by_primary_key(
 def _update_tables(
     conn: Connection, statement: Any, written: Written, parameters: Rows, options: _Options
 ) -> Result[Any]:
-    """Bulk UPDATE of a class with several tables, or with a version counter."""
+    """Bulk UPDATE of a class with several tables, a part of one, or with a version counter."""
     common = {
         _attribute(written, key): value
         for key, value in _compat.values_by_column(statement).items()

@@ -10,11 +10,18 @@ from typing import Any
 from fastapi import FastAPI, HTTPException
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import HTTPConnection
 
-from naked_sqla import AsyncSessionFactory, InvalidCursor, PageNotFound
+from naked_sqla import (
+    AsyncSessionFactory,
+    InvalidCursor,
+    PageNotFound,
+    RowGone,
+    VersionConflict,
+)
 
 
 def install(
@@ -23,6 +30,7 @@ def install(
     *,
     dispose: bool = True,
     not_found: bool = False,
+    stale: bool = True,
     busy: bool = False,
     retry_after: int = 1,
 ) -> None:
@@ -35,6 +43,8 @@ def install(
         lifespan has ended.
     :param not_found: answer ``NoResultFound`` and ``PageNotFound`` with 404, and ``InvalidCursor``
         with 400, wherever they come from.
+    :param stale: answer ``RowGone`` with 404, and ``VersionConflict`` with 409; a handler of the
+        application for ``StaleDataError``, which both are, comes first.
     :param busy: answer with 503 when no connection of the pool came free in time.
     :param retry_after: seconds, for the ``Retry-After`` of that 503.
     :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
@@ -56,6 +66,9 @@ def install(
         _answer(app, NoResultFound, lambda: HTTPException(404))
         _answer(app, PageNotFound, lambda: HTTPException(404))
         _answer(app, InvalidCursor, lambda: HTTPException(400, "Invalid cursor"))
+    if stale:
+        _answer(app, RowGone, lambda: HTTPException(404), StaleDataError)
+        _answer(app, VersionConflict, lambda: HTTPException(409), StaleDataError)
     if busy:
         later = {"Retry-After": str(retry_after)}
         _answer(app, PoolTimeout, lambda: HTTPException(503, headers=later))
@@ -75,11 +88,21 @@ def _dispose_at_shutdown(app: FastAPI, db: AsyncSessionFactory) -> None:
     app.router.lifespan_context = lifespan
 
 
-def _answer(app: FastAPI, kind: type[Exception], make: Callable[[], HTTPException]) -> None:
+def _answer(
+    app: FastAPI,
+    kind: type[Exception],
+    make: Callable[[], HTTPException],
+    wider: type[Exception] | None = None,
+) -> None:
+    """Answer errors of a kind, unless the application does, by this name or a wider one."""
+
     async def handle(conn: HTTPConnection, error: Exception) -> Any:
         if conn.scope["type"] != "http":
             # What a WebSocket is told is for its handler to say.
             raise error
+        own = app.exception_handlers.get(wider) if wider is not None else None
+        if own is not None:
+            return await _called(own, conn, error)
         return await _as_http_error(app, conn, make())
 
     app.exception_handlers.setdefault(kind, handle)
@@ -91,6 +114,11 @@ async def _as_http_error(app: FastAPI, request: HTTPConnection, error: HTTPExcep
     handle: Any = handlers.get(error.status_code)
     for kind in (HTTPException, AnyHTTPException):
         handle = handle or handlers.get(kind)
+    return await _called(handle, request, error)
+
+
+async def _called(handle: Any, request: HTTPConnection, error: Exception) -> Any:
+    """What a handler of the application answers."""
     if inspect.iscoroutinefunction(handle):
         return await handle(request, error)
     answer = await run_in_threadpool(handle, request, error)

@@ -69,6 +69,7 @@ def update_by_arrays(
     changed: Mapping[str, str],
     values: Mapping[str, Sequence[Any]],
     types: Mapping[str, set[type]],
+    criteria: Sequence[Any] = (),
 ) -> int | None:
     """Update rows by their keys.
 
@@ -76,6 +77,7 @@ def update_by_arrays(
     :param changed: the name of a parameter -> the key of a column that is stored.
     :param values: the values of each parameter, one for each row.
     :param types: the types of the values of each parameter.
+    :param criteria: more for the WHERE.
     :return: how many rows were matched; None where a batch has to do it, and nothing was sent.
     """
     if not backend_of(conn.dialect).updates_from_arrays:
@@ -103,7 +105,7 @@ def update_by_arrays(
     read = {name: rows.c[f"v{i}"] for i, name in enumerate(elements)}
     statement = (
         update(table)
-        .where(*(columns[name] == read[name] for name in keys))
+        .where(*(columns[name] == read[name] for name in keys), *criteria)
         .values({columns[name]: read[name] for name in changed})
     )
     parameters = {f"naked_{i}": list(values[name]) for i, name in enumerate(elements)}

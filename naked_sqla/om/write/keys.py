@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Integer, Uuid
+
+from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.om.write.tables import among
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("criteria_for",)
+__all__ = ("are_exact", "criteria_for")
 
 _Key = tuple[Any, ...]
 
@@ -32,6 +36,20 @@ def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key])
 
 def _each(columns: Sequence[Any], keys: Sequence[_Key], size: int) -> Iterator[Any]:
     return (among(columns, part) for part in _parts(keys, size))
+
+
+def are_exact(conn: Connection, columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> bool:
+    """True when the database finds keys equal just where Python does.
+
+    Numbers and UUIDs; not texts, whose collation may be anything, declared in the model or not.
+    """
+    for column, values in zip(columns, zip(*keys, strict=True), strict=True):
+        of = _compat.type_on(conn.dialect, column.type)
+        types = set(map(type, values))
+        number = isinstance(of, Integer) and types == {int}
+        if not number and not (isinstance(of, Uuid) and of.native_uuid and types == {uuid.UUID}):
+            return False
+    return True
 
 
 def _parts(keys: Sequence[_Key], size: int) -> Iterator[Sequence[_Key]]:

@@ -30,13 +30,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
-from naked_sqla.om.write.changing import (
-    Change,
-    delete_rows,
-    stale,
-    update_one,
-    update_rows,
-)
+from naked_sqla.om.write.changing import Change, update_one, update_rows
+from naked_sqla.om.write.deleting import delete_rows
+from naked_sqla.om.write.finding import raise_stale
 from naked_sqla.om.write.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Written, has_expressions
@@ -113,12 +109,13 @@ def update(
 
     ``update(conn, obj, *fields)`` stores what the object has for some attributes, or for all of its
     columns but the key; ``update(conn, Model, ident, **values)`` stores values, which may be SQL
-    expressions.
+    expressions.  A version among them is the one that the row is expected to have.
 
     :param fields: names of attributes, or attributes; or the key of the row.
     :param returning: give the stored row, which takes a second statement where the class has
         several tables; False: give the number of rows, which is 1.
-    :raises StaleDataError: the row is gone, or its version is not the object's any more.
+    :raises RowGone: there is no such row, or it is one of another class.
+    :raises VersionConflict: the row has another version by now.
     :raises UnknownAttribute: for a name that the class does not have.
     """
     if isinstance(target, type):
@@ -151,10 +148,16 @@ def _update_by_ident(
             f"update({written.name}, {taken[0]}=...): the primary key of a row is not changed by "
             f"update(). Write a statement: update({written.name}).where(...).values(...)."
         )
-    change = Change(written, key, row)
-    if written.version is not None and written.version in row:
-        change.values[written.version] = row[written.version]
-    return _update(conn, written, [change], returning, single=True)
+    version = written.version
+    if version is not None and version in row:
+        if row[version] is None:
+            raise InvalidStatement(
+                f"update({written.name}, {version}=None): a version is the one that the row is "
+                f"expected to have. Leave it out to update the row whatever version it has."
+            )
+        key = {**key, version: row[version]}
+        row = {name: value for name, value in row.items() if name != version}
+    return _update(conn, written, [Change(written, key, row)], returning, single=True)
 
 
 def update_all(
@@ -170,7 +173,8 @@ def update_all(
         the key.
     :param returning: give the stored rows, in the order of ``objs``, which takes a SELECT for each
         500; False: give their number.
-    :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
+    :raises RowGone: there are no such rows, or they are of another class; it names their keys.
+    :raises VersionConflict: rows have other versions by now; it names all of them.
     :raises UnknownAttribute: for a name that the class does not have.
     """
     objs = listed(objs, "update_all")
@@ -238,7 +242,7 @@ def _stored(conn: Connection, written: Written, identities: Sequence[tuple[Any, 
     stored = stored_rows(conn, written, identities)
     gone = [key for key, obj in zip(identities, stored, strict=True) if obj is None]
     if gone:
-        stale(written, gone, [])
+        raise_stale(written, gone, [])
     return stored
 
 
@@ -291,7 +295,8 @@ def delete(
 
     :param missing_ok: give False where there is no such row, instead of raising.
     :return: True when there was one.
-    :raises StaleDataError: the row is gone, or its version is not the object's any more.
+    :raises RowGone: there is no such row, or it is one of another class.
+    :raises VersionConflict: the row has another version by now.
     """
     if isinstance(target, type):
         written = written_class(target)
@@ -314,7 +319,8 @@ def delete_all(
 
     :param missing_ok: leave out what is not there, instead of raising.
     :return: the number of rows that were there.
-    :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
+    :raises RowGone: there are no such rows, or they are of another class; it names their keys.
+    :raises VersionConflict: rows have other versions by now; it names all of them.
     """
     read = [
         (reader.written, [reader.key(obj) for obj in same])

@@ -14,7 +14,14 @@ from sqlalchemy import bindparam, func, literal_column, select, update
 
 from naked_sqla import _compat
 from naked_sqla.om.write.arrays import update_by_arrays
-from naked_sqla.om.write.changing import raise_unmatched
+from naked_sqla.om.write.finding import (
+    Identity,
+    class_criteria,
+    class_values,
+    find,
+    raise_stale,
+    raise_unmatched,
+)
 from naked_sqla.om.write.keys import criteria_for
 from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.related import related_of
@@ -26,17 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ("update_uniform",)
 
-_Identity = tuple[Any, ...]
-
 
 def update_uniform(
     conn: Connection, objs: Sequence[Any], fields: Sequence[Any], model: Any
-) -> tuple[Written, list[_Identity]] | None:
+) -> tuple[Written, list[Identity]] | None:
     """UPDATE the rows of loaded objects of one class with one table and no version.
 
     :return: how the class is written, and the keys of the objects in their order; None for objects
         that are not that plain, of which nothing is written.
-    :raises StaleDataError: a row is gone.
+    :raises RowGone: a row is not there.
     """
     chosen = _chosen(objs, fields, model)
     if chosen is None:
@@ -59,11 +64,16 @@ def update_uniform(
     identities = list(zip(*(by_name[key] for key in keys), strict=True))
     changed = {part.names[name]: part.columns[name].key for name in names}
     by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
-    matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types)
+    criteria = class_criteria(written)
+    matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types, criteria)
+    if matched is not None and matched != len(rows):
+        # of two keys that are one for the database, one has been taken
+        _raise_gone(conn, written, identities)
+        matched = None
     if matched is None:
         if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
             _lock(conn, written, columns, identities)
-        matched = _update_by_batch(conn, part.table, columns, by_name, rows)
+        matched = _update_by_batch(conn, written, columns, by_name, rows)
     if 0 <= matched != len(rows):
         raise_unmatched(conn, written, identities)
     return written, identities
@@ -71,7 +81,7 @@ def update_uniform(
 
 def _update_by_batch(
     conn: Connection,
-    table: Any,
+    written: Written,
     columns: Sequence[Any],
     values: Mapping[str, Sequence[Any]],
     rows: list[tuple[Any, ...]],
@@ -82,9 +92,16 @@ def _update_by_batch(
     :param values: the values of each parameter, one for each row.
     :param rows: the same by row, in the order of ``values``.
     """
-    statement = update(table).where(
+    statement = update(written.parts[0].table).where(
         *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
     )
+    chosen = class_values(written)
+    if chosen is not None:
+        # a parameter of each row, since a batch has no others
+        statement = statement.where(*class_criteria(written))
+        kinds = enumerate(chosen[1])
+        values = {**values, **{f"naked_class_{i}": [kind] * len(rows) for i, kind in kinds}}
+        rows = [(*row, *chosen[1]) for row in rows]
     batch = _compat.Batch.of(conn, statement, values)
     if batch is None:
         return conn.execute(
@@ -139,14 +156,25 @@ def _says_no_more(written: Written, naked: Any, objs: Sequence[Any]) -> bool:
 
 
 def _lock(
-    conn: Connection, written: Written, columns: Sequence[Any], identities: Sequence[_Identity]
+    conn: Connection, written: Written, columns: Sequence[Any], identities: Sequence[Identity]
 ) -> None:
     """Lock the rows, and count them: this driver does not tell how many a batch has matched."""
     wanted = list(dict.fromkeys(identities))
+    own = class_criteria(written)
     found = 0
     for criterion in criteria_for(conn, columns, wanted):
-        locked: Any = select(literal_column("1")).select_from(columns[0].table).where(criterion)
-        locked = locked.with_for_update()
-        found += conn.scalar(select(func.count()).select_from(locked.subquery())) or 0
+        locked: Any = (
+            select(literal_column("1")).select_from(columns[0].table).where(criterion, *own)
+        )
+        counted = select(func.count()).select_from(locked.with_for_update().subquery())
+        found += conn.scalar(counted) or 0
     if found != len(wanted):
-        raise_unmatched(conn, written, identities)
+        _raise_gone(conn, written, identities)
+
+
+def _raise_gone(conn: Connection, written: Written, identities: Sequence[Identity]) -> None:
+    """Raise for those of some rows that are not there, if any is."""
+    found = find(conn, written, identities)
+    gone = [key for key in identities if key not in found]
+    if gone:
+        raise_stale(written, gone, [])

@@ -13,7 +13,8 @@ from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loading_on
-from naked_sqla.om.write.changing import next_version
+from naked_sqla.om.write.changing import expected_version, next_version
+from naked_sqla.om.write.finding import raise_stale
 from naked_sqla.om.write.inserting import insert_objects
 from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Rows, Written, among, has_expressions, runs
@@ -89,7 +90,7 @@ class Upsert:
             later: list[tuple[int, _Row]] = []
             for index, row in pending:
                 key = tuple(map(row.get, self.on))
-                if self._is_unclear(key):
+                if self._is_unclear(key) or self._expected(row) is not None:
                     objects[index] = self._alone(row)
                 elif key in keyed:
                     # a statement can't touch a row twice
@@ -129,13 +130,22 @@ class Upsert:
                 return True
         return False
 
+    def _expected(self, row: _Row) -> Any:
+        """The version that the row is to have where it is there already; None: any."""
+        version = expected_version(self.written, row)
+        return None if version is None or not self._updated(row) else version
+
     def _alone(self, row: _Row) -> Any:
-        """Upsert a row of which the key does not tell which of several it is."""
-        (((statement, (given,))),) = self._statements([row])
+        """Upsert a row by itself: its key may not tell which of several it is."""
+        expected = self._expected(row)
+        (((statement, (given,))),) = self._statements([row], expected)
         found = self._loaded(statement, given)
         key = tuple(map(row.get, self.on))
         if not found and not self._is_made(key):
             found = self._with_key(key)
+            if expected is not None and len(found) == 1:
+                identity = tuple(getattr(found[0], name) for name in self.written.keys)
+                raise_stale(self.written, [], [identity])
         if len(found) != 1:
             self._refuse_lost(key)
         return found[0]
@@ -167,11 +177,14 @@ class Upsert:
             f"does not ask which row is which."
         )
 
-    def _statements(self, rows: Iterable[_Row]) -> Iterator[tuple[Any, Rows]]:
-        """The statements that upsert some rows."""
+    def _statements(self, rows: Iterable[_Row], expected: Any = None) -> Iterator[tuple[Any, Rows]]:
+        """The statements that upsert some rows.
+
+        :param expected: the version of what is there already; None: any.
+        """
         for nulls, group in groupby(rows, key=self._nulls):
             for expressions, values in runs(map(self.part.values, group)):
-                statement = self._statement([*values[0], *expressions], nulls)
+                statement = self._statement([*values[0], *expressions], nulls, expected)
                 if expressions:
                     columns = self.part.table.columns
                     statement = statement.values({columns[k]: v for k, v in expressions.items()})
@@ -185,7 +198,7 @@ class Upsert:
         wanted = row if self.chosen is None else self.chosen
         return [key for key in wanted if key in self.part.columns and key not in self._fixed]
 
-    def _statement(self, given: Sequence[str], nulls: Sequence[str]) -> Any:
+    def _statement(self, given: Sequence[str], nulls: Sequence[str], expected: Any) -> Any:
         table, model = self.part.table, self.written.mapper.class_
         statement = self.insert
         attributes = {name: key for key, name in self.part.names.items()}
@@ -204,7 +217,12 @@ class Upsert:
             version = self.written.version
             if version is not None and self.written.generated:
                 changes[self.part.columns[version].key] = self._version()
-            statement = statement.on_conflict_do_update(index_elements=on, set_=changes)
+            where = None
+            if expected is not None and version is not None:
+                where = _equals(self.part.columns[version], expected)
+            statement = statement.on_conflict_do_update(
+                index_elements=on, set_=changes, where=where
+            )
         statement = _compat.as_orm_insert(statement.returning(model))
         return statement.options(*self._options)
 

@@ -110,12 +110,13 @@ class SyncWrites:
 
         ``update(obj, *fields)`` stores what the object has for some attributes, or for all of its
         columns but the key.  ``update(User, 1, visits=User.visits + 1)`` stores values, which may
-        be SQL expressions.
+        be SQL expressions; a version among them is the one that the row is expected to have.
 
         :param fields: attributes or their names; after a class: the key, a tuple for a composite
             one.
         :param returning: False: give the number of rows, which is 1, instead of the stored row.
-        :raises StaleDataError: the row is gone, or its version is not the object's any more.
+        :raises RowGone: there is no such row, or it is one of another class.
+        :raises VersionConflict: the row has another version by now.
         :raises InvalidRequestError: there is no key, or half of one.
         """
         return self._call(write_calls.update, target, fields, returning, values)
@@ -155,7 +156,8 @@ class SyncWrites:
         :param fields: attributes or their names; none: all columns that an object has, but the key.
         :param returning: False: give the number of rows, which spares reading them back.
         :return: the stored rows as new objects, in the order of ``objs``.
-        :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
+        :raises RowGone: there are no such rows, or they are of another class; it names their keys.
+        :raises VersionConflict: rows have other versions by now; it names all of them.
         :raises InvalidRequestError: an object has no key.
         """
         return self._call(write_calls.update_all, objs, fields, returning, model)
@@ -242,7 +244,8 @@ class SyncWrites:
 
         :param missing_ok: give False where there is no such row, instead of raising.
         :return: True when there was one.
-        :raises StaleDataError: the row is gone, or its version is not the object's any more.
+        :raises RowGone: there is no such row, or it is one of another class.
+        :raises VersionConflict: the row has another version by now.
         :raises InvalidRequestError: there is no key, or half of one.
         """
         found: bool = self._call(write_calls.delete, target, ident, missing_ok, model)
@@ -259,7 +262,8 @@ class SyncWrites:
 
         :param missing_ok: leave out what is not there, instead of raising.
         :return: the number of rows that were there.
-        :raises StaleDataError: rows are gone, or their versions moved on; it names their keys.
+        :raises RowGone: there are no such rows, or they are of another class; it names their keys.
+        :raises VersionConflict: rows have other versions by now; it names all of them.
         :raises InvalidRequestError: an object has no key.
         """
         count: int = self._call(write_calls.delete_all, objs, missing_ok, model)
