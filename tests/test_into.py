@@ -750,3 +750,22 @@ async def test_a_nested_class_that_forbids_extras_and_load_only(db: Database) ->
     joined = select(Post, User).outerjoin(Post.author).order_by(Post.id)
     both = (load_only(Post.title), load_only(User.name))
     assert await db.into(Titled, joined.options(*both)) == wanted
+
+
+class NamedUser(TypedDict):
+    name: str
+
+
+@dataclass
+class WithDictionary:
+    title: str
+    author: NamedUser | None
+
+
+async def test_a_nested_dictionary(db: Database) -> None:
+    statement = select(Post, User).outerjoin(Post.author).order_by(Post.id)
+    statement = statement.options(load_only(Post.title), load_only(User.name))
+    assert await db.into(WithDictionary, statement) == [
+        WithDictionary("one", {"name": "ada"}),
+        WithDictionary("two", None),
+    ]

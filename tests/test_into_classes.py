@@ -22,10 +22,10 @@ from typing_extensions import ReadOnly, TypedDict
 from naked_sqla.exception import RowMismatch
 from naked_sqla.om.into.fields import Style
 from naked_sqla.om.into.matching import match
-from naked_sqla.om.into.offers import Column, Offers
+from naked_sqla.om.into.offers import Column, Offers, Own, Structure
 from naked_sqla.om.into.records import filler
 from naked_sqla.om.into.targets import target_of
-from naked_sqla.om.plan import Cell
+from naked_sqla.om.plan import Cell, Value
 
 
 def offers(*names: str) -> Offers:
@@ -554,3 +554,132 @@ def test_both_sides_are_named() -> None:
         "x, y. Next: select 'a' (a label names any expression: .label(\"a\")), or give it a "
         "default; leave x, y out of the statement, or add them to Simple."
     )
+
+
+# ---------------------------------------------------------------- classes that are completed late
+
+
+class LateModel(pydantic.BaseModel):
+    a: int
+    inner: LateInner | None = None
+
+
+class LateStrict(pydantic.BaseModel, extra="forbid"):
+    inner: LateInner
+
+
+class LateStruct(msgspec.Struct):
+    a: int
+    inner: LateInnerStruct | None = None
+
+
+@dataclass
+class LateData:
+    a: int
+    inner: LateInnerData
+
+
+# complete only from here on
+assert not LateModel.__pydantic_complete__
+assert not LateStrict.__pydantic_complete__
+
+
+class LateInner(pydantic.BaseModel):
+    b: int
+    again: LateModel | None = None
+
+
+class LateInnerStruct(msgspec.Struct):
+    b: int
+
+
+@dataclass
+class LateInnerData:
+    b: int
+
+
+def entity(name: str, *keys: str, at: int = 0) -> Structure:
+    """What an entity that goes by a name offers; its first column is its primary key."""
+    cells = [Cell(at + n) for n, _ in enumerate(keys)]
+    return Structure(
+        shown=name,
+        names=(Own(name),),
+        item=Value(name, cells[0]),
+        model=None,
+        entity=name,
+        columns=tuple(Column((k,), f"{name}.{k}", c) for k, c in zip(keys, cells, strict=True)),
+        identity=(cells[0],),
+    )
+
+
+A_AND_INNER = Offers(2, (Column(("a",), "a", Cell(0)), entity("inner", "b", at=1)))
+
+
+@pytest.mark.parametrize("validate", [True, False])
+@pytest.mark.parametrize(
+    ("cls", "inner"),
+    [(LateModel, LateInner), (LateStruct, LateInnerStruct), (LateData, LateInnerData)],
+)
+def test_a_class_that_is_completed_late(cls: Any, inner: Any, validate: bool) -> None:
+    """A forward reference is resolved when the class is first filled."""
+    one, none = filler(match(cls, A_AND_INNER, validate), 2)([(1, 2), (3, 4)])
+    assert (one, none) == (cls(a=1, inner=inner(b=2)), cls(a=3, inner=inner(b=4)))
+    assert type(one.inner) is inner
+
+
+def test_a_nested_class_that_is_completed_late() -> None:
+    row = Offers(1, (entity("inner", "b"),))
+    (one,) = filler(match(LateStrict, row), 1)([(5,)])
+    assert one == LateStrict(inner=LateInner(b=5))
+    assert type(one.inner) is LateInner
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_class_that_is_completed_by_hand(validate: bool) -> None:
+    """What pydantic can't find by itself is named, with what to do."""
+
+    class Outer(pydantic.BaseModel):
+        a: int
+        inner: LocalInner | None = None  # type: ignore[name-defined]  # noqa: F821
+
+    class OuterStruct(msgspec.Struct):
+        inner: LocalInner  # type: ignore[name-defined]  # noqa: F821
+
+    class Local(pydantic.BaseModel):
+        b: int
+
+    for cls in (Outer, OuterStruct):
+        with pytest.raises(RowMismatch) as caught:
+            match(cls, A_AND_INNER, validate)
+        said = str(caught.value)
+        assert f"{cls.__name__} can't be filled yet: its annotations name 'LocalInner'" in said
+        assert f"define it there{', or call' if cls is Outer else '.'}" in said
+    Outer.model_rebuild(_types_namespace={"LocalInner": Local})
+    (one,) = filler(match(Outer, A_AND_INNER, validate), 2)([(1, 2)])
+    assert one == Outer(a=1, inner=Local(b=2))
+    assert type(one.inner) is Local
+
+
+def test_a_model_that_is_rebuilt() -> None:
+    """A function that was made before takes the new validator."""
+
+    class Rebuilt(pydantic.BaseModel):
+        a: int
+
+    fill = filler(match(Rebuilt, offers("a")), 1)
+    assert fill([("1",)]) == [Rebuilt(a=1)]
+    Rebuilt.model_fields["a"].annotation = str  # type: ignore[assignment]
+    Rebuilt.model_rebuild(force=True)
+    assert fill([("1",)])[0].a == "1"
+
+
+def test_an_annotation_that_hides_a_class_behind_an_ambiguous_column() -> None:
+    @dataclass
+    class Hidden:
+        a: int
+        inner: Nowhere | None = None  # type: ignore[name-defined]  # noqa: F821
+
+    both = Offers(2, (Column(("a",), "a", Cell(0)), entity("inner", "a", at=1)))
+    with pytest.raises(RowMismatch, match=r"Hidden\.a is ambiguous") as caught:
+        match(Hidden, both)
+    assert "inner: its annotation 'Nowhere | None' can't be resolved" in str(caught.value)

@@ -279,6 +279,6 @@ def _holds(choice: Any, structure: Structure) -> bool:
         return True
     if structure.model is None:
         return choice is tuple or get_origin(choice) is tuple
-    if not isinstance(choice, type):
+    if not isinstance(choice, type) or typing_extensions.is_typeddict(choice):
         return False
     return typing_extensions.is_protocol(choice) or issubclass(structure.model, choice)

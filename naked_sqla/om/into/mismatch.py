@@ -51,9 +51,12 @@ def misfit(
 
 def two_columns(target: Target, field: Field, shown: Iterable[str]) -> str:
     """Several columns for one field."""
+    steps = ["leave one out, or label it with another name: .label(...)"]
+    # an entity that no field takes fills fields column by column
+    steps += [_unresolved(other) for other in target.fields if isinstance(other.annotation, str)]
     return (
         f"{target.shown}.{field.name} is ambiguous: the statement has {', '.join(shown)} for it. "
-        f"Next: leave one out, or label it with another name: .label(...)."
+        f"Next: {'; '.join(steps)}."
     )
 
 
@@ -102,10 +105,7 @@ def _hint(field: Field, offers: Offers) -> str | None:
     """Why an entity does not fill a field that seems to be meant for it."""
     entities = [item for item in offers.items if isinstance(item, Structure)]
     if isinstance(field.annotation, str):
-        return (
-            f"{field.name}: its annotation {field.annotation!r} can't be resolved here; define the "
-            f"class at the top of a module"
-        )
+        return _unresolved(field)
     if not entities:
         return None
     choices = alternatives(field.annotation).types
@@ -122,6 +122,13 @@ def _hint(field: Field, offers: Offers) -> str | None:
             f'aliased({model}, name="{field.name}")'
         )
     return None
+
+
+def _unresolved(field: Field) -> str:
+    return (
+        f"{field.name}: its annotation {field.annotation!r} can't be resolved here; define the "
+        f"class at the top of a module"
+    )
 
 
 def _are_items(columns: Iterable[Column], offers: Offers) -> bool:

@@ -11,8 +11,9 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import typing_extensions
@@ -102,7 +103,7 @@ def _msgspec(cls: Any, msgspec: Any) -> Target:
             field.type,
             field.required,
         )
-        for field in msgspec.structs.fields(cls)
+        for field in _resolved(cls, partial(msgspec.structs.fields, cls))
     )
     # the tag is no field, yet what msgspec itself decodes has it
     quiet = frozenset([config.tag_field] if config.tag_field else [])
@@ -112,7 +113,7 @@ def _msgspec(cls: Any, msgspec: Any) -> Target:
 
 def _pydantic(cls: Any, validate: bool) -> Target:
     if not cls.__pydantic_complete__:
-        cls.model_rebuild()
+        _resolved(cls, cls.model_rebuild)
     if cls.__pydantic_root_model__:
         raise RowMismatch(
             f"{cls.__name__} is a RootModel: it has one value and no fields that columns could "
@@ -127,6 +128,25 @@ def _pydantic(cls: Any, validate: bool) -> Target:
     else:
         style = Style.MODEL_CONSTRUCT
     return Target(cls, cls.__name__, style, fields, _pydantic_extras(config))
+
+
+def _resolved(cls: Any, resolve: Callable[[], Any]) -> Any:
+    """What needs all annotations of a class.
+
+    :raises RowMismatch: one of them names what is not defined, or not where it can be seen.
+    """
+    try:
+        return resolve()
+    except NameError as error:
+        how = f", or call {cls.__name__}.model_rebuild() where it is" if _is_model(cls) else ""
+        raise RowMismatch(
+            f"{cls.__name__} can't be filled yet: its annotations name {error.name!r}, which is "
+            f"not defined at the top of module {cls.__module__}. Next: define it there{how}."
+        ) from error
+
+
+def _is_model(cls: Any) -> bool:
+    return hasattr(cls, "__pydantic_complete__")
 
 
 def _pydantic_extras(config: Mapping[str, Any]) -> Extras:
