@@ -64,6 +64,9 @@ class Backend:
     #: Has COPY: :meth:`copy`, and on an asynchronous driver :meth:`copy_async`.
     has_copy: ClassVar[bool] = False
 
+    #: Has materialized views.
+    has_materialized_views: ClassVar[bool] = False
+
     #: How many keys one statement names, each in a parameter of its own.
     keys_per_statement: ClassVar[int] = 500
 

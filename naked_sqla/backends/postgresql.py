@@ -25,6 +25,7 @@ class PostgreSQL(Backend):
     """A failed statement gives up the transaction; the server enforces what is read-only."""
 
     has_two_phase = True
+    has_materialized_views = True
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
     pays_for_transactions = True
     has_row_values = True

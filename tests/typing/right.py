@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError, Session, SessionFactory
+from naked_sqla.view import CreateView, DropView, refresh_materialized_view, view_table
 
 
 class Base(DeclarativeBase):
@@ -125,3 +126,17 @@ def several_databases_synchronous(engine: Engine) -> User:
         print(current.get_bind(User).url, session.connection("logs").closed)
     user: User = db.read().scalars(select(User)).one()
     return user
+
+
+class Name(Base):
+    __table__ = view_table("names", Base.metadata, select(User.name), materialized=True)
+
+    name: Mapped[str]
+
+
+async def views(session: AsyncSession) -> list[str]:
+    await session.execute(CreateView(Name))
+    await session.execute(refresh_materialized_view(Name.__table__, concurrently=True))
+    names = await session.scalars(select(Name))
+    await session.execute(DropView("names", if_exists=True, materialized=True))
+    return [found.name for found in names]

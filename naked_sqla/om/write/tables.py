@@ -120,6 +120,7 @@ class Written:
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
     :ivar computed: those that the database computes (``Computed``): no part of what an object says.
+    :ivar is_view: its table is a view (:func:`naked_sqla.view.view_table`).
     :ivar related: its relationships, which :mod:`naked_sqla.om.write.related` finds and keeps here.
     """
 
@@ -128,6 +129,7 @@ class Written:
         "_composites",
         "columns",
         "computed",
+        "is_view",
         "keys",
         "mapper",
         "name",
@@ -150,6 +152,7 @@ class Written:
         self.computed = frozenset(
             key for key, c in self.columns.items() if getattr(c, "computed", None) is not None
         )
+        self.is_view = any(part.table.info.get("is_view") for part in self.parts)
         self._aliases = self._other_names()
         self._composites = {prop.key: prop for prop in mapper.composites}
 

@@ -24,7 +24,7 @@ _Read = Callable[[Any], _Values]
 def written_class(model: Any) -> Written:
     """The description of a class.
 
-    :raises InvalidStatement: it is not mapped, or has no table of its own to write to.
+    :raises InvalidStatement: it is not mapped, has no table of its own to write to, or a view.
     """
     mapper: Any = inspect(model, raiseerr=False) if isinstance(model, type) else None
     if not hasattr(mapper, "class_manager"):
@@ -35,6 +35,11 @@ def written_class(model: Any) -> Written:
     if not written.parts:
         raise InvalidStatement(
             f"{written.name} is not mapped to a table, so that none of it can be stored."
+        )
+    if written.is_view:
+        raise InvalidStatement(
+            f"{written.name} is mapped to a view ({written.parts[0].table}), of which no row is "
+            f"stored. Write to the tables that it selects from."
         )
     return written
 
