@@ -9,6 +9,8 @@ PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	&& echo "$$python" && break; done)
 endif
 PYTEST_ARGS ?=
+# The Pythons that are supported.
+PYTHONS ?= 3.11 3.12 3.13
 # A process for each processor, each with a PostgreSQL of its own; a module stays in one of them.
 PROCESSES ?= -n auto --maxprocesses=4 --dist loadfile
 
@@ -38,12 +40,13 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo service test test-matrix test-floor test-2.0 test-2.1 version sync check bench docs clean
+.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
 	@echo "make service      a web service over the same rows: examples/service, on port 8000"
 	@echo "make test         the tests on SQLite and PostgreSQL"
+	@echo "make test-pythons the tests on each other Python that is at hand, of $(PYTHONS)"
 	@echo "make test-matrix  the tests on SQLAlchemy 2.0.40, the latest 2.0 and the latest 2.1"
 	@echo "make sync         print the synchronous face from the asynchronous one"
 	@echo "make check        lint, format, types, the synchronous face"
@@ -60,6 +63,26 @@ service: $(call stamp,service)
 
 test: $(call stamp,test)
 	$(call bin,test)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
+
+# Looked for on the PATH and under pyenv; "make test" has the one that it uses.
+# NEWEST=1: only on the newest that is at hand, and on none where "make test" uses that.
+test-pythons:
+	@for version in $$(printf '%s\n' $(PYTHONS) | sort -rV); do \
+		python=; \
+		for found in "python$$version" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/"$$version".*/bin/python; do \
+			"$$found" -c 'import sys, venv; sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' \
+				"$$version" 2>/dev/null && python=$$found; \
+		done; \
+		if [ "$$version" = "$(TAG)" ]; then \
+			echo "=== Python $$version: make test"; \
+		elif [ -z "$$python" ]; then \
+			echo "=== Python $$version: not on the PATH, nor under pyenv"; continue; \
+		else \
+			echo "=== Python $$version: $$python"; \
+			$(MAKE) --no-print-directory test PYTHON="$$python" || exit 1; \
+		fi; \
+		if [ -n "$(NEWEST)" ]; then break; fi; \
+	done
 
 test-matrix: test-floor test-2.0 test-2.1
 
