@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -206,4 +207,27 @@ async def test_async_with_instead_of_with() -> None:
     # It was not used up.
     with block as session:
         assert session.state == "open"
+    engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_neither_a_factory_nor_a_session_is_callable(db: AsyncSessionFactory) -> None:
+    asynchronous: Any = db
+    wanted = r"`db\(\)`: an AsyncSessionFactory is not .*`async with db\.begin\(\) as session:`"
+    with pytest.raises(TypeError, match=wanted):
+        asynchronous(isolation_level="SERIALIZABLE")
+    # as FastAPI's Depends() looks at it, when a route is added
+    with pytest.raises(TypeError, match=wanted):
+        inspect.signature(asynchronous)
+    async with asynchronous.begin() as session:
+        with pytest.raises(TypeError, match=r"`session\(\)`.*`await session\.scalars\("):
+            session()
+    engine = create_engine("sqlite://")
+    synchronous: Any = SessionFactory(engine)
+    with pytest.raises(TypeError, match=r"Factory is not.*Write `with db\.begin") as raised:
+        synchronous()
+    assert not re.search("await|async", str(raised.value))
+    wanted = r"`session\(\)`.*Write `session\.scalars\("
+    with synchronous.read() as session, pytest.raises(TypeError, match=wanted):
+        session()
     engine.dispose()

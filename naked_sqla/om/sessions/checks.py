@@ -294,6 +294,12 @@ def not_async_with(call: str, opened: str, block: str) -> NoReturn:
     raise TypeError(f"`{call}` can't open {opened}. Write `async with {block}:`.")
 
 
+def not_callable(owner: object, name: str, instead: str) -> NoReturn:
+    """Raise ``TypeError`` for ``db()``."""
+    kind = type(owner).__name__.lstrip("_")
+    raise TypeError(f"`{name}()`: {_article(kind)} {kind} is not callable. Write {instead}.")
+
+
 def left_while_inside(kind: str, inside: str, block: str = "") -> str:
     """What a block says that ended while somebody else was inside its session.
 

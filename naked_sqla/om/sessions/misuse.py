@@ -1,4 +1,4 @@
-"""Blocks that are entered with the wrong word say which one to write."""
+"""Blocks entered with the wrong word, and objects that are called, say what to write."""
 
 from __future__ import annotations
 
@@ -45,3 +45,25 @@ class Block:
 
         def __aexit__(self, *_):
             return None
+
+
+class NotCallable:
+    """A factory or a session: a call of it raises ``TypeError``, as ``inspect.signature()`` does.
+
+    FastAPI looks at the signature of what ``Depends()`` is given, long before it calls that.
+    """
+
+    __slots__ = ()
+
+    # What the object is called in examples, and what to write in place of its call.
+    _CALLED: ClassVar[tuple[str, str]]
+
+    if not TYPE_CHECKING:
+        # A type checker is not to find these.
+
+        def __call__(self, *_, **__):
+            checks.not_callable(self, *self._CALLED)
+
+        @property
+        def __signature__(self):
+            checks.not_callable(self, *self._CALLED)

@@ -14,13 +14,14 @@ from naked_sqla.om.sessions.aio.pages import AsyncPages
 from naked_sqla.om.sessions.aio.session import AsyncSession
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
 from naked_sqla.om.sessions.current import Current, in_task
+from naked_sqla.om.sessions.misuse import NotCallable
 
 if TYPE_CHECKING:
     from naked_sqla.om.sessions.aio.reader import AsyncReader
     from naked_sqla.om.sessions.several import Databases
 
 
-class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
+class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
@@ -36,6 +37,12 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites):
 
     A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
     """
+
+    _CALLED = (
+        "db",
+        "`async with db.begin() as session:` for a transaction, or `await db.scalars(statement)` "
+        "for one statement",
+    )
 
     __slots__ = (
         "__weakref__",

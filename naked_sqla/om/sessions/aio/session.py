@@ -17,6 +17,7 @@ from naked_sqla.om.sessions.aio.savepoint import AsyncSavepoint
 from naked_sqla.om.sessions.aio.stream import AsyncStream, AsyncStreaming
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
 from naked_sqla.om.sessions.guard import TaskGuard
+from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.stream import stream_of
 from naked_sqla.om.sessions.turns import turns_of
 from naked_sqla.om.sessions.work import Work
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
+class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
@@ -39,6 +40,8 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites):
     :raises TypeError: when ``conn`` is no ``AsyncConnection``.
     :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
     """
+
+    _CALLED = ("session", "`await session.scalars(statement)`: it is open already")
 
     __slots__ = (
         "__weakref__",

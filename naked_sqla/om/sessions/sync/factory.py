@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.current import Current, in_thread
+from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.sync.block import SessionBlock, once
 from naked_sqla.om.sessions.sync.calls import SyncCalls
 from naked_sqla.om.sessions.sync.pages import SyncPages
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.sync.reader import Reader
 
 
-class SessionFactory(SyncCalls, SyncPages, SyncWrites):
+class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.
@@ -37,6 +38,12 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites):
 
     A call such as ``db.scalars(select(User))`` runs one statement, with no block around it.
     """
+
+    _CALLED = (
+        "db",
+        "`with db.begin() as session:` for a transaction, or `db.scalars(statement)` "
+        "for one statement",
+    )
 
     __slots__ = (
         "__weakref__",

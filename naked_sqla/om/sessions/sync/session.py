@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from naked_sqla.om.sessions import calls, checks
 from naked_sqla.om.sessions.guard import ThreadGuard
+from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.stream import stream_of
 from naked_sqla.om.sessions.sync.calls import SyncCalls
 from naked_sqla.om.sessions.sync.pages import SyncPages
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class Session(SyncCalls, SyncPages, SyncWrites):
+class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`SessionFactory.begin`.  One built by hand joins the transaction that
@@ -34,6 +35,8 @@ class Session(SyncCalls, SyncPages, SyncWrites):
     :raises TypeError: when ``conn`` is no ``Connection``.
     :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
     """
+
+    _CALLED = ("session", "`session.scalars(statement)`: it is open already")
 
     __slots__ = (
         "__weakref__",
