@@ -30,6 +30,11 @@ async def stored(engine: AsyncEngine) -> list[str]:
         return list((await conn.scalars(select(Note.text).order_by(Note.text))).all())
 
 
+def create_sync(engine: Engine) -> None:
+    """Create the table."""
+    Base.metadata.create_all(engine)
+
+
 def stored_sync(engine: Engine) -> list[str]:
     """The texts that another connection sees."""
     with engine.connect() as conn:

@@ -23,9 +23,25 @@ from naked_sqla import (
     InvalidSessionState,
 )
 
-from ._notes import COUNT, Note, checked_out, create, stored
+from ._notes import COUNT, Note, checked_out
 
-pytestmark = pytest.mark.anyio
+if True:  # ASYNC
+    from ._notes import create, stored
+
+    pytestmark = pytest.mark.anyio
+
+    POSTGRESQL = ["asyncpg", "psycopg"]
+    ENDS = [ValueError, KeyboardInterrupt, asyncio.CancelledError]
+else:
+    from ._notes import create_sync as create
+    from ._notes import stored_sync as stored
+
+    POSTGRESQL = ["psycopg"]
+    ENDS = [ValueError, KeyboardInterrupt]
+
+    @pytest.fixture
+    def engine(sync_engine: AsyncEngine) -> AsyncEngine:
+        return sync_engine
 
 
 @pytest.fixture
@@ -88,7 +104,7 @@ async def test_a_clean_end(db: AsyncSessionFactory, auto_commit: bool) -> None:
 
 
 @pytest.mark.parametrize("auto_commit", [True, False])
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, asyncio.CancelledError])
+@pytest.mark.parametrize("error", ENDS)
 async def test_an_exception_rolls_back_and_comes_out(
     db: AsyncSessionFactory, auto_commit: bool, error: type[BaseException]
 ) -> None:
@@ -167,7 +183,7 @@ async def test_a_connection_that_fails_to_open(db: AsyncSessionFactory) -> None:
         await add(session, "a")
 
 
-@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("backend", POSTGRESQL, indirect=True)
 async def test_options_hold_for_the_block_only(db: AsyncSessionFactory) -> None:
     show = text("select current_setting('transaction_isolation')")
     read_only = text("select current_setting('transaction_read_only')")
@@ -245,9 +261,10 @@ async def test_committed_inside_another_transactions_block(db: AsyncSessionFacto
 
 async def test_built_on_a_connection_that_is_not_open(db: AsyncSessionFactory) -> None:
     conn = db.engine.connect()
-    with pytest.raises(InvalidSessionState, match="not been started"):
-        AsyncSession(conn)
-    await conn.start()
+    if True:  # ASYNC
+        with pytest.raises(InvalidSessionState, match="not been started"):
+            AsyncSession(conn)
+        await conn.start()
     await conn.close()
     with pytest.raises(InvalidSessionState, match="closed"):
         AsyncSession(conn)
@@ -264,13 +281,15 @@ async def test_the_connection_ended_by_hand(db: AsyncSessionFactory) -> None:
 # ---------------------------------------------------------------- one engine, many sessions
 
 
-async def test_sessions_at_once(db: AsyncSessionFactory) -> None:
-    async def work(n: int) -> str:
-        async with db.begin() as session:
-            return (await session.execute(text(f"select 'n{n}'"))).scalar_one()
+if True:  # ASYNC
 
-    assert await asyncio.gather(*(work(n) for n in range(8))) == [f"n{n}" for n in range(8)]
-    assert checked_out(db.engine) == 0
+    async def test_sessions_at_once(db: AsyncSessionFactory) -> None:
+        async def work(n: int) -> str:
+            async with db.begin() as session:
+                return (await session.execute(text(f"select 'n{n}'"))).scalar_one()
+
+        assert await asyncio.gather(*(work(n) for n in range(8))) == [f"n{n}" for n in range(8)]
+        assert checked_out(db.engine) == 0
 
 
 async def test_a_disposed_engine_connects_again(db: AsyncSessionFactory) -> None:
@@ -309,37 +328,41 @@ async def test_a_guard_is_free_after_a_failure(db: AsyncSessionFactory) -> None:
     assert await stored(db.engine) == ["a"]
 
 
-async def test_a_second_task_is_refused_before_the_database(db: AsyncSessionFactory) -> None:
-    sent: list[str] = []
+if True:  # ASYNC
 
-    @event.listens_for(db.engine.sync_engine, "before_cursor_execute")
-    def note(conn: Any, cursor: Any, sql: str, params: Any, context: Any, many: Any) -> None:
-        sent.append(sql)
+    async def test_a_second_task_is_refused_before_the_database(db: AsyncSessionFactory) -> None:
+        sent: list[str] = []
 
-    async with db.begin() as session:
-        calls = [session.execute(COUNT), session.scalars(COUNT), session.tuples(COUNT)]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert [isinstance(a, ConcurrentSessionUse) for a in answers] == [False, True, True]
-    assert len(sent) == 1
+        @event.listens_for(db.engine.sync_engine, "before_cursor_execute")
+        def note(conn: Any, cursor: Any, sql: str, params: Any, context: Any, many: Any) -> None:
+            sent.append(sql)
+
+        async with db.begin() as session:
+            calls = [session.execute(COUNT), session.scalars(COUNT), session.tuples(COUNT)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(a, ConcurrentSessionUse) for a in answers] == [False, True, True]
+        assert len(sent) == 1
 
 
-def test_an_engine_of_two_event_loops() -> None:
-    from sqlalchemy.ext.asyncio import create_async_engine
+if True:  # ASYNC
 
-    async def work() -> int:
-        await create(engine)
-        async with AsyncSessionFactory(engine).begin() as session:
-            count: int = (await session.execute(COUNT)).scalar_one()
-        return count
+    def test_an_engine_of_two_event_loops() -> None:
+        from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine("sqlite+aiosqlite:///:memory:")
-    assert asyncio.run(work()) == 0
-    assert asyncio.run(work()) == 0
-    asyncio.run(engine.dispose())
+        async def work() -> int:
+            await create(engine)
+            async with AsyncSessionFactory(engine).begin() as session:
+                count: int = (await session.execute(COUNT)).scalar_one()
+            return count
+
+        engine = create_async_engine("sqlite+aiosqlite:///:memory:")
+        assert asyncio.run(work()) == 0
+        assert asyncio.run(work()) == 0
+        asyncio.run(engine.dispose())
 
 
 async def test_a_pool_that_is_empty_for_too_long_says_so(engine: AsyncEngine) -> None:
-    """And not that the task was cancelled, which is how a timeout ends what it waits for."""
+    """And not that it was cancelled, which is how a timeout ends what it waits for."""
     await create(engine)
     small = create_async_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.05)
     db = AsyncSessionFactory(small)

@@ -37,6 +37,7 @@ WIDTH = 100
 FACES = {
     "naked_sqla/om/sessions/aio": "naked_sqla/om/sessions/sync",
     "naked_sqla/testing/_async_sandbox.py": "naked_sqla/testing/_sync_sandbox.py",
+    "tests/test_session.py": "tests/test_session_sync.py",
 }
 
 # What a synchronous session has nothing to do with.
@@ -51,6 +52,7 @@ WORDS = {
     r"\basync (?=def|with|for)": "",
     r"\b__a(enter|exit|iter|next)__": r"__\1__",
     r"\bStopAsyncIteration\b": "StopIteration",
+    r"\benter_async_context\b": "enter_context",
     r"\bsqlalchemy\.ext\.asyncio\b": "sqlalchemy",
     r"\bcreate_async_engine\b": "create_engine",
     r"\.sync_(engine|connection)\b": "",
@@ -185,7 +187,12 @@ def _marked(source: str, node: ast.AST) -> Edit | None:
 
 
 def _expression(source: str, node: ast.AST) -> Edit | None:
-    """A type that wraps another one, or a call of a function that runs another one."""
+    """What is awaited, a type that wraps another one, a call of what runs another function."""
+    if isinstance(node, ast.Await):
+        start, end = _span(source, node)
+        if re.search(r"(?<![\w\])])\($", source[:start]) and source[end : end + 1] == ")":
+            start, end = start - 1, end + 1
+        return start, end, _text(source, node.value)
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         if node.value.id not in UNWRAPPED:
             return None
