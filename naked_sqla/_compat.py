@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy.util
@@ -1200,6 +1201,20 @@ def bound_rows(result: Any) -> tuple[Sequence[str], list[tuple[Any, ...]]] | Non
     if not compiled.positional:
         return None
     return compiled.positiontup, result.context.parameters
+
+
+@contextmanager
+def options_meanwhile(conn: Connection, options: Mapping[str, Any]) -> Iterator[None]:
+    """Have all statements of a connection run with execution options, and then as before.
+
+    ``Connection.execution_options()`` only adds some, and takes none away.
+    """
+    before = conn._execution_options
+    conn._execution_options = before.union(options)
+    try:
+        yield
+    finally:
+        conn._execution_options = before
 
 
 class Batch:

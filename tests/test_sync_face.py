@@ -36,6 +36,7 @@ OTHERWISE = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "AsyncCalls": "SyncCalls",
+    "AsyncInserts": "SyncInserts",
     "AsyncLookups": "SyncLookups",
     "AsyncPages": "SyncPages",
     "AsyncWrites": "SyncWrites",

@@ -65,7 +65,7 @@ WORDS = {
     r"\bTaskGuard\b": "ThreadGuard",
     r"\btask(s?)\b": r"thread\1",
     r"\b(Pagination|KeysetPage)\b": r"Sync\1",
-    r"\b(_?)Async(?=Calls|Lookups|Pages|Writes)": r"\1Sync",
+    r"\b(_?)Async(?=Calls|Inserts|Lookups|Pages|Writes)": r"\1Sync",
     r"\b(_?)Async(?=[A-Z])": r"\1",
     r"\basynchronous\b": "synchronous",
     r"\basync ": "",

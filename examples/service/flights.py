@@ -119,7 +119,7 @@ async def change_flight(flight_id: FlightId, change: FlightChange, db: Database)
     async with db.begin() as session:
         flight = await get_or_404(session, Flight, flight_id, with_for_update=True)
         values = change.model_dump(exclude_unset=True)
-        return await session.update(Flight, flight_id, **values) if values else flight
+        return await session.update(Flight, flight_id, values) if values else flight
 
 
 @router.delete("/{flight_id}", status_code=204)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Literal, assert_type
+from typing import Any, Literal, TypedDict, assert_type
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.engine import ScalarResult, TupleResult
@@ -157,7 +157,12 @@ async def rows() -> AsyncIterator[tuple[int, str]]:
     yield 1, "a"
 
 
-async def writes(db: AsyncSessionFactory, user: User, out: Out) -> None:
+class Patch(TypedDict, total=False):
+    name: str
+    age: int | None
+
+
+async def writes(db: AsyncSessionFactory, user: User, out: Out, patch: Patch) -> None:
     async with db.begin() as session:
         assert_type(await session.insert(user), User)
         assert_type(await session.insert({"name": "a"}, model=User), User)
@@ -177,6 +182,11 @@ async def writes(db: AsyncSessionFactory, user: User, out: Out) -> None:
         assert_type(await session.update(User, 1, age=User.age + 1), User)
         assert_type(await session.update(User, (1,), name=func.upper("a")), User)
         assert_type(await session.update(User, 1, age=2, returning=False), int)
+        assert_type(await session.update(User, 1, {"name": "a"}), User)
+        assert_type(await session.update(User, 1, {User.name: "a", User.age: 1}, age=2), User)
+        assert_type(await session.update(User, 1, {User.name: "a"}, age=1, version=3), User)
+        assert_type(await session.update(User, 1, patch, execution_options={"x": 1}), User)
+        assert_type(await session.update(User, 1, patch, returning=False), int)
         assert_type(await session.update_all([user]), list[User])
         assert_type(await session.update_all([user], User.age, "name"), list[User])
         assert_type(await session.update_all([user], returning=False), int)
@@ -198,6 +208,19 @@ async def writes(db: AsyncSessionFactory, user: User, out: Out) -> None:
 
         assert_type(await session.copy_in(User, [user, {"id": 1}, (1, "a")]), int)
         assert_type(await session.copy_in(User, rows(), columns=["id", User.name]), int)
+    options = {"schema_translate_map": {None: "other"}}
+    assert_type(await db.insert(user, execution_options=options), User)
+    assert_type(await db.insert_all([out], model=User, execution_options=options), list[User])
+    assert_type(await db.insert_all([patch], model=User), list[User])
+    assert_type(await db.update(user, "name", execution_options=options), User)
+    assert_type(await db.update(user, returning=False, execution_options=options), int)
+    assert_type(await db.update_all([user], execution_options=options), list[User])
+    assert_type(await db.update_all([patch], model=User, returning=False), int)
+    assert_type(await db.upsert(patch, model=User, execution_options=options), User)
+    assert_type(await db.upsert_all([patch], model=User, execution_options=options), list[User])
+    assert_type(await db.delete(User, 1, execution_options=options), bool)
+    assert_type(await db.delete_all([user], execution_options=options), int)
+    assert_type(await db.copy_in(User, [user], execution_options=options), int)
     assert_type(await db.insert(user), User)
     assert_type(await db.update(User, 1, age=None), User)
     assert_type(await db.upsert_all([user]), list[User])
@@ -216,6 +239,9 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
         assert_type(session.update(user, "name", returning=False), int)
         assert_type(session.update(User, 1, age=User.age + 1), User)
         assert_type(session.update(User, 1, age=2, returning=False), int)
+        assert_type(session.update(User, 1, {"name": "x"}, version=1), User)
+        assert_type(session.update(User, 1, {User.name: "x"}, returning=False), int)
+        assert_type(session.delete(user, execution_options={"x": 1}), bool)
         assert_type(session.update_all([out], model=User), list[User])
         assert_type(session.update_all([user], returning=False), int)
         assert_type(session.upsert(out, model=User, on=["id"]), User)

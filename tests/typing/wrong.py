@@ -142,6 +142,16 @@ async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -
     await db.update(user, 3)  # wrong
     await db.update(user, ["name"])  # wrong
     await db.update(user, name="x")  # wrong
+    await db.update(user, {"name": "x"})  # wrong
+    await db.update(user, "name", version=1)  # wrong
+    await db.update(User, 1, {1: "x"})  # wrong
+    await db.update(User, 1, "name")  # wrong
+    await db.update(User, 1, values={"name": "x"}, returning=1)  # wrong
+    await db.update(User, 1, {"name": "x"}, execution_options="x")  # wrong
+    print((await db.update(User, 1, {"name": "x"})).nmae)  # wrong
+    print((await db.update(User, 1, {"name": "x"}, returning=False)).name)  # wrong
+    await db.insert(user, execution_options="x")  # wrong
+    await db.delete_all([user], {"mine": 1})  # wrong
     await db.update_all([user], ["name"])  # wrong
     await db.update_all([user], User.name == "x")  # wrong
     print((await db.insert(user)).nmae)  # wrong

@@ -21,6 +21,7 @@ from naked_sqla.om.sessions.belonging import (
     of_paths,
     refuse_several,
 )
+from naked_sqla.om.sessions.write_calls import WRITES, update
 
 # Where the functions of ``_calls`` that run a statement have it, and its execution options.
 _PLACES: dict[Callable[..., Any], tuple[int, int]] = {
@@ -69,6 +70,13 @@ class Routes:
             return self._of_statement(subject, (), eager and fn is not calls.into), args
         if fn is calls.preload:
             return self._one(of_paths(args[1], eager)), args
+        if fn in WRITES:
+            key, args = _taken(args, len(args) - 1)
+            if key is not None:
+                return self._known(key, "the execution option"), args
+            # after the key of a row come its values, which may be SQL
+            key, written = self._of_objects(args[:-1], eager, args[1] if fn is update else ())
+            return key, (*written, args[-1])
         return self._of_objects(args, eager)
 
     def of(self, *subjects: Any) -> Key:
@@ -108,10 +116,12 @@ class Routes:
             self._remembered[known] = key
         return key
 
-    def _of_objects(self, args: tuple[Any, ...], eager: bool) -> tuple[Key, tuple[Any, ...]]:
+    def _of_objects(
+        self, args: tuple[Any, ...], eager: bool, more: Iterable[Any] = ()
+    ) -> tuple[Key, tuple[Any, ...]]:
         """For what takes a model, an object, several of them, or a statement, in first place."""
         classes = [arg for arg in args if mapped(arg) is not None]
-        for arg in args:
+        for arg in (*args, *more):
             if isinstance(arg, Mapping):
                 # values, which may be SQL, or name the model
                 classes += [
@@ -157,14 +167,19 @@ class Routes:
 def _explicit(place: tuple[int, int], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...], bool]:
     """What the options of a call or of its statement name; the arguments without it."""
     at, options_at = place
-    options = args[options_at]
-    if options and options.get(OPTION) is not None:
-        key = options[OPTION]
-        rest = {name: value for name, value in options.items() if name != OPTION}
-        args = (*args[:options_at], rest or None, *args[options_at + 1 :])
-        return key, _without_own_key(at, args), True
-    key = _own_key(args[at])
+    key, args = _taken(args, options_at)
+    if key is None:
+        key = _own_key(args[at])
     return key, _without_own_key(at, args), key is not None
+
+
+def _taken(args: tuple[Any, ...], at: int) -> tuple[Any, tuple[Any, ...]]:
+    """The bind key among the execution options of a call, or None; the arguments without it."""
+    options = args[at]
+    if not options or options.get(OPTION) is None:
+        return None, args
+    rest = {name: value for name, value in options.items() if name != OPTION}
+    return options[OPTION], (*args[:at], rest or None, *args[at + 1 :])
 
 
 def _own_key(statement: Any) -> Any:

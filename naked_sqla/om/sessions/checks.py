@@ -49,6 +49,14 @@ _IN_A_BLOCK = {
     "stream_scalars": "async with session.stream_scalars(statement) as result",
 }
 
+# What SQLAlchemy sets on a connection, and does not look for among the options of a statement.
+_OF_CONNECTIONS = (
+    "isolation_level",
+    "logging_token",
+    "postgresql_deferrable",
+    "postgresql_readonly",
+)
+
 
 def no_such_attribute(owner: object, name: str, *, of_a_factory: bool = False) -> NoReturn:
     """Raise the ``AttributeError`` for a name that a session or a factory does not have."""
@@ -149,9 +157,13 @@ def session_connection(kind: type, conn: object, wanted: type) -> None:
 
 
 def execution_options(options: object) -> None:
-    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for streaming ones."""
+    """Raise as :func:`stream_options`, and for what asks for a stream."""
     stream_options(options)
-    for name in ("yield_per", "stream_results"):
+    _no_stream(options)
+
+
+def _no_stream(options: object, names: tuple[str, ...] = ("yield_per", "stream_results")) -> None:
+    for name in names:
         if options.get(name):  # type: ignore[attr-defined]
             raise UnsupportedOption(
                 f"the execution option {name!r} asks for a stream, and execute() reads the whole "
@@ -159,8 +171,20 @@ def execution_options(options: object) -> None:
             )
 
 
+def write_options(options: object) -> None:
+    """Raise as :func:`execution_options`, and for what writing by object does not follow."""
+    execution_options(options)
+    _no_stream(options, ("max_row_buffer",))
+    if options.get("render_nulls"):  # type: ignore[attr-defined]
+        raise UnsupportedOption(
+            "the execution option 'render_nulls' is none of writing by object: None leaves a "
+            "column with a default to it. Store null() from sqlalchemy, or write "
+            "execute(insert(Model), rows, execution_options={'render_nulls': True})."
+        )
+
+
 def stream_options(options: object) -> None:
-    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for an identity token."""
+    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for what has no effect."""
     if not isinstance(options, Mapping):
         raise TypeError(
             f"execution_options takes a dictionary, not {_shown(options)}. "
@@ -168,6 +192,12 @@ def stream_options(options: object) -> None:
         )
     if options:
         _no_identity_token(options)
+        for name in _OF_CONNECTIONS:
+            if name in options:
+                raise UnsupportedOption(
+                    f"the execution option {name!r} holds for a connection, and SQLAlchemy does "
+                    f"not follow it for one statement. Write db.begin({name}=...)."
+                )
 
 
 def statement_options(statement: object, options: Mapping[str, Any] | None = None) -> None:
@@ -259,7 +289,8 @@ def open_connection(conn: Any) -> None:
 def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
     """Raise for options that ``begin()`` can't be given on this engine."""
     if options:
-        execution_options(options)
+        _no_identity_token(options)
+        _no_stream(options)
         _no_bind_key(options)
         options = {**engine.get_execution_options(), **options}
     else:

@@ -39,3 +39,5 @@ if TYPE_CHECKING:
     # An attribute, or its name.
     Field: TypeAlias = str | QueryableAttribute[Any]
     Fields: TypeAlias = Field | Iterable[Field]
+    # The same as the key of a dictionary, where a union of both would fit no dictionary of one.
+    K = TypeVar("K", bound=str | QueryableAttribute[Any])

@@ -5,7 +5,7 @@ All functions take a synchronous ``Connection`` first (in an async session: with
     insert(conn, obj, *, model=None) -> object
     insert_all(conn, objs, *, batch_size=None, model=None) -> list of objects
     update(conn, obj, *fields, returning=True, model=None) -> object or 1
-    update(conn, Model, ident, returning=True, **values) -> object or 1
+    update(conn, Model, ident, values={}, returning=True, **values) -> object or 1
     update_all(conn, objs, *fields, returning=True, model=None) -> list of objects, or their number
     upsert(conn, obj, *, on=None, update=None, model=None) -> object
     upsert_all(conn, objs, *, on=None, update=None, model=None) -> list of objects
@@ -34,7 +34,7 @@ from naked_sqla.om.write.changing import Change, update_one, update_rows
 from naked_sqla.om.write.deleting import delete_rows
 from naked_sqla.om.write.finding import raise_stale
 from naked_sqla.om.write.inserting import insert_objects, returns_whole_rows, stored_rows
-from naked_sqla.om.write.names import names_of_attributes
+from naked_sqla.om.write.names import given_values, names_of_attributes
 from naked_sqla.om.write.tables import Written, has_expressions
 from naked_sqla.om.write.uniform import update_uniform
 from naked_sqla.om.write.upserting import Upsert
@@ -53,8 +53,6 @@ __all__ = (
     "upsert",
     "upsert_all",
 )
-
-_NOTHING: Any = object()
 
 
 def insert(conn: Connection, obj: Any, *, model: Any = None) -> Any:
@@ -102,7 +100,6 @@ def update(
     /,
     *fields: Any,
     returning: bool = True,
-    model: Any = _NOTHING,
     **values: Any,
 ) -> Any:
     """Update one row by its primary key.
@@ -119,16 +116,14 @@ def update(
     :raises UnknownAttribute: for a name that the class does not have.
     """
     if isinstance(target, type):
-        if model is not _NOTHING:
-            values["model"] = model
-        written = written_class(target)
-        return _update_by_ident(conn, written, fields, values, returning)
+        return _update_by_ident(conn, written_class(target), fields, values, returning)
+    model = values.pop("model", None)
     if values:
         raise InvalidStatement(
             f"update({type(target).__name__}, {', '.join(values)}=...): values come from the "
             f"object. Set them on it, or write update({type(target).__name__}, key, ...=...)."
         )
-    reader = reader_of(type(target), None if model is _NOTHING else model, "update")
+    reader = reader_of(type(target), model, "update")
     change = _change(reader, target, fields)
     return _update(conn, reader.written, [change], returning, single=True)
 
@@ -140,7 +135,7 @@ def _update_by_ident(
     values: dict[str, Any],
     returning: bool,
 ) -> Any:
-    row = written.translate(values)
+    ident, row = given_values(written, ident, values)
     key = _key_of(written, "update", ident)
     taken = [name for name in written.key_attributes() if name in row]
     if taken:
