@@ -872,8 +872,10 @@ def test_the_orm_refuses_loaded_objects(zoo: Oracle) -> None:
     assert not hasattr(user, "_sa_instance_state")
     with Session() as session, pytest.raises(UnmappedInstanceError):
         session.add(user)
-    with pytest.raises(AttributeError, match=r"not tracked.*parent_id=parent\.id"):
+    with pytest.raises(AttributeError, match=r"not tracked.*Write Post\(author_id=user\.id\)"):
         Post(author=user)
+    with pytest.raises(AttributeError, match=r"not tracked.*parent_id=parent\.id"):
+        user._sa_instance_state  # noqa: B018
 
 
 def test_statements_compare_with_loaded_objects(zoo: Oracle) -> None:
