@@ -692,6 +692,11 @@ async def test_a_union_goes_by_attributes(db: Database) -> None:
 
     assert await db.into(ByColumn, users) == [ByColumn(1, "ada"), ByColumn(2, "bob")]
 
+    class Taking(pydantic.BaseModel, extra="allow"):
+        pass
+
+    assert (await db.into(Taking, users))[0].model_extra == {"id": 1, "name": "ada"}
+
     @dataclass
     class Both(ByColumn):
         name: str

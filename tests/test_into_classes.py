@@ -683,3 +683,76 @@ def test_an_annotation_that_hides_a_class_behind_an_ambiguous_column() -> None:
     with pytest.raises(RowMismatch, match=r"Hidden\.a is ambiguous") as caught:
         match(Hidden, both)
     assert "inner: its annotation 'Nowhere | None' can't be resolved" in str(caught.value)
+
+
+# ---------------------------------------------------------------- what no other test would notice
+
+
+class Inner(NamedTuple):
+    b: int
+
+
+class WithInner(NamedTuple):
+    a: int
+    inner: Inner
+    rest: str = "x"
+
+
+class WithInnerDict(TypedDict):
+    a: int
+    inner: Inner
+
+
+@attrs.define
+class WithInnerAttrs:
+    a: int
+    _inner: Inner
+
+
+class WithInnerPlain:
+    def __init__(self, a: int, inner: Inner) -> None:
+        self.values = (a, inner)
+
+
+class WithInnerStruct(msgspec.Struct, rename="upper"):
+    a: int
+    inner: Inner
+
+
+class WithInnerModel(pydantic.BaseModel):
+    a: int
+    inner: Inner
+
+
+def test_annotations_say_what_is_nested_in_each_kind_of_class() -> None:
+    def one(cls: Any) -> Any:
+        return filler(match(cls, A_AND_INNER), 2)([(1, 2)])[0]
+
+    inner = Inner(2)
+    assert one(WithInner) == (1, inner, "x")
+    assert one(WithInnerDict) == {"a": 1, "inner": inner}
+    assert one(WithInnerAttrs) == WithInnerAttrs(1, inner)
+    assert one(WithInnerPlain).values == (1, inner)
+    assert one(WithInnerStruct) == WithInnerStruct(1, inner)
+    assert one(WithInnerModel) == WithInnerModel(a=1, inner=inner)
+    for cls in (WithInner, WithInnerDict, WithInnerAttrs, WithInnerStruct, WithInnerModel):
+        made = one(cls)
+        held = made["inner"] if isinstance(made, dict) else getattr(made, "inner", None)
+        assert type(held or made._inner) is Inner
+
+
+def test_named_tuples_are_made_without_a_call() -> None:
+    assert style(Pair, "a") is Style.TUPLE
+    assert style(Old, "a", "b") is Style.TUPLE
+    assert style(OwnNew, "a") is Style.CALL
+
+
+def test_a_key_that_is_read_only_is_required() -> None:
+    assert "no column for its field 'c'" in refused(Total, "a")
+    assert "c, d (optional)" in refused(Total, "a")
+
+
+def test_validate_is_the_default() -> None:
+    assert target_of(Simple2).style is Style.VALIDATE
+    assert target_of(Simple2, False).style is Style.CONSTRUCT
+    assert target_of(OwnConstruct, False).style is Style.MODEL_CONSTRUCT

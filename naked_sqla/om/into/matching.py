@@ -220,7 +220,8 @@ class _Matcher:
         """Columns without a field, for a class that takes any."""
         taken: dict[str, Filling] = {}
         for column in left:
-            name = column.names[-1]
+            # what the statement calls it; a column of an entity is shown with the entity
+            name = column.shown if column.shown in column.names else column.names[0]
             wanted = Field(name, name, (name,))
             if name in taken:
                 raise RowMismatch(mismatch.two_columns(target, wanted, [name, column.shown]))

@@ -58,8 +58,8 @@ def keyset(
     """
     if after is not None and before is not None:
         raise InvalidCursor(
-            "keyset() was given after= and before=, and a page lies on one side of one place. "
-            "Pass the cursor of the page that is wanted."
+            "keyset() was given after= and before=, and takes one of them. Pass "
+            "after=page.next_cursor for the next page, before=page.prev_cursor for the one before."
         )
     reader = _Reader(conn, eager, ordered(statement))
     cursor = after if before is None else before

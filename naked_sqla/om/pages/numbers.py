@@ -28,7 +28,10 @@ def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tup
                 f"paginate(max_per_page=...) takes a whole number or None, not {max_per_page!r}."
             )
         if max_per_page < 1:
-            raise ValueError(f"paginate(max_per_page={max_per_page}): no page could hold an item.")
+            raise ValueError(
+                f"paginate(max_per_page={max_per_page}): no page could hold an item. Pass a number "
+                f"from 1 on, or None for no limit."
+            )
     if error_out:
         page, per_page = _positive("page", page), size(per_page)
     else:

@@ -163,7 +163,10 @@ def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
             keys.append(Key(expression, descending))
     settled = tuple(replace(key, nullable=not sources.never_null(key.expression)) for key in keys)
     if not settled:
-        refuse("nothing to order by", "it selects from no table")
+        raise InvalidStatement(
+            "keyset(): the statement selects from no table and orders by no column, so there is no "
+            "key to go on from. Run it with execute(), or use paginate()."
+        )
     for key in settled:
         check_expression(key.expression)
     _check_columns(statement, settled, sources)
@@ -177,7 +180,8 @@ def _check_columns(statement: Any, keys: tuple[Key, ...], sources: Sources) -> N
     if missing is not None:
         raise InvalidStatement(
             f"keyset(): the statement is ordered by a column of {name_of(missing)}, and does not "
-            f"select from it. Join it, or order by a column that is selected from."
+            f"select from it. Join {name_of(missing)}, or order by a column of what the statement "
+            f"selects from."
         )
 
 

@@ -39,7 +39,10 @@ def check_expression(expression: Any) -> None:
         )
     for part in parts(expression):
         if isinstance(part, FunctionElement) and str(getattr(part, "name", "")).lower() in _RANDOM:
-            refuse(f"ORDER BY {part.name}()", "every statement has another order")
+            raise InvalidStatement(
+                f"keyset() can't page ORDER BY {part.name}(): each statement has another order. "
+                f"Order by a column, where a random number of each row is stored."
+            )
 
 
 def check_value(backend: Backend, expression: Any, value: Any) -> None:
@@ -47,8 +50,8 @@ def check_value(backend: Backend, expression: Any, value: Any) -> None:
     reason = backend.refuses_position(value)
     if reason is not None:
         raise InvalidStatement(
-            f"keyset() can't go on from {value!r} of {expression!s}: that is {reason}: the row "
-            f"would not be found again. Order by a number: extract('epoch', ...)."
+            f"keyset() can't go on from {value!r} of {expression!s}, because the row would not be "
+            f"found again: that is {reason}. Order by a number: extract('epoch', ...)."
         )
 
 
