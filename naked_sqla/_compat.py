@@ -8,6 +8,7 @@ the one to mend, and ``tests/test_public.py`` says which name is gone.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -545,6 +546,10 @@ def related_entity(state: Any, path: Any, prop: Any) -> Any:
     return prop.entity if chosen is None else inspect(chosen)
 
 
+# Where an association is there twice, 2.0 gives the related object once for a parent, 2.1 twice.
+SELECT_IN_IS_UNIQUE = not hasattr(_result.Result, "_raw_all_tuples")
+
+
 def select_in(prop: Any) -> Any:
     """What ``selectinload`` knows of a relationship: ``in_expr``, ``pk_cols``, and so on."""
     return prop._get_strategy((("lazy", "selectin"),))
@@ -558,6 +563,27 @@ def select_in_info(prop: Any, by_child: bool) -> Any:
     strategy = select_in(prop)
     info = strategy._query_info
     return info if by_child or not info.load_only_child else strategy._fallback_query_info
+
+
+# prop -> its joined form, which SQLAlchemy keeps for some relationships only
+_joined: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def joined_info(prop: Any) -> Any:
+    """How the further statement of a relationship finds its rows by a join with the parents."""
+    strategy = select_in(prop)
+    for info in (strategy._query_info, getattr(strategy, "_fallback_query_info", None)):
+        if info is not None and info.load_with_join:
+            return info
+    found = _joined.get(prop)
+    if found is None:
+        found = _joined[prop] = strategy._init_for_join()
+    return found
+
+
+def affinity(type_: Any) -> Any:
+    """The generic type that a type is one of: ``Integer``, ``String``, and so on."""
+    return type_._type_affinity
 
 
 def parent_alias(prop: Any) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SAWarning
 
 from naked_sqla import _compat
 from naked_sqla.om.further import KEYS, Source
+from naked_sqla.om.keys import compares_columns, may_differ, same_keys, types_of_keys
 from naked_sqla.om.naked import description_of
 from naked_sqla.om.plan import Later, LaterClass
 from naked_sqla.om.relations import UNLIMITED, Depths, next_depth
@@ -122,12 +123,7 @@ def _load_relationship(
     item: Later, objects: Sequence[Any], build: _Build, loading: Loading
 ) -> list[_Step]:
     prop = item.prop
-    info = _compat.select_in_info(prop, by_child=True)
-    columns: list[str] | None = None
-    if info.load_only_child:
-        columns = _foreign_keys(prop, info.child_lookup_cols, objects)
-        if columns is None:
-            info = _compat.select_in_info(prop, by_child=False)
+    info, columns = _info(item, objects)
     below = replace(loading, shared=columns is None and _is_shared(prop), steps=[])
     known: _Found = {}
     if item.depth is not None:
@@ -141,6 +137,20 @@ def _load_relationship(
         known.update(_fetch(build(item, info), wanted, item, info, below))
     assign = partial(_assign, item, objects, keys, known, columns is None)
     return [*(below.steps or ()), assign]
+
+
+def _info(item: Later, objects: Sequence[Any]) -> tuple[Any, list[str] | None]:
+    """How the rows of a relationship are found, and the attributes whose values name the related
+    rows; None where those of the parents are named.
+    """
+    prop = item.prop
+    if item.by == "subquery" and compares_columns(prop):
+        return _compat.joined_info(prop), None
+    info = _compat.select_in_info(prop, by_child=True)
+    if not info.load_only_child:
+        return info, None
+    columns = _foreign_keys(prop, info.child_lookup_cols, objects)
+    return (info, columns) if columns else (_compat.select_in_info(prop, by_child=False), None)
 
 
 def _load_class(
@@ -196,16 +206,51 @@ def _keys(objects: Sequence[Any], names: list[str]) -> list[Any]:
 
 
 def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _Found:
-    """The related objects for each key, in the order of the rows."""
+    """The related objects for each key, in the order of the rows.
+
+    Which row is for which key the database says; ``selectinload()`` compares in Python, as the
+    ORM's does.
+    """
     size = _compat.option_setting(item.option, "chunksize") or _CHUNK
     width = len(info.pk_cols)
-    found: _Found = {key: [] for key in wanted}
+    found: _Found = {}
     for start in range(0, len(wanted), size):
         chunk = wanted[start : start + size]
-        for row in loading.fetch(loading, statement, {KEYS: chunk}):
+        rows = loading.fetch(loading, statement, {KEYS: chunk})
+        grouped: _Found = {}
+        for row in rows:
             key = row[0] if width == 1 else row[:width]
-            found.setdefault(key, []).append(row[width])
+            grouped.setdefault(key, []).append(row[width])
+        by_python = item.by == "selectin"
+        if not by_python and may_differ(
+            item.prop, set(chunk), grouped.keys(), info.load_only_child
+        ):
+            types = types_of_keys(item.prop, info)
+            same = same_keys(loading.conn, loading.options, info, types, chunk)
+            grouped = _regrouped(rows, width, same)
+        if loading.shared and (_compat.SELECT_IN_IS_UNIQUE or not by_python):
+            grouped = {key: _distinct(group) for key, group in grouped.items()}
+        for key in chunk:
+            found[key] = grouped.get(key, [])
     return found
+
+
+def _regrouped(rows: list[_Row], width: int, same: Mapping[Any, list[Any]]) -> _Found:
+    """The related objects by the keys that were asked for.
+
+    :param same: for each key of a row those that the database finds equal to it.
+    """
+    grouped: _Found = {}
+    for row in rows:
+        for key in same.get(row[0] if width == 1 else row[:width], ()):
+            grouped.setdefault(key, []).append(row[width])
+    return grouped
+
+
+def _distinct(objects: list[Any]) -> list[Any]:
+    if len(set(map(id, objects))) == len(objects):
+        return objects
+    return list({id(obj): obj for obj in objects}.values())
 
 
 def _is_null(key: Any) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InvalidRequestError, StatementError
+from sqlalchemy.types import TupleType
 
 from naked_sqla import _compat
 from naked_sqla.exception import UnsupportedOption
+from naked_sqla.om.keys import compares_columns, types_of_keys
 from naked_sqla.om.plan import Later, LaterClass
 
 __all__ = ("KEYS", "Source", "related_select")
@@ -89,13 +91,17 @@ class Source:
         criteria = _compat.extra_criteria(item.option, context, item.target)
         if criteria is not None:
             options.append(criteria)
-        statement = related_select(item.prop, item.target, info).options(*options)
+        exact = item.by == "selectin"
+        statement = related_select(item.prop, item.target, info, exact=exact).options(*options)
         path = _compat.further_path(self.state, item.path)
         return _compat.continue_path(statement, path, recursive=item.depth is not None)
 
 
-def related_select(prop: Any, target: Any, info: Any) -> Any:
-    """``SELECT`` of the related rows with the keys of their parents, for ``primary_keys``."""
+def related_select(prop: Any, target: Any, info: Any, *, exact: bool = False) -> Any:
+    """``SELECT`` of the related rows with the keys of their parents, for ``primary_keys``.
+
+    :param exact: True where keys are compared as ``selectinload()`` does.
+    """
     pk_cols, in_expr, entity = info.pk_cols, info.in_expr, target.entity
     secondary = None if info.load_with_join else prop.secondary
     if not info.load_with_join and secondary is None and target.is_aliased_class:
@@ -111,7 +117,12 @@ def related_select(prop: Any, target: Any, info: Any) -> Any:
         statement = statement.select_from(parent).join(getattr(parent, prop.key).of_type(entity))
     else:
         statement = statement.select_from(entity)
-    statement = statement.where(in_expr.in_(bindparam(KEYS)))
+    keys: Any = bindparam(KEYS)
+    if not exact and compares_columns(prop) and not info.load_with_join:
+        # a value of the other side's type, as in lazyload()
+        types = types_of_keys(prop, info)
+        keys = bindparam(KEYS, type_=types[0] if len(types) == 1 else TupleType(*types))
+    statement = statement.where(in_expr.in_(keys))
     if not prop.order_by:
         return statement
     if info.load_with_join:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from naked_sqla.om.naked import NakedClass
@@ -98,6 +98,7 @@ class Later:
     :ivar option: the loader option that asks for it, or None when the mapping does.
     :ivar target: the mapper, or the alias of an ``of_type()``, that is selected.
     :ivar depth: for ``recursion_depth``: how many levels are left, this one included; -1: all.
+    :ivar by: as which of the ORM's ways of loading it behaves.
     """
 
     prop: Any
@@ -106,6 +107,7 @@ class Later:
     target: Any = field(hash=False)
     collection: Collection | None = None
     depth: int | None = None
+    by: Literal["selectin", "subquery", "immediate"] = "immediate"
 
     @property
     def key(self) -> str:

@@ -56,7 +56,7 @@ def relationships_of(
                 _check_loadable(prop)
                 yield prop, path, adapter
         elif lazy in _LATER:
-            later = _later(state, node, prop, option, depths)
+            later = _later(state, node, prop, lazy, option, depths)
             if later is not None:
                 yield later
 
@@ -94,7 +94,9 @@ def _check_loadable(prop: Any) -> None:
         )
 
 
-def _later(state: Any, node: Any, prop: Any, option: Any, depths: Depths) -> Later | None:
+def _later(
+    state: Any, node: Any, prop: Any, lazy: Any, option: Any, depths: Depths
+) -> Later | None:
     if not _compat.applies_to(node.path, node.entity, prop):
         return None
     depth = depths.get(prop, _compat.option_setting(option, "recursion_depth"))
@@ -111,4 +113,4 @@ def _later(state: Any, node: Any, prop: Any, option: Any, depths: Depths) -> Lat
     _check_loadable(prop)
     path = _compat.related_path(node.path, prop)
     target = _compat.related_entity(state, path, prop)
-    return Later(prop, path, option, target, collection_of(prop), depth)
+    return Later(prop, path, option, target, collection_of(prop), depth, lazy)
