@@ -39,9 +39,11 @@ from sqlalchemy.orm import (
 )
 
 from naked_sqla import InvalidBind
-from naked_sqla.om.sessions import calls
 from naked_sqla.om.sessions.belonging import key_of_table
 from naked_sqla.om.sessions.binding import Routes
+from naked_sqla.om.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.om.sessions.calls.statement import IntoCall, StatementCall
+from naked_sqla.om.sessions.calls.write import WriteCall
 
 
 class Base(DeclarativeBase):
@@ -155,11 +157,15 @@ plain = Table("plain", MetaData(), Column("id", Integer))
 ROUTES = Routes(["logs", "other"])
 
 
-def key_of(statement: Any, eager: bool = True, fn: Any = calls.execute) -> str | None:
-    args = (statement, None, None)
-    found = ROUTES.of_call(fn, args, eager)[0]
+def executing(statement: Any, parameters: Any = None, options: Any = None) -> StatementCall:
+    return StatementCall("execute", statement, parameters, options)
+
+
+def key_of(statement: Any, eager: bool = True) -> str | None:
+    call = executing(statement)
+    found = ROUTES.of_call(call, eager)[0]
     # from what is remembered, too
-    assert ROUTES.of_call(fn, args, eager)[0] == found
+    assert ROUTES.of_call(call, eager)[0] == found
     return found
 
 
@@ -268,9 +274,8 @@ def test_what_spans_two(statement: Any) -> None:
 
 def test_without_mapped_eager_loads() -> None:
     assert key_of(select(Eager), eager=False) is None
-    assert (
-        ROUTES.of_call(calls.into, (dict, select(Eager), None, True, None), eager=True)[0] is None
-    )
+    into = IntoCall("into", dict, select(Eager), None, True, None)
+    assert ROUTES.of_call(into, eager=True)[0] is None
 
 
 def test_a_key_that_nobody_configured() -> None:
@@ -279,7 +284,7 @@ def test_a_key_that_nobody_configured() -> None:
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
         key_of(text("select 1").execution_options(bind_key="nowhere"))
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
-        ROUTES.of_call(calls.execute, (select(User), None, {"bind_key": "nowhere"}), eager=True)
+        ROUTES.of_call(executing(select(User), None, {"bind_key": "nowhere"}), eager=True)
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
         ROUTES.key("nowhere")
 
@@ -287,23 +292,27 @@ def test_a_key_that_nobody_configured() -> None:
 def test_the_option_of_a_call_is_followed_and_taken_out() -> None:
     statement = select(User, Entry)
     options = {"bind_key": "other", "logging_token": "x"}
-    key, args = ROUTES.of_call(calls.execute, (statement, {"a": 1}, options), eager=True)
+    key, call = ROUTES.of_call(executing(statement, {"a": 1}, options), eager=True)
     assert key == "other"
-    assert args[0] is statement
-    assert args[1:] == ({"a": 1}, {"logging_token": "x"})
+    assert call.sent() is statement
+    assert call == executing(statement, {"a": 1}, {"logging_token": "x"})
     of_statement = text("select 1").execution_options(bind_key="logs", logging_token="x")
-    key, args = ROUTES.of_call(calls.execute, (of_statement, None, None), eager=True)
+    key, call = ROUTES.of_call(executing(of_statement), eager=True)
     assert key == "logs"
-    assert args[0].get_execution_options() == {"bind_key": None, "logging_token": "x"}
+    assert call.sent().get_execution_options() == {"bind_key": None, "logging_token": "x"}
     assert of_statement.get_execution_options()["bind_key"] == "logs"
     # a column of this name is no option
-    key, args = ROUTES.of_call(calls.execute, (insert(User), {"bind_key": "logs"}, None), True)
+    key, _ = ROUTES.of_call(executing(insert(User), {"bind_key": "logs"}), True)
     assert key is None
+
+
+def looking_up(model: Any, loads: Any = None, options: Any = None) -> LookupCall:
+    return LookupCall("get", model, 1, loads, options, None)
 
 
 def test_get() -> None:
     def of(model: Any, *options: Any) -> str | None:
-        return ROUTES.of_call(calls.get, (model, 1, list(options), None, None), eager=True)[0]
+        return ROUTES.of_call(looking_up(model, list(options)), eager=True)[0]
 
     assert of(Entry) == "logs"
     assert of(User) is None
@@ -312,13 +321,13 @@ def test_get() -> None:
     for model, options in ((User, [selectinload(User.entries)]), (Eager, []), (Torn, [])):
         with pytest.raises(InvalidBind):
             of(model, *options)
-    named = (User, 1, None, {"bind_key": "logs"}, None)
-    assert ROUTES.of_call(calls.get, named, eager=True) == ("logs", (User, 1, None, None, None))
+    named = looking_up(User, None, {"bind_key": "logs"})
+    assert ROUTES.of_call(named, eager=True) == ("logs", looking_up(User))
 
 
 def test_preload() -> None:
     def of(*paths: Any) -> str | None:
-        return ROUTES.of_call(calls.preload, (iter(()), paths, False), eager=True)[0]
+        return ROUTES.of_call(PreloadCall("preload", iter(()), paths, False), eager=True)[0]
 
     assert of(Entry.tags) == "logs"
     assert of((User.posts,)) is None
@@ -329,30 +338,39 @@ def test_preload() -> None:
 
 
 def test_what_writes_by_object() -> None:
-    def insert_all(*_: Any) -> None: ...
+    def never(*_: Any) -> None:
+        raise AssertionError("it ran")
 
-    def of(*args: Any) -> Any:
-        return ROUTES.of_call(insert_all, args, eager=True)
+    def writing(subject: Any, *arguments: Any, **named: Any) -> WriteCall:
+        return WriteCall("insert", never, subject, arguments, named, None)
 
-    assert of(Entry(), None)[0] == "logs"
-    assert of(User(), None)[0] is None
-    assert of(Eager(), None)[0] is None
-    assert of(Entry, 1)[0] == "logs"
-    assert of([Entry(), Tag()], None)[0] == "logs"
-    assert of(object(), None, Entry)[0] == "logs"
-    assert of(select(Entry), 1)[0] == "logs"
-    assert of({"user_id": 1}, (), True, {"model": Entry})[0] == "logs"
-    assert of(Entry, 1, {"user_id": Entry.__table__.c.user_id + 1})[0] == "logs"
-    with pytest.raises(InvalidBind, match="spans"):
-        of(Entry, 1, {"user_id": select(User.id).scalar_subquery()})
-    assert of([], None)[0] is None
-    assert of("text")[0] is None
-    assert of()[0] is None
+    def of(*args: Any, **named: Any) -> str | None:
+        return ROUTES.of_call(writing(*args, **named), eager=True)[0]
+
+    assert of(Entry()) == "logs"
+    assert of(User()) is None
+    assert of(Eager()) is None
+    assert of(Entry, 1) == "logs"
+    assert of([Entry(), Tag()]) == "logs"
+    assert of(object(), model=Entry) == "logs"
+    assert of({"user_id": 1}, model=Entry) == "logs"
+    more = Entry.__table__.c.user_id + 1
+    assert of(Entry, 1, {"user_id": more}) == of(Entry, 1, user_id=more) == "logs"
+    other = select(User.id).scalar_subquery()
+    for arguments, named in ((({"user_id": other},), {}), ((), {"user_id": other})):
+        with pytest.raises(InvalidBind, match="spans"):
+            of(Entry, 1, *arguments, **named)
+    assert of([]) is None
+    assert of("text") is None
     with pytest.raises(InvalidBind, match="spans"):
         of([Entry(), User()])
     # an iterator is read once, and handed on as a list
     one = Entry()
-    assert of(iter([one]), None) == ("logs", ([one], None))
+    assert ROUTES.of_call(writing(iter([one])), eager=True) == ("logs", writing([one]))
+    key, call = ROUTES.of_call(
+        WriteCall("insert", never, User(), (), {}, {"bind_key": "other", "x": 1}), eager=True
+    )
+    assert (key, call.options) == ("other", {"x": 1})
 
 
 def test_the_table_says_it_where_no_class_does() -> None:
@@ -397,5 +415,5 @@ def test_a_column_property_brings_its_tables() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     routes = Routes(["logs"])
     for n in range(1100):
-        routes.of_call(calls.execute, (select(literal(n).label(f"n{n}")), None, None), eager=True)
+        routes.of_call(executing(select(literal(n).label(f"n{n}"))), eager=True)
     assert len(routes._remembered) <= 1000

@@ -27,6 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
 from naked_sqla import AsyncSessionFactory, InvalidSessionState, SessionFactory
+from naked_sqla.om.sessions.calls.write import WriteCall
 from naked_sqla.om.sessions.reading import writes
 
 from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
@@ -160,15 +161,16 @@ async def test_no_copy(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-async def test_a_function_that_is_not_known_to_read_is_refused(db: AsyncSessionFactory) -> None:
-    def insert_all(conn: Any, eager: bool, objs: Any) -> None:
+async def test_a_call_that_writes_is_refused_by_its_kind(db: AsyncSessionFactory) -> None:
+    def never(*_: Any) -> None:
         raise AssertionError("it ran")
 
+    call = WriteCall("insert_all", never, [Note()], (), {}, None)
     with pytest.raises(InvalidSessionState, match=r"insert_all\(\) in a session that only reads"):
-        await db.read()._call(insert_all, [Note()])
+        await db.read()._call(call)
     async with db.read() as session:
         with pytest.raises(InvalidSessionState, match=r"insert_all\(\)"):
-            await session._call(insert_all, [Note()])
+            await session._call(call)
 
 
 # ---------------------------------------------------------------- what runs

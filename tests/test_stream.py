@@ -274,7 +274,7 @@ async def test_read_after_the_session(db: AsyncSessionFactory, end: str, stateme
             await read
     with pytest.raises(InvalidSessionState, match=r"stream\(\) on a closed session"):
         await session.stream(statement)
-    with pytest.raises(InvalidSessionState, match=r"stream\(\) on a closed session"):
+    with pytest.raises(InvalidSessionState, match=r"stream_scalars\(\) on a closed session"):
         async with session.stream_scalars(statement):
             pass
     # Closing it is no reading.

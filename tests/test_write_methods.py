@@ -40,7 +40,6 @@ from naked_sqla import (
     to_naked,
     to_orm,
 )
-from naked_sqla.om.sessions import write_calls
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
 from naked_sqla.om.sessions.sync.writes import SyncWrites
 
@@ -100,7 +99,9 @@ class UserPatch(BaseModel):
     level: str | None = None
 
 
-METHODS = sorted(fn.__name__ for fn in write_calls.WRITES)
+METHODS = sorted(
+    {name for cls in AsyncWrites.__mro__[:-1] for name in vars(cls) if not name.startswith("_")}
+)
 
 # A method of a session or a factory, called by its name.
 Call = Callable[..., Any]

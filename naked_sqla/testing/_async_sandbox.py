@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +11,7 @@ from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
 from naked_sqla.om.sessions.aio.hop import shielded, spawn, start
 from naked_sqla.om.sessions.aio.reader import AsyncReader
 from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.turns import turns_of
 
@@ -98,12 +98,12 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
     def read(self, **execution_options: Any) -> AsyncReader:
         return _AsyncSandboxReader(self._box, self, execution_options)
 
-    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        plan = oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, fn, args)
+    async def _call(self, call: Call) -> Any:
+        plan = oneshot.plan(self._engine.sync_engine, self._auto_commit, self._eager, call)
         self._box.check()
         block = _AsyncSandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
         async with block as session:
-            return await session._call(fn, *args)
+            return await session._call(call)
 
 
 class _AsyncSandboxReader(AsyncReader):
@@ -128,9 +128,9 @@ class _AsyncSandboxReader(AsyncReader):
             kind=ReadingSandboxWork,
         )
 
-    async def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+    async def _call(self, call: Call) -> Any:
         async with self._make_block() as session:
-            return await session._call(fn, *args)
+            return await session._call(call)
 
 
 class _AsyncSandboxBlock(AsyncSessionBlock):
@@ -180,6 +180,6 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
 class _AsyncSandboxSession(AsyncSession):
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        note_call(self._work, fn, args)
-        return super()._call(fn, *args)
+    def _call(self, call: Call) -> Any:
+        note_call(self._work, call)
+        return super()._call(call)

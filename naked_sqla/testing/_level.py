@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection, event
 
 from naked_sqla.backends import backend_of
-from naked_sqla.om.sessions import oneshot
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.reading import refuse_writes
 from naked_sqla.om.sessions.work import Work
@@ -232,9 +231,9 @@ class ReadingSandboxWork(SandboxWork):
 
     __slots__ = ()
 
-    def call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        refuse_writes(fn, args)
-        return super().call(fn, *args)
+    def call(self, call: Call) -> Any:
+        refuse_writes(call)
+        return super().call(call)
 
 
 def begin(conn: Connection, options: dict[str, Any]) -> None:
@@ -253,11 +252,11 @@ def end(conn: Connection) -> None:
         give_back(conn)
 
 
-def note_call(work: Any, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def note_call(work: Any, call: Call) -> None:
     """Note a call that writes into the savepoints of inner sessions."""
     level: Level = work.level
     level.check()
-    if level.child is not None and not oneshot.reads(fn, args, work.eager):
+    if level.child is not None and not call.effects(work.eager).reads:
         level.writes()
 
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.sync.block import SessionBlock
 from naked_sqla.om.sessions.sync.reader import Reader
@@ -92,12 +92,12 @@ class _SandboxFactory(SessionFactory):
     def read(self, **execution_options: Any) -> Reader:
         return _SandboxReader(self._box, self, execution_options)
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        plan = oneshot.plan(self._engine, self._auto_commit, self._eager, fn, args)
+    def _call(self, call: Call) -> Any:
+        plan = oneshot.plan(self._engine, self._auto_commit, self._eager, call)
         self._box.check()
         block = _SandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
         with block as session:
-            return session._call(fn, *args)
+            return session._call(call)
 
 
 class _SandboxReader(Reader):
@@ -122,9 +122,9 @@ class _SandboxReader(Reader):
             kind=ReadingSandboxWork,
         )
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+    def _call(self, call: Call) -> Any:
         with self._make_block() as session:
-            return session._call(fn, *args)
+            return session._call(call)
 
 
 class _SandboxBlock(SessionBlock):
@@ -174,6 +174,6 @@ class _SandboxBlock(SessionBlock):
 class _SandboxSession(Session):
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        note_call(self._work, fn, args)
-        return super()._call(fn, *args)
+    def _call(self, call: Call) -> Any:
+        note_call(self._work, call)
+        return super()._call(call)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import CompoundSelect, Select, TextClause
 from sqlalchemy import Sequence as DatabaseSequence
@@ -16,11 +15,10 @@ from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
 from naked_sqla.om.facts import facts_of
-from naked_sqla.om.sessions import calls, page_calls
 from naked_sqla.om.sessions.work import Work
 
-# Functions of these modules read, as far as their statement does; all others write.
-_READERS = frozenset({calls.__name__, page_calls.__name__})
+if TYPE_CHECKING:
+    from naked_sqla.om.sessions.calls.base import Call
 
 # What stands in text and is no word of SQL: comments, strings, quoted names.
 _NO_WORDS = re.compile(
@@ -45,18 +43,18 @@ class ReadingWork(Work):
         if options:
             self.set_options(options)
 
-    def call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        refuse_writes(fn, args)
-        return super().call(fn, *args)
+    def call(self, call: Call) -> Any:
+        refuse_writes(call)
+        return super().call(call)
 
 
-def refuse_writes(fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Raise ``InvalidSessionState`` for a function of ``_calls`` and its kin that would write."""
-    if fn.__module__ not in _READERS:
-        _refuse(f"{fn.__name__.strip('_')}()")
-    for arg in args[:2]:
-        if writes(arg):
-            _refuse(_shown(arg))
+def refuse_writes(call: Call) -> None:
+    """Raise ``InvalidSessionState`` for a call that would write."""
+    if call.is_write():
+        _refuse(f"{call.name}()")
+    statement = call.sent()
+    if writes(statement):
+        _refuse(_shown(statement))
 
 
 def writes(statement: Any) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import NestedTransaction
 
+    from naked_sqla.om.sessions.calls.base import Call
+
 logger = logging.getLogger("naked_sqla")
 
 # PostgreSQL's "current transaction is aborted": the echo of an earlier failure, not a cause.
@@ -104,9 +106,7 @@ class Work:
                 conn.invalidate()
             raise
 
-    def once(
-        self, engine: Engine, options: Mapping[str, Any], fn: Callable[..., Any], *args: Any
-    ) -> Any:
+    def once(self, engine: Engine, options: Mapping[str, Any], call: Call) -> Any:
         """Run one statement that only reads, on a connection that is given back at once.
 
         :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;
@@ -116,7 +116,7 @@ class Work:
         try:
             if options:
                 self._take_options(options)
-            return fn(conn, self.eager, *args)
+            return call.run(conn, self.eager)
         except DBAPIError:
             backend_of(conn.dialect).after_refusal(conn)
             raise
@@ -137,19 +137,19 @@ class Work:
         """Raise ``InvalidSessionState`` on a closed session."""
         check_open(self.open, what)
 
-    def call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run a function of ``_calls`` in the transaction."""
+    def call(self, call: Call) -> Any:
+        """Run a call in the transaction."""
         try:
-            return fn(self.conn, self.eager, *args)
+            return call.run(self.conn, self.eager)
         except BaseException as error:
             self._failed(error)
             raise
 
-    def open_stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+    def open_stream(self, call: Call) -> Any:
         """:meth:`call` of what opens a cursor, which is closed when that is cancelled."""
         conn = self.conn
         if not conn.dialect.is_async:
-            return self.call(fn, *args)
+            return self.call(call)
         cursors: list[Any] = []
 
         def opening(conn: Connection, cursor: Any, *_: Any) -> None:
@@ -157,7 +157,7 @@ class Work:
 
         event.listen(conn, "before_cursor_execute", opening)
         try:
-            return self.call(fn, *args)
+            return self.call(call)
         except BaseException:
             # SQLAlchemy gives the connection up; psycopg minds a cursor that nobody closes.
             for cursor in cursors:

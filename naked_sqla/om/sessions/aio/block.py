@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +22,7 @@ from naked_sqla.om.sessions.aio.hop import (
     start,
 )
 from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, Entry
 from naked_sqla.om.sessions.misuse import AsyncBlock
 from naked_sqla.om.sessions.turns import Turns, turns_of
@@ -175,16 +176,15 @@ async def once(
     engine: AsyncEngine,
     auto_commit: bool,
     eager: bool,
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
+    call: Call,
     options: Mapping[str, Any] | None = None,
     work: type[Work] = Work,
 ) -> Any:
-    """Run a function of ``_calls`` as a transaction of its own, or without one.
+    """Run a call as a transaction of its own, or without one.
 
     :param options: for the connection; where there are any, the transaction is needed.
     """
-    plan = oneshot.plan(engine.sync_engine, auto_commit, eager, fn, args)
+    plan = oneshot.plan(engine.sync_engine, auto_commit, eager, call)
     pool = engine.sync_engine.pool
     alone = plan.alone and not options and turns_of(pool) is None
     if True:  # ASYNC
@@ -192,11 +192,11 @@ async def once(
             single, sync_engine = Work(eager=eager), engine.sync_engine
             stop = stopper(single, sync_engine)
             with noticing_cancellation():
-                return await hop(nothing, stop, single.once, sync_engine, plan.options, fn, *args)
+                return await hop(nothing, stop, single.once, sync_engine, plan.options, call)
     else:
         if alone:
-            return Work(eager=eager).once(engine, plan.options, fn, *args)
+            return Work(eager=eager).once(engine, plan.options, call)
     with_options = {**plan.options, **options} if options else plan.options
     block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
     async with block as session:
-        return await session._call(fn, *args)
+        return await session._call(call)

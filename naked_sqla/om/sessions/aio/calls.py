@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.aio.lookups import AsyncLookups
+from naked_sqla.om.sessions.calls.statement import StatementCall, items, scalar, scalars
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult, UpdateBase
@@ -74,7 +75,7 @@ class AsyncCalls(AsyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: Result[*tuple[Any, ...]] = await self._call(
-            calls.execute, statement, parameters, execution_options
+            StatementCall("execute", statement, parameters, execution_options)
         )
         return result
 
@@ -116,7 +117,7 @@ class AsyncCalls(AsyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: TupleResult[Any] = await self._call(
-            calls.tuples, statement, parameters, execution_options
+            StatementCall("tuples", statement, parameters, execution_options)
         )
         return result
 
@@ -158,7 +159,7 @@ class AsyncCalls(AsyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[Any] = await self._call(
-            calls.scalars, statement, parameters, execution_options
+            StatementCall("scalars", statement, parameters, execution_options, scalars)
         )
         return result
 
@@ -202,7 +203,9 @@ class AsyncCalls(AsyncLookups):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
-        return await self._call(calls.scalar, statement, parameters, execution_options)
+        return await self._call(
+            StatementCall("scalar", statement, parameters, execution_options, scalar)
+        )
 
     @overload
     async def exec(
@@ -272,4 +275,6 @@ class AsyncCalls(AsyncLookups):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
-        return await self._call(calls.exec_, statement, parameters, execution_options)
+        return await self._call(
+            StatementCall("exec", statement, parameters, execution_options, items)
+        )

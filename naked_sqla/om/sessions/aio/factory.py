@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +13,7 @@ from naked_sqla.om.sessions.aio.calls import AsyncCalls
 from naked_sqla.om.sessions.aio.pages import AsyncPages
 from naked_sqla.om.sessions.aio.session import AsyncSession
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, in_task
 from naked_sqla.om.sessions.misuse import NotCallable
 
@@ -163,12 +164,12 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         session: AsyncSession = in_task(self._current)
         return session
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
         engine = self._engine
         if self._databases is not None:
-            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, self._auto_commit, self._eager, fn, args)
+        return once(engine, self._auto_commit, self._eager, call)
 
     if not TYPE_CHECKING:
 

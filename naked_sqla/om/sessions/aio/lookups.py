@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.om.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, ScalarResult
@@ -18,8 +21,8 @@ class AsyncLookups:
 
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        """Run a function of ``_calls`` where this object runs its statements."""
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        """Run a call where this object runs its statements."""
         raise NotImplementedError
 
     async def get(
@@ -46,7 +49,7 @@ class AsyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         found: C | None = await self._call(
-            calls.get, model, ident, options, execution_options, with_for_update
+            LookupCall("get", model, ident, options, execution_options, with_for_update)
         )
         return found
 
@@ -66,7 +69,7 @@ class AsyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         found: C = await self._call(
-            calls.get_one, model, ident, options, execution_options, with_for_update
+            LookupCall("get_one", model, ident, options, execution_options, with_for_update, True)
         )
         return found
 
@@ -92,7 +95,7 @@ class AsyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[C] = await self._call(
-            calls.into, cls, statement, parameters, validate, execution_options
+            IntoCall("into", cls, statement, parameters, validate, execution_options)
         )
         return result
 
@@ -108,4 +111,4 @@ class AsyncLookups:
         :raises TypeError: for an object that no statement of this library loaded, or that has no
             such relationship.
         """
-        await self._call(calls.preload, objs, paths, force)
+        await self._call(PreloadCall("preload", objs, paths, force))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from naked_sqla.om.sessions.aio.session import AsyncSession
+    from naked_sqla.om.sessions.calls.base import Call
     from naked_sqla.om.sessions.current import Current
     from naked_sqla.om.sessions.several import Databases
 
@@ -76,10 +77,10 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
             self._databases, False, options, eager, current=current, work=ReadingWork
         )
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        refuse_writes(fn, args)
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        refuse_writes(call)
         engine = self._engine
         if self._databases is not None:
-            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, True, self._eager, fn, args, self._options, ReadingWork)
+        return once(engine, True, self._eager, call, self._options, ReadingWork)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,6 +13,7 @@ from naked_sqla.om.sessions.aio.cancel import StopBusy
 from naked_sqla.om.sessions.aio.hop import hop, nothing
 from naked_sqla.om.sessions.aio.session import AsyncSession
 from naked_sqla.om.sessions.belonging import Key
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current
 from naked_sqla.om.sessions.guard import TaskGuard
 from naked_sqla.om.sessions.several import Databases, Several, not_opened
@@ -70,26 +71,26 @@ class AsyncRoutedSession(AsyncSession):
         session = await self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        key, args = self._route(fn, args)
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        key, call = self._route(call)
         session = self._sessions.get(key)
         if session is not None:
-            return session._call(fn, *args)
-        return self._first_call(key, fn, args)
+            return session._call(call)
+        return self._first_call(key, call)
 
-    async def _first_call(self, key: Key, fn: Callable[..., Any], args: Any) -> Any:
-        session = await self._on(key, fn.__name__.strip("_"))
-        return await session._call(fn, *args)
+    async def _first_call(self, key: Key, call: Call) -> Any:
+        session = await self._on(key, call.name)
+        return await session._call(call)
 
-    async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        key, args = self._route(fn, args)
-        session = await self._on(key, fn.__name__.strip("_"))
-        return await session._stream(fn, *args)
+    async def _stream(self, call: Call) -> Any:
+        key, call = self._route(call)
+        session = await self._on(key, call.name)
+        return await session._stream(call)
 
-    def _route(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...]]:
-        self._enter(fn.__name__.strip("_"))
+    def _route(self, call: Call) -> tuple[Key, Call]:
+        self._enter(call.name)
         try:
-            return self._databases.routes.of_call(fn, args, self._eager)
+            return self._databases.routes.of_call(call, self._eager)
         finally:
             self._guard.leave()
 

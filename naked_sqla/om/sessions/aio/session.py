@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.aio.calls import AsyncCalls
 from naked_sqla.om.sessions.aio.cancel import stopper
 from naked_sqla.om.sessions.aio.hop import Stop, hop, shielded, spawn, start
@@ -16,11 +16,14 @@ from naked_sqla.om.sessions.aio.pages import AsyncPages
 from naked_sqla.om.sessions.aio.savepoint import AsyncSavepoint
 from naked_sqla.om.sessions.aio.stream import AsyncStream, AsyncStreaming
 from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.om.sessions.guard import TaskGuard
 from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.stream import stream_of
 from naked_sqla.om.sessions.turns import turns_of
 from naked_sqla.om.sessions.work import Work
+from naked_sqla.om.statement import stream
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
@@ -146,8 +149,9 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
+        call = StatementCall("stream", statement, parameters, execution_options, work=stream)
         streaming: AsyncStreaming[AsyncResult[*tuple[Any, ...]]] = self._streaming(
-            self._stream, calls.stream, statement, parameters, execution_options
+            self._stream, call
         )
         return streaming
 
@@ -188,8 +192,11 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
+        call = StatementCall(
+            "stream_scalars", statement, parameters, execution_options, work=stream
+        )
         streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
-            self._stream_scalars, calls.stream, statement, parameters, execution_options
+            self._stream_scalars, call
         )
         return streaming
 
@@ -205,9 +212,11 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (cls, statement, parameters, validate, execution_options)
+        call = IntoCall(
+            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+        )
         streaming: AsyncStreaming[AsyncScalarResult[C]] = self._streaming(
-            self._stream_scalars, calls.stream_into, *args
+            self._stream_scalars, call
         )
         return streaming
 
@@ -270,13 +279,13 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         self._enter("rollback")
         await self._end(self._work.rollback)
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
-        self._enter(fn)
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        self._enter(call.name)
         if True:  # ASYNC
-            return hop(self._guard.leave, self._stop, self._work.call, fn, *args)
+            return hop(self._guard.leave, self._stop, self._work.call, call)
         else:
             try:
-                return self._work.call(fn, *args)
+                return self._work.call(call)
             finally:
                 self._guard.leave()
 
@@ -291,23 +300,23 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
                 self._guard.leave()
 
     def _streaming(
-        self, read: Callable[..., Coroutine[Any, Any, Any]], *args: Any
+        self, read: Callable[[Call], Coroutine[Any, Any, Any]], call: Call
     ) -> AsyncStreaming[Any]:
         if True:  # ASYNC
-            return AsyncStreaming(self, lambda: read(*args))
+            return AsyncStreaming(self, lambda: read(call))
         else:
-            return read(*args)
+            return read(call)
 
-    async def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
+    async def _stream(self, call: Call) -> Any:
         if True:  # ASYNC
-            self._enter(fn)
-            opened = hop(self._guard.leave, self._stop, self._work.open_stream, fn, *args)
+            self._enter(call.name)
+            opened = hop(self._guard.leave, self._stop, self._work.open_stream, call)
             return AsyncStream(stream_of(self, await opened))
         else:
-            return stream_of(self, self._call(fn, *args))
+            return stream_of(self, self._call(call))
 
-    async def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
-        result = await self._stream(fn, *args)
+    async def _stream_scalars(self, call: Call) -> Any:
+        result = await self._stream(call)
         return result.scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
@@ -322,11 +331,11 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
             finally:
                 self._guard.leave()
 
-    def _enter(self, what: str | Callable[..., Any]) -> None:
+    def _enter(self, what: str) -> None:
         self._guard.enter()
         if not self._work.open:
             self._guard.leave()
-            self._work.check_open(what if isinstance(what, str) else what.__name__.strip("_"))
+            self._work.check_open(what)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

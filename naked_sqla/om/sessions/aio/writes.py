@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from naked_sqla.om.sessions import checks, write_calls
+from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.aio.inserts import AsyncInserts
+from naked_sqla.om.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,9 +125,11 @@ class AsyncWrites(AsyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return await self._call(
-            write_calls.update, target, fields, returning, columns, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {**columns, "returning": returning}
+        call = WriteCall("update", objects.update, target, fields, named, execution_options)
+        return await self._call(call)
 
     @overload
     async def update_all(
@@ -178,9 +181,11 @@ class AsyncWrites(AsyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return await self._call(
-            write_calls.update_all, objs, fields, returning, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"returning": returning, "model": model}
+        call = WriteCall("update_all", objects.update_all, objs, fields, named, execution_options)
+        return await self._call(call)
 
     # ---- DELETE
 
@@ -226,9 +231,11 @@ class AsyncWrites(AsyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        found: bool = await self._call(
-            write_calls.delete, target, ident, missing_ok, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"missing_ok": missing_ok, "model": model}
+        call = WriteCall("delete", objects.delete, target, ident, named, execution_options)
+        found: bool = await self._call(call)
         return found
 
     async def delete_all(
@@ -250,7 +257,9 @@ class AsyncWrites(AsyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        count: int = await self._call(
-            write_calls.delete_all, objs, missing_ok, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"missing_ok": missing_ok, "model": model}
+        call = WriteCall("delete_all", objects.delete_all, objs, (), named, execution_options)
+        count: int = await self._call(call)
         return count

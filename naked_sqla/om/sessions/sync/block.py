@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, Entry
 from naked_sqla.om.sessions.misuse import Block
 from naked_sqla.om.sessions.sync.session import Session
@@ -130,21 +131,20 @@ def once(
     engine: Engine,
     auto_commit: bool,
     eager: bool,
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
+    call: Call,
     options: Mapping[str, Any] | None = None,
     work: type[Work] = Work,
 ) -> Any:
-    """Run a function of ``_calls`` as a transaction of its own, or without one.
+    """Run a call as a transaction of its own, or without one.
 
     :param options: for the connection; where there are any, the transaction is needed.
     """
-    plan = oneshot.plan(engine, auto_commit, eager, fn, args)
+    plan = oneshot.plan(engine, auto_commit, eager, call)
     pool = engine.pool
     alone = plan.alone and not options and turns_of(pool) is None
     if alone:
-        return Work(eager=eager).once(engine, plan.options, fn, *args)
+        return Work(eager=eager).once(engine, plan.options, call)
     with_options = {**plan.options, **options} if options else plan.options
     block = SessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
     with block as session:
-        return session._call(fn, *args)
+        return session._call(call)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.statement import StatementCall, items, scalar, scalars
 from naked_sqla.om.sessions.sync.lookups import SyncLookups
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class SyncCalls(SyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: Result[*tuple[Any, ...]] = self._call(
-            calls.execute, statement, parameters, execution_options
+            StatementCall("execute", statement, parameters, execution_options)
         )
         return result
 
@@ -117,7 +118,7 @@ class SyncCalls(SyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: TupleResult[Any] = self._call(
-            calls.tuples, statement, parameters, execution_options
+            StatementCall("tuples", statement, parameters, execution_options)
         )
         return result
 
@@ -159,7 +160,7 @@ class SyncCalls(SyncLookups):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[Any] = self._call(
-            calls.scalars, statement, parameters, execution_options
+            StatementCall("scalars", statement, parameters, execution_options, scalars)
         )
         return result
 
@@ -203,7 +204,7 @@ class SyncCalls(SyncLookups):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
-        return self._call(calls.scalar, statement, parameters, execution_options)
+        return self._call(StatementCall("scalar", statement, parameters, execution_options, scalar))
 
     @overload
     def exec(
@@ -273,4 +274,4 @@ class SyncCalls(SyncLookups):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
-        return self._call(calls.exec_, statement, parameters, execution_options)
+        return self._call(StatementCall("exec", statement, parameters, execution_options, items))

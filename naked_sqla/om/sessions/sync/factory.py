@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, in_thread
 from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.sync.block import SessionBlock, once
@@ -163,12 +164,12 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
         session: Session = in_thread(self._current)
         return session
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
+    def _call(self, call: Call) -> Any:
         engine = self._engine
         if self._databases is not None:
-            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, self._auto_commit, self._eager, fn, args)
+        return once(engine, self._auto_commit, self._eager, call)
 
     if not TYPE_CHECKING:
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.sessions import checks, write_calls
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +20,8 @@ class SyncInserts:
 
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run a function of ``_write_calls`` where this object runs its statements."""
+    def _call(self, call: Call) -> Any:
+        """Run a call where this object runs its statements."""
         raise NotImplementedError
 
     # ---- INSERT
@@ -39,7 +40,11 @@ class SyncInserts:
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return self._call(write_calls.insert, obj, model, execution_options)
+        from naked_sqla.om.write import objects
+
+        named = {"model": model}
+        call = WriteCall("insert", objects.insert, obj, (), named, execution_options)
+        return self._call(call)
 
     @overload
     def insert_all(
@@ -77,9 +82,11 @@ class SyncInserts:
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        stored: list[Any] = self._call(
-            write_calls.insert_all, objs, batch_size, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"batch_size": batch_size, "model": model}
+        call = WriteCall("insert_all", objects.insert_all, objs, (), named, execution_options)
+        stored: list[Any] = self._call(call)
         return stored
 
     # ---- INSERT ... ON CONFLICT
@@ -121,7 +128,11 @@ class SyncInserts:
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return self._call(write_calls.upsert, obj, on, update, model, execution_options)
+        from naked_sqla.om.write import objects
+
+        named = {"on": on, "update": update, "model": model}
+        call = WriteCall("upsert", objects.upsert, obj, (), named, execution_options)
+        return self._call(call)
 
     @overload
     def upsert_all(
@@ -165,9 +176,11 @@ class SyncInserts:
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        stored: list[Any] = self._call(
-            write_calls.upsert_all, objs, on, update, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"on": on, "update": update, "model": model}
+        call = WriteCall("upsert_all", objects.upsert_all, objs, (), named, execution_options)
+        stored: list[Any] = self._call(call)
         return stored
 
     # ---- COPY
@@ -195,5 +208,9 @@ class SyncInserts:
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        count: int = self._call(write_calls.copy_in, model, rows, columns, execution_options)
+        from naked_sqla.om.write import copying
+
+        named = {"columns": columns}
+        call = WriteCall("copy_in", copying.copy_in, model, (rows,), named, execution_options)
+        count: int = self._call(call)
         return count

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.om.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, ScalarResult
@@ -19,8 +21,8 @@ class SyncLookups:
 
     __slots__ = ()
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run a function of ``_calls`` where this object runs its statements."""
+    def _call(self, call: Call) -> Any:
+        """Run a call where this object runs its statements."""
         raise NotImplementedError
 
     def get(
@@ -47,7 +49,7 @@ class SyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         found: C | None = self._call(
-            calls.get, model, ident, options, execution_options, with_for_update
+            LookupCall("get", model, ident, options, execution_options, with_for_update)
         )
         return found
 
@@ -67,7 +69,7 @@ class SyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         found: C = self._call(
-            calls.get_one, model, ident, options, execution_options, with_for_update
+            LookupCall("get_one", model, ident, options, execution_options, with_for_update, True)
         )
         return found
 
@@ -93,7 +95,7 @@ class SyncLookups:
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[C] = self._call(
-            calls.into, cls, statement, parameters, validate, execution_options
+            IntoCall("into", cls, statement, parameters, validate, execution_options)
         )
         return result
 
@@ -109,4 +111,4 @@ class SyncLookups:
         :raises TypeError: for an object that no statement of this library loaded, or that has no
             such relationship.
         """
-        self._call(calls.preload, objs, paths, force)
+        self._call(PreloadCall("preload", objs, paths, force))

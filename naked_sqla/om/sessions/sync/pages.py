@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.sessions import page_calls
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.page import PageCall
 from naked_sqla.om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class SyncPages:
 
     _row: RowOfLine
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run a function of ``_page_calls`` where this object runs its statements."""
+    def _call(self, call: Call) -> Any:
+        """Run a call where this object runs its statements."""
         raise NotImplementedError
 
     @overload
@@ -117,8 +117,14 @@ class SyncPages:
 
         And the errors of :meth:`execute`.
         """
-        page, size = page_calls.numbers(page, per_page, max_per_page, error_out)
-        found = self._call(page_calls.paginate, statement, page, size, error_out, count)
+        # imported when it is first used: most services have few pages
+        from naked_sqla.om.pages import numbers, paginate
+
+        page, size = numbers.numbers(page, per_page, max_per_page, error_out)
+        asked = page, size, error_out, count
+        found = self._call(
+            PageCall("paginate", paginate.paginate, statement, asked, has_several=None)
+        )
 
         def turn(page: int) -> Any:
             return self.paginate(
@@ -208,8 +214,12 @@ class SyncPages:
 
         And the errors of :meth:`execute`.
         """
-        size = page_calls.size(per_page)
-        found = self._call(page_calls.keyset, statement, after, before, size)
+        from naked_sqla.om.pages import keyset, numbers
+
+        asked = after, before, numbers.size(per_page)
+        found = self._call(
+            PageCall("keyset", keyset.keyset, statement, asked, has_several=keyset.several)
+        )
 
         def turn(after: str | None, before: str | None) -> Any:
             return self.keyset(statement, after=after, before=before, per_page=per_page)

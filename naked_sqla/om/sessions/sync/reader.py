@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from naked_sqla.om.sessions.sync.pages import SyncPages
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from naked_sqla.om.sessions.calls.base import Call
     from naked_sqla.om.sessions.current import Current
     from naked_sqla.om.sessions.several import Databases
     from naked_sqla.om.sessions.sync.session import Session
@@ -77,10 +78,10 @@ class Reader(SyncCalls, SyncPages, Block):
             self._databases, False, options, eager, current=current, work=ReadingWork
         )
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        refuse_writes(fn, args)
+    def _call(self, call: Call) -> Any:
+        refuse_writes(call)
         engine = self._engine
         if self._databases is not None:
-            key, args = self._databases.routes.of_call(fn, args, self._eager)
+            key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, True, self._eager, fn, args, self._options, ReadingWork)
+        return once(engine, True, self._eager, call, self._options, ReadingWork)

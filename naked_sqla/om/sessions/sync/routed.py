@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from naked_sqla.om.sessions import checks
 from naked_sqla.om.sessions.belonging import Key
+from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current
 from naked_sqla.om.sessions.guard import ThreadGuard
 from naked_sqla.om.sessions.several import Databases, Several, not_opened
@@ -66,26 +67,26 @@ class RoutedSession(Session):
         session = self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        key, args = self._route(fn, args)
+    def _call(self, call: Call) -> Any:
+        key, call = self._route(call)
         session = self._sessions.get(key)
         if session is not None:
-            return session._call(fn, *args)
-        return self._first_call(key, fn, args)
+            return session._call(call)
+        return self._first_call(key, call)
 
-    def _first_call(self, key: Key, fn: Callable[..., Any], args: Any) -> Any:
-        session = self._on(key, fn.__name__.strip("_"))
-        return session._call(fn, *args)
+    def _first_call(self, key: Key, call: Call) -> Any:
+        session = self._on(key, call.name)
+        return session._call(call)
 
-    def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        key, args = self._route(fn, args)
-        session = self._on(key, fn.__name__.strip("_"))
-        return session._stream(fn, *args)
+    def _stream(self, call: Call) -> Any:
+        key, call = self._route(call)
+        session = self._on(key, call.name)
+        return session._stream(call)
 
-    def _route(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Key, tuple[Any, ...]]:
-        self._enter(fn.__name__.strip("_"))
+    def _route(self, call: Call) -> tuple[Key, Call]:
+        self._enter(call.name)
         try:
-            return self._databases.routes.of_call(fn, args, self._eager)
+            return self._databases.routes.of_call(call, self._eager)
         finally:
             self._guard.leave()
 

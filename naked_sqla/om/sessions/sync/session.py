@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sqlalchemy import Connection, Engine
 
-from naked_sqla.om.sessions import calls, checks
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.base import Call
+from naked_sqla.om.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.om.sessions.guard import ThreadGuard
 from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.stream import stream_of
@@ -17,6 +19,7 @@ from naked_sqla.om.sessions.sync.pages import SyncPages
 from naked_sqla.om.sessions.sync.savepoint import Savepoint
 from naked_sqla.om.sessions.sync.writes import SyncWrites
 from naked_sqla.om.sessions.work import Work
+from naked_sqla.om.statement import stream
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult
@@ -120,9 +123,8 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
-        streaming: Result[*tuple[Any, ...]] = self._streaming(
-            self._stream, calls.stream, statement, parameters, execution_options
-        )
+        call = StatementCall("stream", statement, parameters, execution_options, work=stream)
+        streaming: Result[*tuple[Any, ...]] = self._streaming(self._stream, call)
         return streaming
 
     @overload
@@ -162,9 +164,10 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        streaming: ScalarResult[Any] = self._streaming(
-            self._stream_scalars, calls.stream, statement, parameters, execution_options
+        call = StatementCall(
+            "stream_scalars", statement, parameters, execution_options, work=stream
         )
+        streaming: ScalarResult[Any] = self._streaming(self._stream_scalars, call)
         return streaming
 
     def stream_into(
@@ -179,8 +182,10 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        args = (cls, statement, parameters, validate, execution_options)
-        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, calls.stream_into, *args)
+        call = IntoCall(
+            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+        )
+        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, call)
         return streaming
 
     def begin_nested(self) -> Savepoint:
@@ -239,10 +244,10 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         self._enter("rollback")
         self._end(self._work.rollback)
 
-    def _call(self, fn: Callable[..., Any], *args: Any) -> Any:
-        self._enter(fn)
+    def _call(self, call: Call) -> Any:
+        self._enter(call.name)
         try:
-            return self._work.call(fn, *args)
+            return self._work.call(call)
         finally:
             self._guard.leave()
 
@@ -252,14 +257,14 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         finally:
             self._guard.leave()
 
-    def _streaming(self, read: Callable[..., Any], *args: Any) -> Any:
-        return read(*args)
+    def _streaming(self, read: Callable[[Call], Any], call: Call) -> Any:
+        return read(call)
 
-    def _stream(self, fn: Callable[..., Any], *args: Any) -> Any:
-        return stream_of(self, self._call(fn, *args))
+    def _stream(self, call: Call) -> Any:
+        return stream_of(self, self._call(call))
 
-    def _stream_scalars(self, fn: Callable[..., Any], *args: Any) -> Any:
-        result = self._stream(fn, *args)
+    def _stream_scalars(self, call: Call) -> Any:
+        result = self._stream(call)
         return result.scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
@@ -270,11 +275,11 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         finally:
             self._guard.leave()
 
-    def _enter(self, what: str | Callable[..., Any]) -> None:
+    def _enter(self, what: str) -> None:
         self._guard.enter()
         if not self._work.open:
             self._guard.leave()
-            self._work.check_open(what if isinstance(what, str) else what.__name__.strip("_"))
+            self._work.check_open(what)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from naked_sqla.om.sessions import checks, write_calls
+from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions.calls.write import WriteCall
 from naked_sqla.om.sessions.sync.inserts import SyncInserts
 
 if TYPE_CHECKING:
@@ -125,7 +126,11 @@ class SyncWrites(SyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return self._call(write_calls.update, target, fields, returning, columns, execution_options)
+        from naked_sqla.om.write import objects
+
+        named = {**columns, "returning": returning}
+        call = WriteCall("update", objects.update, target, fields, named, execution_options)
+        return self._call(call)
 
     @overload
     def update_all(
@@ -177,7 +182,11 @@ class SyncWrites(SyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        return self._call(write_calls.update_all, objs, fields, returning, model, execution_options)
+        from naked_sqla.om.write import objects
+
+        named = {"returning": returning, "model": model}
+        call = WriteCall("update_all", objects.update_all, objs, fields, named, execution_options)
+        return self._call(call)
 
     # ---- DELETE
 
@@ -223,9 +232,11 @@ class SyncWrites(SyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        found: bool = self._call(
-            write_calls.delete, target, ident, missing_ok, model, execution_options
-        )
+        from naked_sqla.om.write import objects
+
+        named = {"missing_ok": missing_ok, "model": model}
+        call = WriteCall("delete", objects.delete, target, ident, named, execution_options)
+        found: bool = self._call(call)
         return found
 
     def delete_all(
@@ -247,5 +258,9 @@ class SyncWrites(SyncInserts):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
-        count: int = self._call(write_calls.delete_all, objs, missing_ok, model, execution_options)
+        from naked_sqla.om.write import objects
+
+        named = {"missing_ok": missing_ok, "model": model}
+        call = WriteCall("delete_all", objects.delete_all, objs, (), named, execution_options)
+        count: int = self._call(call)
         return count
