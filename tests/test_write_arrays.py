@@ -12,10 +12,37 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Enum, Numeric, SmallInteger, String, event, func, select
+from sqlalchemy import (
+    CHAR,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    Time,
+    TypeDecorator,
+    Uuid,
+    cast,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import AsyncSessionFactory
@@ -51,6 +78,118 @@ class Thing(Base):
     token: Mapped[uuid.UUID | None]
     colour: Mapped[Colour | None] = mapped_column(Enum(Colour))
     data: Mapped[Any] = mapped_column(JSON, nullable=True)
+
+
+class Exclaimed(TypeDecorator[str]):
+    """Stored with an exclamation mark, in a column of a type of its own choice."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else f"{value}!"
+
+
+class Hexed(TypeDecorator[uuid.UUID]):
+    """A UUID where there is one, and text elsewhere."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
+        return None if value is None else str(value)
+
+
+WORDS = ["abc", None, "", "x y"]
+UUIDS = [uuid.UUID(int=1), None, uuid.UUID(int=2**128 - 1), uuid.UUID(int=0)]
+NUMBERS = [1, None, -1, 32767]
+DATES = [dt.datetime(2024, 1, 1, 1, 2, 3, 456789), None, dt.datetime.min, dt.datetime(1999, 9, 9)]
+ZONED = [value and value.replace(tzinfo=UTC, year=2000) for value in DATES]
+
+# Type, values; and what the column is where the application has made it otherwise.
+TYPES: dict[str, tuple[Any, list[Any], str | None]] = {
+    "uuid": (Uuid(), UUIDS, None),
+    "uuid in text": (Uuid(native_uuid=False), UUIDS, "VARCHAR(36)"),
+    "uuid in char": (Uuid(native_uuid=False), UUIDS, None),
+    "uuid as text": (Uuid(as_uuid=False), [u and str(u) for u in UUIDS], None),
+    "uuid of postgresql": (postgresql.UUID(), UUIDS, None),
+    "native in text": (Uuid(), UUIDS, "VARCHAR(36)"),
+    "char": (CHAR(32), WORDS, None),
+    "string in char": (String(32), WORDS, "CHAR(32)"),
+    "inet": (
+        String().with_variant(postgresql.INET(), "postgresql"),
+        ["::1", None, "10.0.0.1", "::2"],
+        None,
+    ),
+    "uuid variant": (
+        String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql"),
+        [u and str(u) for u in UUIDS],
+        None,
+    ),
+    "uuid, else text": (Uuid().with_variant(String(36), "sqlite"), UUIDS, None),
+    "text variant": (Uuid().with_variant(Text(), "postgresql"), ["a", None, "b", ""], None),
+    "number in text": (Integer().with_variant(String(9), "postgresql"), WORDS, None),
+    "decorated": (Exclaimed(), WORDS, None),
+    "decorated uuid": (Hexed(), UUIDS, None),
+    "enum": (Enum(Colour), [Colour.RED, None, Colour.BLUE, Colour.RED], None),
+    "enum in text": (
+        Enum(Colour, native_enum=False),
+        [Colour.RED, None, Colour.BLUE, Colour.RED],
+        None,
+    ),
+    "words": (Enum("a", "b", native_enum=False), ["a", None, "b", "a"], None),
+    "json": (JSON(), [{"a": [1]}, None, "x", 1], None),
+    "jsonb": (
+        JSON().with_variant(postgresql.JSONB(), "postgresql"),
+        [{"b": 1, "a": 2}, None, [], 1],
+        None,
+    ),
+    "json without none": (JSON(none_as_null=True), [{"a": 1}, None, "x", 1], None),
+    "array": (postgresql.ARRAY(Integer), [[1, 2], None, [], [3]], None),
+    "bytes": (LargeBinary(), [b"a", None, b"", b"\x00"], None),
+    "number": (Integer(), NUMBERS, None),
+    "number in numeric": (Integer(), NUMBERS, "NUMERIC"),
+    "big": (BigInteger().with_variant(Integer(), "sqlite"), NUMBERS, None),
+    "small": (SmallInteger(), NUMBERS, None),
+    "numeric": (
+        Numeric(10, 3),
+        [decimal.Decimal("1.0005"), None, decimal.Decimal("NaN"), decimal.Decimal(0)],
+        None,
+    ),
+    "floats": (Float(), [1.1, None, 1e-300, math.nan], None),
+    "real": (Float(24), [1.1, None, 3.4, 0.0], None),
+    "flag": (Boolean(), [True, None, False, True], None),
+    "date": (Date(), [dt.date.min, None, dt.date.max, dt.date(2024, 2, 29)], None),
+    "time": (Time(), [dt.time(1, 2, 3, 4), None, dt.time.min, dt.time.max], None),
+    "interval": (
+        Interval(),
+        [dt.timedelta(days=1, seconds=1), None, dt.timedelta(0), dt.timedelta(-1)],
+        None,
+    ),
+    "naive": (DateTime(), DATES, None),
+    "rounded": (postgresql.TIMESTAMP(precision=0), DATES, None),
+    "zoned": (DateTime(timezone=True), ZONED, None),
+    "zoned of postgresql": (postgresql.TIMESTAMP(timezone=True), ZONED, None),
+    "text": (Text(), WORDS, None),
+    "collated": (String(collation="C"), WORDS, None),
+}
+
+typed = Table(
+    "array_typed",
+    Base.metadata,
+    Column("id", Integer, primary_key=True),
+    *(Column(f"c{i}", of, nullable=True) for i, (of, *_) in enumerate(TYPES.values())),
+)
+
+
+class Typed(Base):
+    __table__ = typed
 
 
 class Touched(Base):
@@ -116,6 +255,28 @@ async def test_values_are_those_of_single_updates(db: AsyncSessionFactory, name:
         assert await db.update_all(objs, name, returning=False) == 4
     assert seen == ["unnest"]
     assert [repr(getattr(obj, name)) for obj in await things(db)] == expected
+
+
+async def test_each_type_is_stored_as_by_single_updates(db: AsyncSessionFactory) -> None:
+    """The type that counts is the one of the column on this database, as in its DDL."""
+    await db.insert_all([Typed(id=i) for i in range(1, 5)])
+    for index, (name, (_, values, made)) in enumerate(TYPES.items()):
+        column = f"c{index}"
+        if made is not None:
+            change = f"ALTER TABLE array_typed ALTER {column} TYPE {made} USING NULL"
+            await db.execute(text(change))
+        as_text = select(cast(typed.c[column], Text)).order_by(typed.c.id)
+        only = select(Typed).options(load_only(Typed.id, getattr(Typed, column)))
+        objs = list((await db.scalars(only.order_by(Typed.id))).all())
+        for obj, value in zip(objs, values, strict=True):
+            setattr(obj, column, value)
+        for obj in objs:
+            await db.update(obj, column, returning=False)
+        expected = list(await db.scalars(as_text))
+        assert expected.count(None) < 3, name
+        await db.execute(typed.update().values({column: None}))
+        assert await db.update_all(objs, column, returning=False) == 4
+        assert list(await db.scalars(as_text)) == expected, name
 
 
 async def cleared(db: AsyncSessionFactory, name: str) -> list[Thing]:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import Enum, Integer, String, Uuid, any_, bindparam
+from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam
 from sqlalchemy.dialects import postgresql
 
 from naked_sqla.backends.base import Backend
@@ -48,6 +48,12 @@ class PostgreSQL(Backend):
 
 def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElement[bool] | None:
     """The keys as one array, for drivers that send arrays: a parameter for each costs more."""
-    if not isinstance(column.type, Integer | Uuid | String) or isinstance(column.type, Enum):
+    of = column.type
+    if not isinstance(of, Integer | Uuid | String) or isinstance(of, Enum):
         return None
-    return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(column.type)))
+    if getattr(of, "length", None) is not None:
+        # the cast would cut a key to the length, and find another one
+        if not isinstance(of, VARCHAR) and type(of) not in (String, Unicode):
+            return None
+        of = String()
+    return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(of)))

@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def update_by_arrays(
         return None
     elements: dict[str, TypeEngine[Any]] = {}
     for name, of in columns.items():
-        element = _element(of.type, types[name], values[name])
+        element = _element(_compat.type_on(conn.dialect, of.type), types[name], values[name])
         if element is None:
             return None
         elements[name] = element
@@ -121,7 +122,10 @@ def _is_called(of: Any) -> bool:
 def _element(
     type_: TypeEngine[Any], types: set[type], values: Sequence[Any]
 ) -> TypeEngine[Any] | None:
-    """The type of the elements of an array; None where an array may store something else."""
+    """The type of the elements of an array; None where an array may store something else.
+
+    :param type_: the type of the column on this database.
+    """
     nothing = type(None)
     if type(type_) is DateTime:
         zones = {value.tzinfo is None for value in values if isinstance(value, dt.datetime)}
@@ -132,4 +136,6 @@ def _element(
         return None
     if isinstance(type_, Numeric) and not isinstance(type_, Float) and not type_.asdecimal:
         return None
-    return wanted[1] if getattr(type_, "as_uuid", True) else None
+    if isinstance(type_, Uuid) and not (type_.as_uuid and type_.native_uuid):
+        return None
+    return wanted[1]
