@@ -361,7 +361,7 @@ async def test_onupdate_is_called_for_each_row(db: AsyncSessionFactory) -> None:
     objs = list((await db.scalars(select(Touched).order_by(Touched.id))).all())
     with updates(db) as seen:
         stored = await db.update_all(objs, "name")
-    assert seen == ["many"]
+    assert seen == ["unnest"]
     assert len({obj.by_call for obj in stored}) == 3
     assert {obj.by_sql for obj in stored} == {"now"}
     with updates(db) as seen:

@@ -108,7 +108,8 @@ def update(
     columns but the key; ``update(conn, Model, ident, **values)`` stores values, which may be SQL
     expressions.  A version among them is the one that the row is expected to have.
 
-    :param fields: names of attributes, or attributes; or the key of the row.
+    :param fields: names of attributes, or attributes; or the key of the row.  A column with
+        ``onupdate`` takes that, unless it is named here or a key of a dictionary.
     :param returning: give the stored row, which takes a second statement where the class has
         several tables; False: give the number of rows, which is 1.
     :raises RowGone: there is no such row, or it is one of another class.
@@ -191,7 +192,9 @@ def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
     row = reader.named(obj) if fields else reader.said(obj)
     fixed = written.key_attributes()
     if not fields:
-        values = {k: v for k, v in row.items() if k not in fixed and k != written.version}
+        # the keys of a dictionary are names, the attributes of an object are not
+        left_out = fixed if isinstance(obj, Mapping) else fixed | written.renewed
+        values = {k: v for k, v in row.items() if k not in left_out and k != written.version}
         return Change(written, row, values)
     names = names_of_attributes(written, fields)
     for name in names:

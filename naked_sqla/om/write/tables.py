@@ -121,6 +121,8 @@ class Written:
     :ivar columns: all column attributes that can be written.
     :ivar computed: those that the database computes (``Computed``): no part of what an object says.
     :ivar is_view: its table is a view (:func:`naked_sqla.view.view_table`).
+    :ivar renewed: those that an UPDATE gives a value of their own (``onupdate``) unless it names
+        them.
     :ivar related: its relationships, which :mod:`naked_sqla.om.write.related` finds and keeps here.
     """
 
@@ -135,6 +137,7 @@ class Written:
         "name",
         "parts",
         "related",
+        "renewed",
         "version",
     )
 
@@ -153,6 +156,11 @@ class Written:
             key for key, c in self.columns.items() if getattr(c, "computed", None) is not None
         )
         self.is_view = any(part.table.info.get("is_view") for part in self.parts)
+        self.renewed = frozenset(
+            key
+            for key, c in self.columns.items()
+            if isinstance(c, Column) and (c.onupdate is not None or c.server_onupdate is not None)
+        )
         self._aliases = self._other_names()
         self._composites = {prop.key: prop for prop in mapper.composites}
 

@@ -57,12 +57,18 @@ def update_uniform(
     except AttributeError:
         # a value was deleted
         return None
-    by_name = dict(zip(attributes, zip(*rows, strict=True), strict=True))
+    by_name: dict[str, Sequence[Any]] = dict(zip(attributes, zip(*rows, strict=True), strict=True))
     types = {name: set(map(type, values)) for name, values in by_name.items()}
     if has_expressions(set().union(*types.values())) or any(type(None) in types[k] for k in keys):
         return None
     identities = list(zip(*(by_name[key] for key in keys), strict=True))
     changed = {part.names[name]: part.columns[name].key for name in names}
+    made = _made(part.table, changed, len(rows))
+    if made:
+        by_name |= made
+        types |= {name: set(map(type, values)) for name, values in made.items()}
+        changed |= {name: name for name in made}
+        rows = list(zip(*by_name.values(), strict=True))
     by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
     criteria = class_criteria(written)
     matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types, criteria)
@@ -77,6 +83,29 @@ def update_uniform(
     if 0 <= matched != len(rows):
         raise_unmatched(conn, written, identities)
     return written, identities
+
+
+# no context: a function that looks at its row fails
+_NO_CONTEXT = object()
+
+
+def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[Any]]:
+    """What functions of ``onupdate`` make for each row, by column key, where they need no row.
+
+    SQLAlchemy calls them too, and makes the parameters of each row one by one for that.
+    """
+    found = {}
+    for column in table.columns:
+        default = column.onupdate
+        if default is None or not default.is_callable or column.key in changed.values():
+            continue
+        try:
+            values = [default.arg(_NO_CONTEXT) for _ in range(count)]
+        except Exception:  # noqa: BLE001 - SQLAlchemy calls it again, and says what is wrong
+            continue
+        if not has_expressions(set(map(type, values))):
+            found[column.key] = values
+    return found
 
 
 def _update_by_batch(
@@ -126,7 +155,7 @@ def _chosen(
         return None
     names = names_of_attributes(written, fields) if fields else naked.loaded
     fixed = written.key_attributes()
-    fixed |= written.computed
+    fixed |= written.computed if fields else written.computed | written.renewed
     kept = [name for name in dict.fromkeys(names) if name in written.columns and name not in fixed]
     if not kept or (fields and len(kept) != len(fields)):
         return None
