@@ -16,7 +16,7 @@ from naked_sqla.backends import own
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Index, UniqueConstraint
+    from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
     from naked_sqla.om.sessions.aio.hop import Stop
@@ -140,6 +140,10 @@ class Backend:
     def nulls_meet(self, unique: UniqueConstraint | Index) -> bool:
         """True when NULL equals NULL in a unique constraint or index."""
         return False
+
+    def as_stored(self, bind: BindParameter[Any]) -> ColumnElement[Any]:
+        """A parameter in the form in which a column of its type stores it."""
+        return bind
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

@@ -6,13 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam
+from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam, cast
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import NullType
 
 from naked_sqla.backends.base import Backend
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Index, UniqueConstraint
+    from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ("PostgreSQL",)
@@ -39,6 +40,11 @@ class PostgreSQL(Backend):
 
     def nulls_meet(self, unique: UniqueConstraint | Index) -> bool:
         return bool(unique.dialect_options["postgresql"]["nulls_not_distinct"])
+
+    def as_stored(self, bind: BindParameter[Any]) -> ColumnElement[Any]:
+        # A number or a time is compared as the driver sends it, and stored rounded.
+        plain = isinstance(bind.type, Integer | String | Uuid | NullType)
+        return bind if plain else cast(bind, bind.type)
 
     def refuses_position(self, value: Any) -> str | None:
         if isinstance(value, dt.timedelta) and abs(value) >= _YEAR:

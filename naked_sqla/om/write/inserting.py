@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -13,8 +12,8 @@ from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.om.loading import entity_result, loader_of, loading_on
-from naked_sqla.om.write.keys import criteria_for
-from naked_sqla.om.write.ordering import insert_in_order
+from naked_sqla.om.write.keys import by_key, criteria_for, has_key
+from naked_sqla.om.write.ordering import insert_in_order, keys_of
 from naked_sqla.om.write.tables import (
     Part,
     Rows,
@@ -156,36 +155,22 @@ def _insert_into(
                 f"{part.table}. Give the primary key with each row."
             )
         result, found = insert_in_order(conn, statement, columns, part.table, group, options)
-        for row, key in zip(taken, _keys_of(result, columns, found), strict=True):
+        for row, key in zip(taken, keys_of(result, columns, found), strict=True):
             row.update(zip(part.keys, key, strict=True))
-
-
-def _keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Iterator[_Identity]:
-    """The primary keys in rows of a result, converted by their types."""
-    metadata = _compat.metadata_of(result)
-    positions = [_compat.position_of(metadata, column, required=True) for column in columns]
-    processors: Sequence[Any] = (None,) * len(columns)
-    if _compat.is_raw_readable(result):
-        processors = _compat.processors_of(metadata, _compat.sentinels_of(result))
-    for row in found:
-        yield tuple(
-            row[i] if processors[i] is None else processors[i](row[i])  # type: ignore[index]
-            for i in positions
-        )
 
 
 def select_by_identity(
     conn: Connection, written: Written, identities: Sequence[_Identity]
 ) -> Iterator[Any]:
     """The objects with some primary keys, in any order."""
-    mapper = written.mapper
-    columns = mapper.primary_key
-    statement = select(mapper.class_).options(lazyload("*"))
-    options = _compat.orm_options(None)
-    for criterion in criteria_for(conn, columns, identities):
-        wanted = statement.where(criterion)
-        result = conn.execute(wanted, execution_options=options)
-        yield from entity_result(result, wanted, loading_on(conn, None)).scalars()
+    for criterion in criteria_for(conn, written.mapper.primary_key, identities):
+        yield from _selected(conn, written, criterion)
+
+
+def _selected(conn: Connection, written: Written, *criteria: Any) -> Any:
+    wanted = select(written.mapper.class_).options(lazyload("*")).where(*criteria)
+    result = conn.execute(wanted, execution_options=_compat.orm_options(None))
+    return entity_result(result, wanted, loading_on(conn, None)).scalars()
 
 
 def stored_rows(
@@ -194,27 +179,16 @@ def stored_rows(
     """The stored objects with some primary keys, in their order; None for what is not there."""
     if len(identities) == 1:
         return [_one(conn, written, identities[0])]
-    wanted = dict.fromkeys(identities)
-    objs = list(select_by_identity(conn, written, list(wanted)))
-    key = attrgetter(*written.keys)
-    found: dict[_Identity, Any] = (
-        {(key(obj),): obj for obj in objs}
-        if len(written.keys) == 1
-        else {key(obj): obj for obj in objs}
-    )
-    if len(wanted) == len(identities) and found.keys() >= wanted.keys():
-        return [found[identity] for identity in identities]
-    used: set[_Identity] = set()
-    objects = []
-    for identity in identities:
-        obj = found.get(identity)
-        if obj is None or identity in used:
-            # a key in another form than the database gives it back, or a row that is named twice
-            obj = _one(conn, written, identity)
-        used.add(identity)
-        objects.append(obj)
-    return objects
+    found = by_key(select_by_identity(conn, written, identities), written.keys, identities)
+    if found is None:
+        return [_one(conn, written, identity) for identity in identities]
+    # a row that is named twice is two objects
+    return [
+        found.pop(identity) if identity in found else _one(conn, written, identity)
+        for identity in identities
+    ]
 
 
 def _one(conn: Connection, written: Written, identity: _Identity) -> Any | None:
-    return next(select_by_identity(conn, written, [identity]), None)
+    criteria = has_key(conn, written.mapper.primary_key, identity)
+    return next(iter(_selected(conn, written, *criteria)), None)

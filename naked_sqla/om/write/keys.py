@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, Uuid
+from sqlalchemy import Integer, Uuid, bindparam
 
 from naked_sqla import _compat
 from naked_sqla.backends import backend_of
-from naked_sqla.om.write.tables import among
+from naked_sqla.om.write.tables import among, has_expressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("are_exact", "criteria_for")
+__all__ = ("are_exact", "by_key", "criteria_for", "has_key")
 
 _Key = tuple[Any, ...]
 
@@ -32,6 +33,34 @@ def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key])
             yield from _each(columns, part, backend.keys_per_statement)
         else:
             yield found
+
+
+def by_key(
+    objs: Iterable[Any], names: Sequence[str], keys: Iterable[_Key]
+) -> dict[_Key, Any] | None:
+    """Objects by their keys; None where these are not exactly the keys that were asked for.
+
+    Then keys are stored, or read, in another form, and only the database tells which is which.
+    """
+    listed = list(objs)
+    get = attrgetter(*names)
+    try:
+        found = {(get(o),): o for o in listed} if len(names) == 1 else {get(o): o for o in listed}
+        same = len(found) == len(listed) and found.keys() == set(keys)
+    except TypeError:
+        # an array, which is no key of a dictionary
+        return None
+    return found if same else None
+
+
+def has_key(conn: Connection, columns: Sequence[Any], key: _Key) -> Iterator[Any]:
+    """The criteria that a row has a key, which may be stored in another form than it is given."""
+    backend = backend_of(conn.dialect)
+    for column, value in zip(columns, key, strict=True):
+        if value is None or has_expressions((type(value),)):
+            yield column == value
+        else:
+            yield column == backend.as_stored(bindparam(None, value, type_=column.type))
 
 
 def _each(columns: Sequence[Any], keys: Sequence[_Key], size: int) -> Iterator[Any]:

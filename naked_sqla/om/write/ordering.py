@@ -9,7 +9,7 @@ values in every column can't be told apart by anybody, so that it does not matte
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,15 @@ from sqlalchemy import bindparam, literal, select
 from naked_sqla import _compat
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.om.write.keys import has_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult
 
-__all__ = ("insert_in_order",)
+__all__ = ("insert_in_order", "keys_of")
 
 _Row = Sequence[Any]
+_Key = tuple[Any, ...]
 
 
 def insert_in_order(
@@ -49,17 +51,101 @@ def insert_in_order(
     proving = (
         several and backend_of(conn.dialect).returns_in_any_order and not _compat.logs_rows(conn)
     )
-    statement = statement.returning(*returning, sort_by_parameter_order=several and not proving)
+    keyed = several and not proving and _gives_keys(table, rows[0])
+    if keyed and not _can_be_looked_up(table, rows[0]):
+        return _one_by_one(conn, statement, returning, table, rows, options)
+    sort = several and not proving and not keyed
+    statement = statement.returning(*returning, sort_by_parameter_order=sort)
     # a list of one is no executemany, so that its row is returned by any dialect that can
     result = conn.execute(statement, rows if several else rows[0], execution_options=options)
-    found = list(_compat.raw_rows(result) if _compat.is_raw_readable(result) else result.all())
+    found = _read(result)
     if len(found) != len(rows):
         raise InvalidStatement(
             f"INSERT into {table}: {len(rows)} rows were given and {len(found)} came back, so that "
             f"a trigger or a rule must have left rows out. Use execute(insert(...), rows), which "
             f"does not ask which row is which."
         )
+    if keyed:
+        found = _by_keys(conn, table, result, found)
     return result, _Proof(conn, table, result, found).rows() if proving else found
+
+
+def _gives_keys(table: Any, row: Mapping[str, Any]) -> bool:
+    """True when the client knows the primary keys of the rows before they are stored."""
+    return all(
+        column.key in row
+        or (column.default is not None and (column.default.is_scalar or column.default.is_callable))
+        for column in table.primary_key
+    )
+
+
+def _can_be_looked_up(table: Any, row: Mapping[str, Any]) -> bool:
+    return all(type(row.get(column.key)).__hash__ is not None for column in table.primary_key)
+
+
+def _one_by_one(
+    conn: Connection,
+    statement: Any,
+    returning: Sequence[Any],
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    options: Any,
+) -> tuple[CursorResult[Any], Sequence[_Row]]:
+    stored: list[_Row] = []
+    for row in rows:
+        result, found = insert_in_order(conn, statement, returning, table, [row], options)
+        stored += found
+    return result, stored
+
+
+def _by_keys(
+    conn: Connection, table: Any, result: CursorResult[Any], found: Sequence[_Row]
+) -> list[_Row]:
+    """The returned rows in the order of the given ones, whose keys the client knows.
+
+    SQLAlchemy can sort them, too, but not where a key comes back in another form than it was given.
+    """
+    columns = list(table.primary_key)
+    names = [column.key for column in columns]
+    given = [tuple([values[n] for n in names]) for values in _compat.bound_values(result)]
+    stored = dict(zip(keys_of(result, columns, found), found, strict=True))
+    if len(stored) == len(found) and stored.keys() == set(given):
+        return [stored[key] for key in given]
+    # as the driver gives them, since two keys may be read as one
+    positions = _positions(result, columns)
+    stored = {tuple([row[i] for i in positions]): row for row in found}
+    ordered: list[_Row] = []
+    for key in given:
+        asked = _read(conn.execute(select(*columns).where(*has_key(conn, columns, key))))
+        row = stored.get(tuple(asked[0])) if asked else None
+        if row is None:
+            raise InvalidStatement(
+                f"INSERT into {table}: the row with the key {key!r} was stored with another one, "
+                f"so that nothing tells which of the returned rows it is. Pass batch_size=1."
+            )
+        ordered.append(row)
+    return ordered
+
+
+def _read(result: CursorResult[Any]) -> list[_Row]:
+    return list(_compat.raw_rows(result) if _compat.is_raw_readable(result) else result.all())
+
+
+def _positions(result: Any, columns: Sequence[Any]) -> list[Any]:
+    metadata = _compat.metadata_of(result)
+    return [_compat.position_of(metadata, column, required=True) for column in columns]
+
+
+def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Iterator[_Key]:
+    """The primary keys in rows of a result, converted by their types."""
+    positions = _positions(result, columns)
+    processors: Sequence[Any] = (None,) * len(columns)
+    if _compat.is_raw_readable(result):
+        processors = _compat.processors_of(
+            _compat.metadata_of(result), _compat.sentinels_of(result)
+        )
+    for row in found:
+        yield tuple(row[i] if processors[i] is None else processors[i](row[i]) for i in positions)
 
 
 class _Proof:

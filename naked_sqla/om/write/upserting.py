@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Index, UniqueConstraint, bindparam, null, select
+from sqlalchemy import Index, UniqueConstraint, null, select
 from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla import _compat
@@ -16,6 +16,7 @@ from naked_sqla.om.loading import entity_result, loading_on
 from naked_sqla.om.write.changing import expected_version, next_version
 from naked_sqla.om.write.finding import raise_stale
 from naked_sqla.om.write.inserting import insert_objects
+from naked_sqla.om.write.keys import by_key, has_key
 from naked_sqla.om.write.names import names_of_attributes
 from naked_sqla.om.write.tables import Rows, Written, among, has_expressions, runs
 
@@ -155,17 +156,14 @@ class Upsert:
         return list(entity_result(result, statement, loading_on(self.conn, None)).scalars())
 
     def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
-        found: dict[_Key, Any] = {}
+        """Upsert rows with different keys; the stored ones by the keys that were given."""
+        stored: list[Any] = []
         for statement, group in self._statements(rows.values()):
-            for obj in self._loaded(statement, group):
-                found[self._key(obj)] = obj
-        for look in (self._stored, self._one_by_one):
-            missing = [key for key in rows if key not in found]
-            if missing:
-                found.update(look(missing))
-        lost = [key for key in rows if key not in found]
-        if lost:
-            self._refuse_lost(lost[0])
+            stored += self._loaded(statement, group)
+        found = by_key(stored, self.on, rows)
+        if found is None:
+            # rows that were there and stay as they are, or keys in another form
+            found = by_key(self._stored(list(rows)), self.on, rows) or self._one_by_one(rows)
         return found
 
     def _refuse_lost(self, key: _Key) -> NoReturn:
@@ -219,7 +217,7 @@ class Upsert:
                 changes[self.part.columns[version].key] = self._version()
             where = None
             if expected is not None and version is not None:
-                where = _equals(self.part.columns[version], expected)
+                (where,) = has_key(self.conn, [self.part.columns[version]], (expected,))
             statement = statement.on_conflict_do_update(
                 index_elements=on, set_=changes, where=where
             )
@@ -241,31 +239,28 @@ class Upsert:
             return column + 1
         return next_version(self.written, None)
 
-    def _key(self, obj: Any) -> _Key:
-        return tuple(getattr(obj, key) for key in self.on)
-
-    def _stored(self, keys: Sequence[_Key]) -> dict[_Key, Any]:
-        """The rows that were there, and stay as they are."""
-        model = self.written.mapper.class_
+    def _stored(self, keys: Sequence[_Key]) -> Iterator[Any]:
         columns = [self.part.columns[key] for key in self.on]
-        found: dict[_Key, Any] = {}
+        wanted = select(self.written.mapper.class_).options(*self._options)
         for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            statement = select(model).where(among(columns, chunk)).options(*self._options)
-            for obj in self._loaded(statement, None):
-                found[self._key(obj)] = obj
-        return found
+            criterion = among(columns, keys[start : start + _CHUNK])
+            yield from self._loaded(wanted.where(criterion), None)
 
-    def _one_by_one(self, keys: Sequence[_Key]) -> dict[_Key, Any]:
-        """Rows whose key is stored in another form than it was given, or has a NULL."""
-        found = {key: self._with_key(key) for key in keys}
-        return {key: objects[0] for key, objects in found.items() if len(objects) == 1}
+    def _one_by_one(self, keys: Iterable[_Key]) -> dict[_Key, Any]:
+        found: dict[_Key, Any] = {}
+        for key in keys:
+            objects = self._with_key(key)
+            if len(objects) != 1:
+                self._refuse_lost(key)
+            found[key] = objects[0]
+        return found
 
     def _with_key(self, key: _Key) -> list[Any]:
         """The rows of which the database says that they have a key."""
         columns = [self.part.columns[name] for name in self.on]
-        statement = select(self.written.mapper.class_).where(*map(_equals, columns, key))
-        return self._loaded(statement.options(*self._options), None)
+        statement = select(self.written.mapper.class_)
+        statement = statement.where(*has_key(self.conn, columns, key)).options(*self._options)
+        return self._loaded(statement, None)
 
     def _is_made(self, key: _Key) -> bool:
         """True for a key of which the database makes a part."""
@@ -278,12 +273,6 @@ class Upsert:
         if has_expressions(types) or any(t.__hash__ is None for t in types):
             return True
         return type(None) in types and self._is_made(key)
-
-
-def _equals(column: Any, value: Any) -> Any:
-    if value is None or has_expressions((type(value),)):
-        return column == value
-    return column == bindparam(None, value, type_=column.type)
 
 
 class _NoContext:
