@@ -23,8 +23,8 @@ from .exception import (
 from .om.asession import AsyncSession, AsyncSessionFactory
 from .om.convert import to_naked, to_orm
 from .om.session import Session, SessionFactory
-from .om.sessions.aio.pagination import KeysetPage, Pagination
-from .om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
+from .om.sessions._async.pagination import KeysetPage, Pagination
+from .om.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 
 __version__ = "1.0.0"
 

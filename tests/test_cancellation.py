@@ -236,7 +236,7 @@ async def test_waiting_for_the_pool(
 async def test_a_stalled_commit_gets_a_grace(
     engine: AsyncEngine, witness: Witness, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("naked_sqla.om.sessions.aio.hop.GRACE", 0.05)
+    monkeypatch.setattr("naked_sqla.om.sessions._async.hop.GRACE", 0.05)
     # COMMIT checks the deferred trigger, which waits for a lock that another transaction holds.
     async with witness.engine.begin() as conn:
         for statement in STALLING:

@@ -40,8 +40,8 @@ from naked_sqla import (
     to_naked,
     to_orm,
 )
-from naked_sqla.om.sessions.aio.writes import AsyncWrites
-from naked_sqla.om.sessions.sync.writes import SyncWrites
+from naked_sqla.om.sessions._async.writes import AsyncWrites
+from naked_sqla.om.sessions._sync.writes import SyncWrites
 
 from ._notes import checked_out
 

@@ -22,7 +22,7 @@ from naked_sqla import (
     SessionFactory,
     UnsupportedOption,
 )
-from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions._async.writes import AsyncWrites
 
 from ._postgres import own_schema
 

@@ -35,7 +35,7 @@ WIDTH = 100
 
 # Modules and folders of the asynchronous face, and what is printed from them.
 FACES = {
-    "naked_sqla/om/sessions/aio": "naked_sqla/om/sessions/sync",
+    "naked_sqla/om/sessions/_async": "naked_sqla/om/sessions/_sync",
     "naked_sqla/testing/_async_sandbox.py": "naked_sqla/testing/_sync_sandbox.py",
     "tests/test_session.py": "tests/test_session_sync.py",
 }
@@ -58,7 +58,7 @@ WORDS = {
     r"\.sync_(engine|connection)\b": "",
     r"\basyncio\.current_task\b": "threading.current_thread",
     r"\basyncio(?=$|\.Lock\b)": "threading",
-    r"\bsessions\.aio\b": "sessions.sync",
+    r"\bsessions\._async\b": "sessions._sync",
     r"\bom\.asession\b": "om.session",
     r"\basyncpg and psycopg\b": "psycopg",
     r"\b(take_in|in)_task\b": r"\1_thread",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions.aio.hop import Stop
+    from naked_sqla.om.sessions._async.hop import Stop
     from naked_sqla.om.sessions.work import Work
 
 __all__ = ("Aiosqlite",)

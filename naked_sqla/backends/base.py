@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.om.sessions.aio.hop import Stop
+    from naked_sqla.om.sessions._async.hop import Stop
     from naked_sqla.om.sessions.work import Work
     from naked_sqla.om.write.copyrows import Records
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..exception import InvalidSessionState
-from .sessions.aio.factory import AsyncSessionFactory
-from .sessions.aio.session import AsyncSession
+from .sessions._async.factory import AsyncSessionFactory
+from .sessions._async.session import AsyncSession
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..exception import InvalidSessionState
-from .sessions.sync.factory import SessionFactory
-from .sessions.sync.session import Session
+from .sessions._sync.factory import SessionFactory
+from .sessions._sync.session import Session
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")

@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any
 
 from naked_sqla.om.sessions import checks, oneshot
-from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
-from naked_sqla.om.sessions.aio.hop import shielded, spawn, start
-from naked_sqla.om.sessions.aio.reader import AsyncReader
-from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions._async.block import AsyncSessionBlock
+from naked_sqla.om.sessions._async.hop import shielded, spawn, start
+from naked_sqla.om.sessions._async.reader import AsyncReader
+from naked_sqla.om.sessions._async.session import AsyncSession
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.idle import give_back
 from naked_sqla.om.sessions.turns import turns_of

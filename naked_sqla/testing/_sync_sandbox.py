@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Any
 
 from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions._sync.block import SessionBlock
+from naked_sqla.om.sessions._sync.reader import Reader
+from naked_sqla.om.sessions._sync.session import Session
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.idle import give_back
-from naked_sqla.om.sessions.sync.block import SessionBlock
-from naked_sqla.om.sessions.sync.reader import Reader
-from naked_sqla.om.sessions.sync.session import Session
 from naked_sqla.om.sessions.turns import turns_of
 
 from ..om.session import SessionFactory

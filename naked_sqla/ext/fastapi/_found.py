@@ -8,7 +8,7 @@ from fastapi import HTTPException
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
 from naked_sqla import _compat
-from naked_sqla.om.sessions.aio.calls import AsyncCalls
+from naked_sqla.om.sessions._async.calls import AsyncCalls
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

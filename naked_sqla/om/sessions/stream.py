@@ -15,8 +15,8 @@ from sqlalchemy.exc import ResourceClosedError
 from naked_sqla import _compat
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions.aio.session import AsyncSession
-    from naked_sqla.om.sessions.sync.session import Session
+    from naked_sqla.om.sessions._async.session import AsyncSession
+    from naked_sqla.om.sessions._sync.session import Session
 
 # Rows of a chunk where yield_per does not say.
 _CHUNK = 1000

@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/session.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/session.py by tools/async_to_sync.py: do not edit.
 """A session on a synchronous engine: one transaction, plain objects, nothing tracked."""
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from sqlalchemy import Connection, Engine
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._sync.calls import SyncCalls
+from naked_sqla.om.sessions._sync.pages import SyncPages
+from naked_sqla.om.sessions._sync.savepoint import Savepoint
+from naked_sqla.om.sessions._sync.writes import SyncWrites
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.om.sessions.guard import ThreadGuard
 from naked_sqla.om.sessions.misuse import NotCallable
 from naked_sqla.om.sessions.stream import stream_of
-from naked_sqla.om.sessions.sync.calls import SyncCalls
-from naked_sqla.om.sessions.sync.pages import SyncPages
-from naked_sqla.om.sessions.sync.savepoint import Savepoint
-from naked_sqla.om.sessions.sync.writes import SyncWrites
 from naked_sqla.om.sessions.work import Work
 from naked_sqla.om.statement import stream
 

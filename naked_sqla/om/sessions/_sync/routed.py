@@ -1,27 +1,26 @@
+# Generated from naked_sqla/om/sessions/_async/routed.py by tools/async_to_sync.py: do not edit.
 """A session on several databases: each statement goes to the one that it belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.block import AsyncSessionBlock
-from naked_sqla.om.sessions.aio.cancel import StopBusy
-from naked_sqla.om.sessions.aio.hop import hop, nothing
-from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions._sync.block import SessionBlock
+from naked_sqla.om.sessions._sync.session import Session
 from naked_sqla.om.sessions.belonging import Key
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current
-from naked_sqla.om.sessions.guard import TaskGuard
+from naked_sqla.om.sessions.guard import ThreadGuard
 from naked_sqla.om.sessions.several import Databases, Several, not_opened
 from naked_sqla.om.sessions.work import Work
 
 
-class AsyncRoutedSession(AsyncSession):
-    """An ``AsyncSession`` with a session on each database that it has used, behind one guard."""
+class RoutedSession(Session):
+    """A ``Session`` with a session on each database that it has used, behind one guard."""
 
     __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
 
@@ -30,20 +29,17 @@ class AsyncRoutedSession(AsyncSession):
     _options: Mapping[str, Any]
     _eager: bool
     _kind: type[Work]
-    _sessions: dict[Key, AsyncSession]
-    _blocks: list[AsyncSessionBlock]
+    _sessions: dict[Key, Session]
+    _blocks: list[SessionBlock]
 
     @classmethod
     def _over(
         cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
-    ) -> AsyncRoutedSession:
+    ) -> RoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]
         session._work = Several(databases.two_phase)
-        session._guard = TaskGuard()
-        session._conn = None  # ASYNC
-        session._patient = False  # ASYNC
-        session._stop = StopBusy(session._work)  # ASYNC
+        session._guard = ThreadGuard()
         session._databases = databases
         session._options = options
         session._eager = eager
@@ -53,39 +49,39 @@ class AsyncRoutedSession(AsyncSession):
         return session
 
     @property
-    def conn(self) -> AsyncConnection:
+    def conn(self) -> Connection:
         """The connection to the default database."""
         found = self._sessions.get(None)
         if found is None:
-            raise not_opened("await session.connection()")
+            raise not_opened("session.connection()")
         return found.conn
 
-    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
         """The engine that a model's, or a statement's, database has."""
-        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        engine: Engine = self._databases.engines[self._databases.routes.of(mapper, clause)]
         return engine
 
-    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
+    def connection(self, bind_key: str | None = None) -> Connection:
         """The connection to one of the databases, opened when it is asked for first."""
         self._work.check_open("connection")
-        session = await self._on(self._databases.routes.key(bind_key), "connection")
+        session = self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
-    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+    def _call(self, call: Call) -> Any:
         key, call = self._route(call)
         session = self._sessions.get(key)
         if session is not None:
             return session._call(call)
         return self._first_call(key, call)
 
-    async def _first_call(self, key: Key, call: Call) -> Any:
-        session = await self._on(key, call.name)
-        return await session._call(call)
+    def _first_call(self, key: Key, call: Call) -> Any:
+        session = self._on(key, call.name)
+        return session._call(call)
 
-    async def _stream(self, call: Call) -> Any:
+    def _stream(self, call: Call) -> Any:
         key, call = self._route(call)
-        session = await self._on(key, call.name)
-        return await session._stream(call)
+        session = self._on(key, call.name)
+        return session._stream(call)
 
     def _route(self, call: Call) -> tuple[Key, Call]:
         self._enter(call.name)
@@ -94,40 +90,39 @@ class AsyncRoutedSession(AsyncSession):
         finally:
             self._guard.leave()
 
-    async def _on(self, key: Key, what: str) -> AsyncSession:
+    def _on(self, key: Key, what: str) -> Session:
         """The session on one database, opened when it is asked for first."""
         found = self._sessions.get(key)
         if found is None:
             self._enter(what)
             try:
                 # Of several threads another one may have come first.
-                found = self._sessions.get(key) or await self._open(key)
+                found = self._sessions.get(key) or self._open(key)
             finally:
                 self._guard.leave()
         return found
 
-    async def _open(self, key: Key) -> AsyncSession:
+    def _open(self, key: Key) -> Session:
         engine = self._databases.engines[key]
-        checks.begin_options(engine.sync_engine, self._options)
-        block = AsyncSessionBlock(engine, False, self._options, self._eager, work=self._kind)
-        session = await block.__aenter__()
+        checks.begin_options(engine, self._options)
+        block = SessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        session = block.__enter__()
         work = session._work
         if self._work.levels:
             try:
-                await hop(nothing, session._stop, self._work.join_savepoints, work)
+                self._work.join_savepoints(work)
             except BaseException:
                 self._work.forget(work)
-                await block._give_back(work)
+                block._give_back(work)
                 raise
         session._guard = self._guard
-        self._patient = self._patient or session._patient  # ASYNC
         self._work.add(key, work)
         self._sessions[key] = session
         self._blocks.append(block)
         return session
 
 
-class AsyncRoutedBlock(AsyncSessionBlock):
+class RoutedBlock(SessionBlock):
     """What ``begin()`` returns on a factory with ``binds``."""
 
     __slots__ = ("_databases",)
@@ -146,9 +141,9 @@ class AsyncRoutedBlock(AsyncSessionBlock):
         super().__init__(engine, auto_commit, options, eager, current=current, work=work)
         self._databases = databases
 
-    async def _opened(self) -> AsyncSession:
+    def _opened(self) -> Session:
         # Connections are opened by the first statement for each.
-        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
+        return RoutedSession._over(self._databases, self._options, self._eager, self._work)
 
     def _release_turn(self) -> None:
         session: Any = self._session

@@ -1,13 +1,13 @@
-# Generated from naked_sqla/om/sessions/aio/pages.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/pages.py by tools/async_to_sync.py: do not edit.
 """The methods for pages, which a ``Session`` and its factory share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from naked_sqla.om.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.calls.page import PageCall
-from naked_sqla.om.sessions.sync.pagination import SyncKeysetPage, SyncPagination
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Row

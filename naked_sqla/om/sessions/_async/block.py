@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks, oneshot
-from naked_sqla.om.sessions.aio.cancel import needs_connecting, stopper
-from naked_sqla.om.sessions.aio.hop import (
+from naked_sqla.om.sessions._async.cancel import needs_connecting, stopper
+from naked_sqla.om.sessions._async.hop import (
     end_block,
     hop,
     nothing,
@@ -21,7 +21,7 @@ from naked_sqla.om.sessions.aio.hop import (
     spawn,
     start,
 )
-from naked_sqla.om.sessions.aio.session import AsyncSession
+from naked_sqla.om.sessions._async.session import AsyncSession
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, Entry
 from naked_sqla.om.sessions.misuse import AsyncBlock

@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/factory.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/factory.py by tools/async_to_sync.py: do not edit.
 """Sessions on a synchronous engine: the factory that opens them."""
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Engine
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._sync.block import SessionBlock, once
+from naked_sqla.om.sessions._sync.calls import SyncCalls
+from naked_sqla.om.sessions._sync.pages import SyncPages
+from naked_sqla.om.sessions._sync.session import Session
+from naked_sqla.om.sessions._sync.writes import SyncWrites
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, in_thread
 from naked_sqla.om.sessions.misuse import NotCallable
-from naked_sqla.om.sessions.sync.block import SessionBlock, once
-from naked_sqla.om.sessions.sync.calls import SyncCalls
-from naked_sqla.om.sessions.sync.pages import SyncPages
-from naked_sqla.om.sessions.sync.session import Session
-from naked_sqla.om.sessions.sync.writes import SyncWrites
 
 if TYPE_CHECKING:
+    from naked_sqla.om.sessions._sync.reader import Reader
     from naked_sqla.om.sessions.several import Databases
-    from naked_sqla.om.sessions.sync.reader import Reader
 
 
 class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
@@ -115,7 +115,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
                 self._eager,
                 current=self._current,
             )
-        from naked_sqla.om.sessions.sync.routed import RoutedBlock
+        from naked_sqla.om.sessions._sync.routed import RoutedBlock
 
         return RoutedBlock(
             self._databases,
@@ -137,7 +137,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
-        from naked_sqla.om.sessions.sync.reader import Reader
+        from naked_sqla.om.sessions._sync.reader import Reader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.om.sessions.aio.pagination import KeysetPage, Pagination
+from naked_sqla.om.sessions._async.pagination import KeysetPage, Pagination
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.calls.page import PageCall
 

@@ -1,3 +1,4 @@
+# Generated from naked_sqla/om/sessions/_async/savepoint.py by tools/async_to_sync.py: do not edit.
 """A savepoint as a block: what ``begin_nested()`` returns."""
 
 from __future__ import annotations
@@ -7,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.hop import end_block, hop, spawn
-from naked_sqla.om.sessions.misuse import AsyncBlock
+from naked_sqla.om.sessions.misuse import Block
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions.aio.session import AsyncSession
+    from naked_sqla.om.sessions._sync.session import Session
 
 
-class AsyncSavepoint(AsyncBlock):
+class Savepoint(Block):
     """A part of a transaction that can be undone on its own; to be entered once.
 
     A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and the
@@ -28,28 +28,23 @@ class AsyncSavepoint(AsyncBlock):
     _point: Any
     _before: BaseException | None
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._entered = False
 
-    async def __aenter__(self) -> AsyncSavepoint:
+    def __enter__(self) -> Savepoint:
         if self._entered:
             checks.entered_twice("begin_nested")
         self._entered = True
         session = self._session
         session._enter("begin_nested")
-        if True:  # ASYNC
-            self._point, self._before = await hop(
-                session._guard.leave, session._stop, session._work.savepoint
-            )
-        else:
-            try:
-                self._point, self._before = session._work.savepoint()
-            finally:
-                session._guard.leave()
+        try:
+            self._point, self._before = session._work.savepoint()
+        finally:
+            session._guard.leave()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
@@ -58,19 +53,15 @@ class AsyncSavepoint(AsyncBlock):
         session, failed = self._session, exc_type is not None
         inside = session._guard.holder
         keep = not failed and inside is None
-        if True:  # ASYNC
-            end = self._end(keep, failed)
-            await end_block(end, exc, patient=session._patient, push=inside is None)
-        else:
-            self._end(keep, failed)
+        self._end(keep, failed)
         if inside is not None and not failed:
-            raise ConcurrentSessionUse(checks.left_while_inside("task", inside, "begin_nested"))
+            raise ConcurrentSessionUse(checks.left_while_inside("thread", inside, "begin_nested"))
 
-    async def _end(self, keep: bool, failed: bool) -> None:
+    def _end(self, keep: bool, failed: bool) -> None:
         session = self._session
-        await session._guard.wait_and_enter()
+        session._guard.wait_and_enter()
         try:
             work = session._work
-            await spawn(work.end_savepoint, self._point, self._before, keep, failed)
+            work.end_savepoint(self._point, self._before, keep, failed)
         finally:
             session._guard.leave()

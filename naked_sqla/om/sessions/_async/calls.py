@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.lookups import AsyncLookups
+from naked_sqla.om.sessions._async.lookups import AsyncLookups
 from naked_sqla.om.sessions.calls.statement import StatementCall, items, scalar, scalars
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.block import AsyncSessionBlock, once
-from naked_sqla.om.sessions.aio.calls import AsyncCalls
-from naked_sqla.om.sessions.aio.pages import AsyncPages
-from naked_sqla.om.sessions.aio.session import AsyncSession
-from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions._async.block import AsyncSessionBlock, once
+from naked_sqla.om.sessions._async.calls import AsyncCalls
+from naked_sqla.om.sessions._async.pages import AsyncPages
+from naked_sqla.om.sessions._async.session import AsyncSession
+from naked_sqla.om.sessions._async.writes import AsyncWrites
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, in_task
 from naked_sqla.om.sessions.misuse import NotCallable
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions.aio.reader import AsyncReader
+    from naked_sqla.om.sessions._async.reader import AsyncReader
     from naked_sqla.om.sessions.several import Databases
 
 
@@ -114,7 +114,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
                 self._eager,
                 current=self._current,
             )
-        from naked_sqla.om.sessions.aio.routed import AsyncRoutedBlock
+        from naked_sqla.om.sessions._async.routed import AsyncRoutedBlock
 
         return AsyncRoutedBlock(
             self._databases,
@@ -137,7 +137,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
-        from naked_sqla.om.sessions.aio.reader import AsyncReader
+        from naked_sqla.om.sessions._async.reader import AsyncReader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)

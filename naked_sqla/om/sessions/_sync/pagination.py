@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/pagination.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/pagination.py by tools/async_to_sync.py: do not edit.
 """The pages that ``paginate()`` and ``keyset()`` give, and how they go on to the next one."""
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
 
 from naked_sqla import _compat
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.hop import end_block, hop, spawn
+from naked_sqla.om.sessions._async.hop import end_block, hop, spawn
 from naked_sqla.om.sessions.stream import READING, Stream
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions.aio.session import AsyncSession
+    from naked_sqla.om.sessions._async.session import AsyncSession
 
 logger = logging.getLogger("naked_sqla")
 

@@ -1,26 +1,27 @@
-# Generated from naked_sqla/om/sessions/aio/routed.py by tools/async_to_sync.py: do not edit.
 """A session on several databases: each statement goes to the one that it belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._async.block import AsyncSessionBlock
+from naked_sqla.om.sessions._async.cancel import StopBusy
+from naked_sqla.om.sessions._async.hop import hop, nothing
+from naked_sqla.om.sessions._async.session import AsyncSession
 from naked_sqla.om.sessions.belonging import Key
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current
-from naked_sqla.om.sessions.guard import ThreadGuard
+from naked_sqla.om.sessions.guard import TaskGuard
 from naked_sqla.om.sessions.several import Databases, Several, not_opened
-from naked_sqla.om.sessions.sync.block import SessionBlock
-from naked_sqla.om.sessions.sync.session import Session
 from naked_sqla.om.sessions.work import Work
 
 
-class RoutedSession(Session):
-    """A ``Session`` with a session on each database that it has used, behind one guard."""
+class AsyncRoutedSession(AsyncSession):
+    """An ``AsyncSession`` with a session on each database that it has used, behind one guard."""
 
     __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
 
@@ -29,17 +30,20 @@ class RoutedSession(Session):
     _options: Mapping[str, Any]
     _eager: bool
     _kind: type[Work]
-    _sessions: dict[Key, Session]
-    _blocks: list[SessionBlock]
+    _sessions: dict[Key, AsyncSession]
+    _blocks: list[AsyncSessionBlock]
 
     @classmethod
     def _over(
         cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
-    ) -> RoutedSession:
+    ) -> AsyncRoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]
         session._work = Several(databases.two_phase)
-        session._guard = ThreadGuard()
+        session._guard = TaskGuard()
+        session._conn = None  # ASYNC
+        session._patient = False  # ASYNC
+        session._stop = StopBusy(session._work)  # ASYNC
         session._databases = databases
         session._options = options
         session._eager = eager
@@ -49,39 +53,39 @@ class RoutedSession(Session):
         return session
 
     @property
-    def conn(self) -> Connection:
+    def conn(self) -> AsyncConnection:
         """The connection to the default database."""
         found = self._sessions.get(None)
         if found is None:
-            raise not_opened("session.connection()")
+            raise not_opened("await session.connection()")
         return found.conn
 
-    def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
         """The engine that a model's, or a statement's, database has."""
-        engine: Engine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
         return engine
 
-    def connection(self, bind_key: str | None = None) -> Connection:
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
         """The connection to one of the databases, opened when it is asked for first."""
         self._work.check_open("connection")
-        session = self._on(self._databases.routes.key(bind_key), "connection")
+        session = await self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
-    def _call(self, call: Call) -> Any:
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
         key, call = self._route(call)
         session = self._sessions.get(key)
         if session is not None:
             return session._call(call)
         return self._first_call(key, call)
 
-    def _first_call(self, key: Key, call: Call) -> Any:
-        session = self._on(key, call.name)
-        return session._call(call)
+    async def _first_call(self, key: Key, call: Call) -> Any:
+        session = await self._on(key, call.name)
+        return await session._call(call)
 
-    def _stream(self, call: Call) -> Any:
+    async def _stream(self, call: Call) -> Any:
         key, call = self._route(call)
-        session = self._on(key, call.name)
-        return session._stream(call)
+        session = await self._on(key, call.name)
+        return await session._stream(call)
 
     def _route(self, call: Call) -> tuple[Key, Call]:
         self._enter(call.name)
@@ -90,39 +94,40 @@ class RoutedSession(Session):
         finally:
             self._guard.leave()
 
-    def _on(self, key: Key, what: str) -> Session:
+    async def _on(self, key: Key, what: str) -> AsyncSession:
         """The session on one database, opened when it is asked for first."""
         found = self._sessions.get(key)
         if found is None:
             self._enter(what)
             try:
                 # Of several threads another one may have come first.
-                found = self._sessions.get(key) or self._open(key)
+                found = self._sessions.get(key) or await self._open(key)
             finally:
                 self._guard.leave()
         return found
 
-    def _open(self, key: Key) -> Session:
+    async def _open(self, key: Key) -> AsyncSession:
         engine = self._databases.engines[key]
-        checks.begin_options(engine, self._options)
-        block = SessionBlock(engine, False, self._options, self._eager, work=self._kind)
-        session = block.__enter__()
+        checks.begin_options(engine.sync_engine, self._options)
+        block = AsyncSessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        session = await block.__aenter__()
         work = session._work
         if self._work.levels:
             try:
-                self._work.join_savepoints(work)
+                await hop(nothing, session._stop, self._work.join_savepoints, work)
             except BaseException:
                 self._work.forget(work)
-                block._give_back(work)
+                await block._give_back(work)
                 raise
         session._guard = self._guard
+        self._patient = self._patient or session._patient  # ASYNC
         self._work.add(key, work)
         self._sessions[key] = session
         self._blocks.append(block)
         return session
 
 
-class RoutedBlock(SessionBlock):
+class AsyncRoutedBlock(AsyncSessionBlock):
     """What ``begin()`` returns on a factory with ``binds``."""
 
     __slots__ = ("_databases",)
@@ -141,9 +146,9 @@ class RoutedBlock(SessionBlock):
         super().__init__(engine, auto_commit, options, eager, current=current, work=work)
         self._databases = databases
 
-    def _opened(self) -> Session:
+    async def _opened(self) -> AsyncSession:
         # Connections are opened by the first statement for each.
-        return RoutedSession._over(self._databases, self._options, self._eager, self._work)
+        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
 
     def _release_turn(self) -> None:
         session: Any = self._session

@@ -1,13 +1,12 @@
-# Generated from naked_sqla/om/sessions/aio/writes.py by tools/async_to_sync.py: do not edit.
-"""The methods of a ``Session`` and its factory that write by object."""
+"""The methods of an ``AsyncSession`` and its factory that write by object."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._async.inserts import AsyncInserts
 from naked_sqla.om.sessions.calls.write import WriteCall
-from naked_sqla.om.sessions.sync.inserts import SyncInserts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.types import C, Field, K, Options
 
 
-class SyncWrites(SyncInserts):
+class AsyncWrites(AsyncInserts):
     """Stores objects: one call, one statement (or one for each batch), nothing kept for later.
 
     Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,
@@ -26,7 +25,7 @@ class SyncWrites(SyncInserts):
     In a session a call is part of its transaction; on a factory it is a transaction of its own.
 
     All raise ``InvalidSessionState`` on a closed session and on a factory with
-    ``auto_commit=False``, ``ConcurrentSessionUse`` when another thread is inside the session,
+    ``auto_commit=False``, ``ConcurrentSessionUse`` when another task is inside the session,
     ``InvalidStatement`` when nothing tells what row an object is, and ``UnknownAttribute`` for a
     name that the class does not have; before anything is sent.  Errors of the database
     (``IntegrityError``) come out as they are.
@@ -37,7 +36,7 @@ class SyncWrites(SyncInserts):
     # ---- UPDATE
 
     @overload
-    def update(
+    async def update(
         self,
         model: type[C],
         ident: Any,
@@ -51,7 +50,7 @@ class SyncWrites(SyncInserts):
     ) -> C: ...
 
     @overload
-    def update(
+    async def update(
         self,
         model: type[Any],
         ident: Any,
@@ -65,7 +64,7 @@ class SyncWrites(SyncInserts):
     ) -> int: ...
 
     @overload
-    def update(
+    async def update(
         self,
         obj: object,
         /,
@@ -76,7 +75,7 @@ class SyncWrites(SyncInserts):
     ) -> C: ...
 
     @overload
-    def update(
+    async def update(
         self,
         obj: C,
         /,
@@ -87,7 +86,7 @@ class SyncWrites(SyncInserts):
     ) -> C: ...
 
     @overload
-    def update(
+    async def update(
         self,
         obj: object,
         /,
@@ -97,7 +96,7 @@ class SyncWrites(SyncInserts):
         execution_options: Options = None,
     ) -> int: ...
 
-    def update(
+    async def update(
         self,
         target: Any,
         /,
@@ -130,10 +129,10 @@ class SyncWrites(SyncInserts):
 
         named = {**columns, "returning": returning}
         call = WriteCall("update", objects.update, target, fields, named, execution_options)
-        return self._call(call)
+        return await self._call(call)
 
     @overload
-    def update_all(
+    async def update_all(
         self,
         objs: Iterable[object],
         *fields: Field,
@@ -143,7 +142,7 @@ class SyncWrites(SyncInserts):
     ) -> list[C]: ...
 
     @overload
-    def update_all(
+    async def update_all(
         self,
         objs: Iterable[C],
         *fields: Field,
@@ -153,7 +152,7 @@ class SyncWrites(SyncInserts):
     ) -> list[C]: ...
 
     @overload
-    def update_all(
+    async def update_all(
         self,
         objs: Iterable[object],
         *fields: Field,
@@ -162,7 +161,7 @@ class SyncWrites(SyncInserts):
         execution_options: Options = None,
     ) -> int: ...
 
-    def update_all(
+    async def update_all(
         self,
         objs: Iterable[Any],
         *fields: Any,
@@ -186,12 +185,12 @@ class SyncWrites(SyncInserts):
 
         named = {"returning": returning, "model": model}
         call = WriteCall("update_all", objects.update_all, objs, fields, named, execution_options)
-        return self._call(call)
+        return await self._call(call)
 
     # ---- DELETE
 
     @overload
-    def delete(
+    async def delete(
         self,
         model: type[Any],
         ident: Any,
@@ -202,7 +201,7 @@ class SyncWrites(SyncInserts):
     ) -> bool: ...
 
     @overload
-    def delete(
+    async def delete(
         self,
         obj: object,
         /,
@@ -212,7 +211,7 @@ class SyncWrites(SyncInserts):
         execution_options: Options = None,
     ) -> bool: ...
 
-    def delete(
+    async def delete(
         self,
         target: Any,
         /,
@@ -236,10 +235,10 @@ class SyncWrites(SyncInserts):
 
         named = {"missing_ok": missing_ok, "model": model}
         call = WriteCall("delete", objects.delete, target, ident, named, execution_options)
-        found: bool = self._call(call)
+        found: bool = await self._call(call)
         return found
 
-    def delete_all(
+    async def delete_all(
         self,
         objs: Iterable[object],
         *,
@@ -262,5 +261,5 @@ class SyncWrites(SyncInserts):
 
         named = {"missing_ok": missing_ok, "model": model}
         call = WriteCall("delete_all", objects.delete_all, objs, (), named, execution_options)
-        count: int = self._call(call)
+        count: int = await self._call(call)
         return count

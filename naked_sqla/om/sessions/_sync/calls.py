@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/calls.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/calls.py by tools/async_to_sync.py: do not edit.
 """The methods that a ``Session`` and its factory share: one statement each."""
 
 from __future__ import annotations
@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._sync.lookups import SyncLookups
 from naked_sqla.om.sessions.calls.statement import StatementCall, items, scalar, scalars
-from naked_sqla.om.sessions.sync.lookups import SyncLookups
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult, UpdateBase

@@ -14,7 +14,7 @@ from naked_sqla.backends import backend_of
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from naked_sqla.om.sessions.aio.hop import Stop
+    from naked_sqla.om.sessions._async.hop import Stop
     from naked_sqla.om.sessions.several import Several
     from naked_sqla.om.sessions.work import Work
 

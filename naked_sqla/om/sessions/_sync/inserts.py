@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/inserts.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/inserts.py by tools/async_to_sync.py: do not edit.
 """The methods of a ``Session`` and its factory that insert rows."""
 
 from __future__ import annotations

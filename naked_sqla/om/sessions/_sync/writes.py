@@ -1,11 +1,12 @@
-"""The methods of an ``AsyncSession`` and its factory that write by object."""
+# Generated from naked_sqla/om/sessions/_async/writes.py by tools/async_to_sync.py: do not edit.
+"""The methods of a ``Session`` and its factory that write by object."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.inserts import AsyncInserts
+from naked_sqla.om.sessions._sync.inserts import SyncInserts
 from naked_sqla.om.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from naked_sqla.om.sessions.types import C, Field, K, Options
 
 
-class AsyncWrites(AsyncInserts):
+class SyncWrites(SyncInserts):
     """Stores objects: one call, one statement (or one for each batch), nothing kept for later.
 
     Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,
@@ -25,7 +26,7 @@ class AsyncWrites(AsyncInserts):
     In a session a call is part of its transaction; on a factory it is a transaction of its own.
 
     All raise ``InvalidSessionState`` on a closed session and on a factory with
-    ``auto_commit=False``, ``ConcurrentSessionUse`` when another task is inside the session,
+    ``auto_commit=False``, ``ConcurrentSessionUse`` when another thread is inside the session,
     ``InvalidStatement`` when nothing tells what row an object is, and ``UnknownAttribute`` for a
     name that the class does not have; before anything is sent.  Errors of the database
     (``IntegrityError``) come out as they are.
@@ -36,7 +37,7 @@ class AsyncWrites(AsyncInserts):
     # ---- UPDATE
 
     @overload
-    async def update(
+    def update(
         self,
         model: type[C],
         ident: Any,
@@ -50,7 +51,7 @@ class AsyncWrites(AsyncInserts):
     ) -> C: ...
 
     @overload
-    async def update(
+    def update(
         self,
         model: type[Any],
         ident: Any,
@@ -64,7 +65,7 @@ class AsyncWrites(AsyncInserts):
     ) -> int: ...
 
     @overload
-    async def update(
+    def update(
         self,
         obj: object,
         /,
@@ -75,7 +76,7 @@ class AsyncWrites(AsyncInserts):
     ) -> C: ...
 
     @overload
-    async def update(
+    def update(
         self,
         obj: C,
         /,
@@ -86,7 +87,7 @@ class AsyncWrites(AsyncInserts):
     ) -> C: ...
 
     @overload
-    async def update(
+    def update(
         self,
         obj: object,
         /,
@@ -96,7 +97,7 @@ class AsyncWrites(AsyncInserts):
         execution_options: Options = None,
     ) -> int: ...
 
-    async def update(
+    def update(
         self,
         target: Any,
         /,
@@ -129,10 +130,10 @@ class AsyncWrites(AsyncInserts):
 
         named = {**columns, "returning": returning}
         call = WriteCall("update", objects.update, target, fields, named, execution_options)
-        return await self._call(call)
+        return self._call(call)
 
     @overload
-    async def update_all(
+    def update_all(
         self,
         objs: Iterable[object],
         *fields: Field,
@@ -142,7 +143,7 @@ class AsyncWrites(AsyncInserts):
     ) -> list[C]: ...
 
     @overload
-    async def update_all(
+    def update_all(
         self,
         objs: Iterable[C],
         *fields: Field,
@@ -152,7 +153,7 @@ class AsyncWrites(AsyncInserts):
     ) -> list[C]: ...
 
     @overload
-    async def update_all(
+    def update_all(
         self,
         objs: Iterable[object],
         *fields: Field,
@@ -161,7 +162,7 @@ class AsyncWrites(AsyncInserts):
         execution_options: Options = None,
     ) -> int: ...
 
-    async def update_all(
+    def update_all(
         self,
         objs: Iterable[Any],
         *fields: Any,
@@ -185,12 +186,12 @@ class AsyncWrites(AsyncInserts):
 
         named = {"returning": returning, "model": model}
         call = WriteCall("update_all", objects.update_all, objs, fields, named, execution_options)
-        return await self._call(call)
+        return self._call(call)
 
     # ---- DELETE
 
     @overload
-    async def delete(
+    def delete(
         self,
         model: type[Any],
         ident: Any,
@@ -201,7 +202,7 @@ class AsyncWrites(AsyncInserts):
     ) -> bool: ...
 
     @overload
-    async def delete(
+    def delete(
         self,
         obj: object,
         /,
@@ -211,7 +212,7 @@ class AsyncWrites(AsyncInserts):
         execution_options: Options = None,
     ) -> bool: ...
 
-    async def delete(
+    def delete(
         self,
         target: Any,
         /,
@@ -235,10 +236,10 @@ class AsyncWrites(AsyncInserts):
 
         named = {"missing_ok": missing_ok, "model": model}
         call = WriteCall("delete", objects.delete, target, ident, named, execution_options)
-        found: bool = await self._call(call)
+        found: bool = self._call(call)
         return found
 
-    async def delete_all(
+    def delete_all(
         self,
         objs: Iterable[object],
         *,
@@ -261,5 +262,5 @@ class AsyncWrites(AsyncInserts):
 
         named = {"missing_ok": missing_ok, "model": model}
         call = WriteCall("delete_all", objects.delete_all, objs, (), named, execution_options)
-        count: int = await self._call(call)
+        count: int = self._call(call)
         return count

@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/reader.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/reader.py by tools/async_to_sync.py: do not edit.
 """Reading from a replica: sessions and single calls that write nothing."""
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.om.sessions import checks
+from naked_sqla.om.sessions._sync.block import SessionBlock, once
+from naked_sqla.om.sessions._sync.calls import SyncCalls
+from naked_sqla.om.sessions._sync.pages import SyncPages
 from naked_sqla.om.sessions.misuse import Block
 from naked_sqla.om.sessions.reading import ReadingWork, refuse_writes
-from naked_sqla.om.sessions.sync.block import SessionBlock, once
-from naked_sqla.om.sessions.sync.calls import SyncCalls
-from naked_sqla.om.sessions.sync.pages import SyncPages
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from naked_sqla.om.sessions._sync.session import Session
     from naked_sqla.om.sessions.calls.base import Call
     from naked_sqla.om.sessions.current import Current
     from naked_sqla.om.sessions.several import Databases
-    from naked_sqla.om.sessions.sync.session import Session
 
 
 class Reader(SyncCalls, SyncPages, Block):
@@ -72,7 +72,7 @@ class Reader(SyncCalls, SyncPages, Block):
             return SessionBlock(
                 self._engine, False, options, eager, current=current, work=ReadingWork
             )
-        from naked_sqla.om.sessions.sync.routed import RoutedBlock
+        from naked_sqla.om.sessions._sync.routed import RoutedBlock
 
         return RoutedBlock(
             self._databases, False, options, eager, current=current, work=ReadingWork

@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.calls import AsyncCalls
-from naked_sqla.om.sessions.aio.cancel import stopper
-from naked_sqla.om.sessions.aio.hop import Stop, hop, shielded, spawn, start
-from naked_sqla.om.sessions.aio.pages import AsyncPages
-from naked_sqla.om.sessions.aio.savepoint import AsyncSavepoint
-from naked_sqla.om.sessions.aio.stream import AsyncStream, AsyncStreaming
-from naked_sqla.om.sessions.aio.writes import AsyncWrites
+from naked_sqla.om.sessions._async.calls import AsyncCalls
+from naked_sqla.om.sessions._async.cancel import stopper
+from naked_sqla.om.sessions._async.hop import Stop, hop, shielded, spawn, start
+from naked_sqla.om.sessions._async.pages import AsyncPages
+from naked_sqla.om.sessions._async.savepoint import AsyncSavepoint
+from naked_sqla.om.sessions._async.stream import AsyncStream, AsyncStreaming
+from naked_sqla.om.sessions._async.writes import AsyncWrites
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.om.sessions.guard import TaskGuard

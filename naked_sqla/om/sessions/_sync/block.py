@@ -1,4 +1,4 @@
-# Generated from naked_sqla/om/sessions/aio/block.py by tools/async_to_sync.py: do not edit.
+# Generated from naked_sqla/om/sessions/_async/block.py by tools/async_to_sync.py: do not edit.
 """The block in which a synchronous session lives."""
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.om.sessions import checks, oneshot
+from naked_sqla.om.sessions._sync.session import Session
 from naked_sqla.om.sessions.calls.base import Call
 from naked_sqla.om.sessions.current import Current, Entry
 from naked_sqla.om.sessions.misuse import Block
-from naked_sqla.om.sessions.sync.session import Session
 from naked_sqla.om.sessions.turns import Turns, turns_of
 from naked_sqla.om.sessions.work import Work
 

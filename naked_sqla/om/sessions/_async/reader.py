@@ -7,16 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.om.sessions import checks
-from naked_sqla.om.sessions.aio.block import AsyncSessionBlock, once
-from naked_sqla.om.sessions.aio.calls import AsyncCalls
-from naked_sqla.om.sessions.aio.pages import AsyncPages
+from naked_sqla.om.sessions._async.block import AsyncSessionBlock, once
+from naked_sqla.om.sessions._async.calls import AsyncCalls
+from naked_sqla.om.sessions._async.pages import AsyncPages
 from naked_sqla.om.sessions.misuse import AsyncBlock
 from naked_sqla.om.sessions.reading import ReadingWork, refuse_writes
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from naked_sqla.om.sessions.aio.session import AsyncSession
+    from naked_sqla.om.sessions._async.session import AsyncSession
     from naked_sqla.om.sessions.calls.base import Call
     from naked_sqla.om.sessions.current import Current
     from naked_sqla.om.sessions.several import Databases
@@ -71,7 +71,7 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
             return AsyncSessionBlock(
                 self._engine, False, options, eager, current=current, work=ReadingWork
             )
-        from naked_sqla.om.sessions.aio.routed import AsyncRoutedBlock
+        from naked_sqla.om.sessions._async.routed import AsyncRoutedBlock
 
         return AsyncRoutedBlock(
             self._databases, False, options, eager, current=current, work=ReadingWork
