@@ -629,12 +629,20 @@ async def test_one_statement_into_many_classes(db: Database) -> None:
         assert [type(item) for item in await db.into(Out, BY_ID)] == [Out, Out], number
 
 
+class Priced(NamedTuple):
+    mood: Mood
+    price: Decimal
+
+
 async def test_rows_that_sqlalchemy_wants_to_see_itself(database_url: URL) -> None:
     engine = create_async_engine(database_url, echo="debug")
     try:
         async with filled(engine) as db:
             assert len(await db.into(TypedOut, select(Typed))) == 1
             assert await db.stream_into(AsDataclass, BY_ID, 5) == [expected]
+            table = Typed.__table__
+            plain = await db.into(Priced, select(table.c.mood, table.c.price))
+            assert plain == [Priced(Mood.SAD, Decimal("1.50"))]
     finally:
         await engine.dispose()
 

@@ -359,6 +359,8 @@ def test_any_class_and_any_form_of_an_entity(sync_engine: Engine) -> None:
                 st.lists(st.sampled_from(sorted(attributes)), min_size=1, unique=True),
                 label="chosen",
             )
+            # SQLAlchemy can't take load_only() of a subclass's attribute before one of its parent's
+            chosen.sort(key=lambda key: key == "radius")
             statement = statement_of(entity, [attributes[key] for key in chosen], form)
             implied = always if form == "load_only" else set()
             names = [*chosen, *sorted(implied - set(chosen))]
