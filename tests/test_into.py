@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import (
     URL,
     Column,
+    ForeignKey,
     Integer,
     MetaData,
     String,
@@ -33,7 +34,17 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.orm import Bundle, aliased, joinedload, load_only, selectinload, with_polymorphic
+from sqlalchemy.orm import (
+    Bundle,
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    joinedload,
+    load_only,
+    mapped_column,
+    selectinload,
+    with_polymorphic,
+)
 from typing_extensions import TypedDict
 
 from naked_sqla.exception import (
@@ -782,3 +793,87 @@ async def test_a_nested_dictionary(db: Database) -> None:
         WithDictionary("one", {"name": "ada"}),
         WithDictionary("two", None),
     ]
+
+
+# ---------------------------------------------------------------- subclasses that share a name
+
+
+class Kinds(DeclarativeBase):
+    pass
+
+
+class Staff(Kinds):
+    """Abstract: each row is one of the subclasses."""
+
+    __tablename__ = "staff"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_abstract": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+
+
+class Coder(Staff):
+    __tablename__ = "coders"
+    __mapper_args__ = {"polymorphic_identity": "coder"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    title: Mapped[str]
+
+
+class Boss(Staff):
+    __tablename__ = "bosses"
+    __mapper_args__ = {"polymorphic_identity": "boss"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    title: Mapped[str]
+    budget: Mapped[int]
+
+
+class StaffOut(pydantic.BaseModel):
+    id: int
+    kind: str
+    budget: int | None
+
+
+class TitledStaff(pydantic.BaseModel):
+    id: int
+    title: str | None = None
+
+
+async def test_subclasses_with_an_attribute_of_one_name(db: Database) -> None:
+    """Each has it in a column of its own: one of them would be read for the rows of the other."""
+    await db.conn.run_sync(Kinds.metadata.create_all)
+    staff = [{"id": 1, "kind": "coder"}, {"id": 2, "kind": "boss"}]
+    await db.conn.execute(insert(Staff.__table__), staff)
+    await db.conn.execute(insert(Coder.__table__), {"id": 1, "title": "c"})
+    await db.conn.execute(insert(Boss.__table__), {"id": 2, "title": "b", "budget": 5})
+    everybody = with_polymorphic(Staff, "*")
+    statement = select(everybody).order_by(everybody.id)
+    # the primary key is that of the table that all rows are in
+    assert await db.into(StaffOut, statement) == [
+        StaffOut(id=1, kind="coder", budget=None),
+        StaffOut(id=2, kind="boss", budget=5),
+    ]
+    with pytest.raises(RowMismatch, match=r"TitledStaff\.title is ambiguous: .*Boss\.title"):
+        await db.into(TitledStaff, statement)
+    title = func.coalesce(everybody.Coder.title, everybody.Boss.title).label("title")
+    columns = select(everybody.id, title).order_by(everybody.id)
+    assert [item.title for item in await db.into(TitledStaff, columns)] == ["c", "b"]
+    assert await db.into(TitledStaff, select(Boss)) == [TitledStaff(id=2, title="b")]
+
+
+async def test_the_surer_name_of_an_entity_wins(db: Database) -> None:
+    """An alias's own name before the relationship that another is joined by."""
+    author, joined = aliased(User, name="author"), aliased(User)
+
+    class Out(pydantic.BaseModel):
+        title: str
+        author: UserOut
+
+    for order in ((author, joined), (joined, author)):
+        statement = (
+            select(Post.title, *order)
+            .join(Post.author.of_type(joined))
+            .join(author, author.id == Post.editor_id)
+        )
+        assert [item.author.name for item in await db.into(Out, statement)] == ["bob"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -228,19 +228,26 @@ def _structure(
     item: Entity | Polymorphic, shown: str, names: Sequence[Own], defers: bool, zero: Any
 ) -> Structure:
     entities = _entities(item)
-    columns: dict[str, Column] = {}
-    computed: dict[str, Computed] = {}
-    below: dict[str, Structure] = {}
+    # by place too: subclasses may have attributes of one name in columns of their own
+    columns: dict[tuple[str, int], Column] = {}
+    computed: dict[tuple[str, Any], Computed] = {}
+    below: dict[tuple[str, Any], Structure] = {}
     for entity in entities:
         cells = {attribute.key: attribute.cell for attribute in entity.attributes}
-        implied = _implied(item, entity) if defers else ()
+        primary = _primary(item, entity)
+        implied = _implied(item, cells, primary) if defers else ()
+        of = shown if entity is entities[0] else entity.name
+        if isinstance(item, Polymorphic):
+            # the column that all classes have: another class's own is NULL
+            cells |= {key: replace(cells[key], index=at) for key, at in primary.items()}
         for key, cell in cells.items():
-            column = Column((key,), f"{shown}.{key}", cell, key in implied)
-            columns.setdefault(key, column)
+            column = Column((key,), f"{of}.{key}", cell, key in implied)
+            columns.setdefault((key, cell.index), column)
         for composite in entity.composites:
             made = tuple(cells[part] for part in composite.parts)
             computed.setdefault(
-                composite.key, Computed(composite.key, composite.build, composite.parts, made)
+                (composite.key, tuple(cell.index for cell in made)),
+                Computed(composite.key, composite.build, composite.parts, made),
             )
         for joined in entity.joined:
             if joined.collection is not None:
@@ -248,7 +255,7 @@ def _structure(
             target = _structure(
                 joined.target, f"{shown}.{joined.key}", (Own(joined.key),), defers, None
             )
-            below.setdefault(joined.key, target)
+            below.setdefault((joined.key, joined.target.identity), target)
         for later in entity.later:
             _refuse_loading(shown, str(getattr(later, "key", "subclasses")))
     return Structure(
@@ -275,12 +282,25 @@ def _entities(item: Entity | Polymorphic) -> list[Entity]:
     return found
 
 
-def _implied(item: Entity | Polymorphic, entity: Entity) -> set[str]:
-    """What is loaded whatever the options say: the primary key and the discriminator."""
+def _primary(item: Entity | Polymorphic, entity: Entity) -> dict[str, int]:
+    """The loaded attributes of the primary key, and where it is."""
     mapper: Any = inspect(entity.naked.model)
-    keys = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
+    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    if len(keys) != len(item.identity):
+        # of a concrete subclass with a key of its own
+        return {}
+    loaded = {attribute.key for attribute in entity.attributes}
+    at = zip(keys, item.identity, strict=True)
+    return {key: cell.index for key, cell in at if key in loaded}
+
+
+def _implied(
+    item: Entity | Polymorphic, cells: Mapping[str, Cell], primary: Iterable[str]
+) -> set[str]:
+    """What is loaded whatever the options say: the primary key and the discriminator."""
+    keys = set(primary)
     if isinstance(item, Polymorphic):
-        keys |= {a.key for a in entity.attributes if a.cell == item.discriminator}
+        keys |= {key for key, cell in cells.items() if cell == item.discriminator}
     return keys
 
 
