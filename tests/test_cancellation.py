@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import URL, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory
+from naked_sqla.om.sessions.aio.hop import _leftover, shielded, start
 
 from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 
@@ -267,3 +269,86 @@ STALLING = [
     "create constraint trigger stall after insert on note deferrable initially deferred "
     "for each row execute function stall()",
 ]
+
+
+class Stubborn:
+    """Clean-up that swallows every cancellation, and ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.end = asyncio.Event()
+
+    async def run(self) -> None:
+        while not self.end.is_set():
+            try:
+                await self.end.wait()
+            except asyncio.CancelledError:
+                self.asked += 1
+        raise OSError("the clean-up failed in the end")
+
+
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> Stubborn:
+    for limit in ("GRACE", "_PUSH"):
+        monkeypatch.setattr(f"naked_sqla.om.sessions.aio.hop.{limit}", 0.01)
+    return Stubborn()
+
+
+async def waits_for(task: asyncio.Task[None], kind: Kind, **how: bool) -> asyncio.Task[None]:
+    """A task that waits for another one, and was cancelled."""
+    scope = anyio.CancelScope()
+
+    async def wait() -> None:
+        with scope:
+            await shielded(task, **how)
+
+    caller = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    if kind == "task":
+        caller.cancel()
+    else:
+        scope.cancel()
+    return caller
+
+
+@pytest.mark.parametrize("kind", ["task", "scope"])
+async def test_clean_up_that_swallows_every_cancellation(
+    stubborn: Stubborn, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked three times after the grace, and left to itself then; its error is logged."""
+    caplog.set_level("INFO", "naked_sqla")
+    task = start(stubborn.run())
+    caller = await waits_for(task, kind)
+    done, _ = await asyncio.wait((caller,), timeout=10)
+    assert done == {caller}
+    assert caller.cancelled() is (kind == "task")
+    assert stubborn.asked == 3
+    assert not task.done()
+    assert task in _leftover
+    stubborn.end.set()
+    await asyncio.wait((task,))
+    await asyncio.sleep(0)
+    assert task not in _leftover
+    assert "the clean-up failed in the end" in caplog.text
+
+
+async def test_clean_up_that_is_not_to_be_asked(stubborn: Stubborn) -> None:
+    task = start(stubborn.run())
+    caller = await waits_for(task, "task", push=False)
+    await asyncio.wait((caller,), timeout=10)
+    assert caller.cancelled()
+    assert stubborn.asked == 0
+    stubborn.end.set()
+    await asyncio.wait((task,))
+
+
+async def test_clean_up_that_is_waited_for(stubborn: Stubborn) -> None:
+    """On the one connection of an in-memory database nobody goes on before it is over."""
+    task = start(stubborn.run())
+    caller = await waits_for(task, "task", patient=True)
+    await asyncio.wait((caller,), timeout=0.2)
+    assert not caller.done()
+    stubborn.end.set()
+    await asyncio.wait((caller,), timeout=10)
+    assert caller.cancelled()
+    assert stubborn.asked == 0

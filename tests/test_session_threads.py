@@ -108,6 +108,40 @@ def test_a_block_left_while_a_thread_is_inside(
     assert checked_out(db.engine) == 0
 
 
+@pytest.mark.parametrize("leaving", ["clean", "failing"])
+def test_a_savepoint_left_while_a_thread_is_inside(
+    db: SessionFactory, monkeypatch: pytest.MonkeyPatch, leaving: str
+) -> None:
+    """What the thread does is rolled back with the savepoint; the session goes on from there."""
+    pause = Pause(db.engine)
+    wait_and_enter = ThreadGuard.wait_and_enter
+
+    def going_on(guard: ThreadGuard) -> None:
+        pause.go_on.set()
+        wait_and_enter(guard)
+
+    with db.begin() as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadGuard, "wait_and_enter", going_on)
+            first = threading.Thread(target=add, args=(session, "a"), name="first")
+            # an exception that is on its way out already is the one that comes out
+            wanted = ConcurrentSessionUse if leaving == "clean" else ValueError
+            with pytest.raises(wanted) as raised:
+                with session.begin_nested():
+                    first.start()
+                    pause.reached.wait(10)
+                    if leaving == "failing":
+                        raise ValueError
+        first.join()
+        if leaving == "clean":
+            told = str(raised.value)
+            assert "thread 'MainThread' left the begin_nested() block of a session" in told
+            assert "thread 'first' was inside it. The savepoint was rolled back" in told
+        add(session, "b")
+    assert stored_sync(db.engine) == ["b"]
+    assert checked_out(db.engine) == 0
+
+
 def test_memory_sessions_of_one_thread() -> None:
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
