@@ -100,10 +100,10 @@ version: $(call stamp,test)
 	@$(call bin,test)/python -c "import sqlalchemy; print(sqlalchemy.__version__)"
 
 sync: $(call stamp,check)
-	$(call bin,check)/python tools/async_to_sync.py
+	$(call bin,check)/python -m tools.async_to_sync
 
 check: $(call stamp,check)
-	$(call bin,check)/python tools/async_to_sync.py --check
+	$(call bin,check)/python -m tools.async_to_sync --check
 	$(call bin,check)/ruff check .
 	$(call bin,check)/ruff format --check .
 	$(call bin,check)/mypy

@@ -15,7 +15,8 @@ import pytest
 
 import naked_sqla.om.asession
 import naked_sqla.om.session
-from tools.async_to_sync import ROOT, CannotPrint, pairs, to_sync, words
+from tools.async_to_sync import ROOT, pairs, to_sync
+from tools.words import CannotPrint, words
 
 # ---------------------------------------------------------------- the two faces
 

@@ -1,12 +1,12 @@
 """Print the synchronous face of the library from the asynchronous one.
 
-    python tools/async_to_sync.py            write the files
-    python tools/async_to_sync.py --check    write nothing; fail when a file would change
+    python -m tools.async_to_sync            write the files
+    python -m tools.async_to_sync --check    write nothing; fail when a file would change
 
 Three things turn asynchronous source into synchronous source:
 
-- *Words*: ``await`` and ``async`` go, ``AsyncSession`` becomes ``Session``, a task a thread
-  (``WORDS``), in code, comments, docstrings and messages alike, with the article that fits.
+- *Words*, see ``words.py``: ``await`` and ``async`` go, ``AsyncSession`` becomes ``Session``, a
+  task a thread; in code, comments, docstrings and messages alike, with the article that fits.
 - *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``spawn(fn, x)`` becomes ``fn(x)``
   (``UNWRAPPED``, ``RUNNERS``), ``conn.run_sync(fn)`` becomes ``fn(conn)``.
 - *Marks*, for what truly differs.  A line that ends with ``# ASYNC`` is left out.  Of
@@ -27,11 +27,13 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.docstrings import docstring, indented
+from tools.words import CannotPrint, refuse_foreign, words
+
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH = 100
 
 # Modules and folders of the asynchronous face, and what is printed from them.
 FACES = {
@@ -40,49 +42,11 @@ FACES = {
     "tests/test_session.py": "tests/test_session_sync.py",
 }
 
-# What a synchronous session has nothing to do with.
-FOREIGN = re.compile(
-    r"\b(async|asyncio|asyncpg|await\w*|\w*[Aa]synchronous\w*|coroutines?|greenlets?|hop|"
-    r"run_sync|tasks?|\w*Async\w*)\b"
-)
-
-# In this order, each as a regular expression of whole words.
-WORDS = {
-    r"(?<!\w)await\s+": "",
-    r"\basync (?=def|with|for)": "",
-    r"\b__a(enter|exit|iter|next)__": r"__\1__",
-    r"\bStopAsyncIteration\b": "StopIteration",
-    r"\benter_async_context\b": "enter_context",
-    r"\bsqlalchemy\.ext\.asyncio\b": "sqlalchemy",
-    r"\bcreate_async_engine\b": "create_engine",
-    r"\.sync_(engine|connection)\b": "",
-    r"\basyncio\.current_task\b": "threading.current_thread",
-    r"\basyncio(?=$|\.Lock\b)": "threading",
-    r"\bsessions\._async\b": "sessions._sync",
-    r"\bom\.asession\b": "om.session",
-    r"\basyncpg and psycopg\b": "psycopg",
-    r"\b(take_in|in)_task\b": r"\1_thread",
-    r"\bTaskGuard\b": "ThreadGuard",
-    r"\btask(s?)\b": r"thread\1",
-    r"\b(Pagination|KeysetPage)\b": r"Sync\1",
-    r"\b(_?)Async(?=Calls|Inserts|Lookups|Pages|Writes)": r"\1Sync",
-    r"\b(_?)Async(?=[A-Z])": r"\1",
-    r"\basynchronous\b": "synchronous",
-    r"\basync ": "",
-}
-
 # Generic types of the asynchronous face, and which of their arguments stands for them.
 UNWRAPPED = {"Coroutine": 2, "AsyncStreaming": 0}
 
 # Functions that run another one, and which of their arguments that is.
 RUNNERS = {"spawn": 0, "hop": 2}
-
-_WORDS = [(re.compile(pattern, re.MULTILINE), new) for pattern, new in WORDS.items()]
-_ARTICLE = re.compile(r"\b([Aa])n?(\s+(?:``|:\w+:`~?\.?)?)$")
-
-
-class CannotPrint(Exception):
-    """A module that this tool has no synchronous counterpart for, and where that shows."""
 
 
 def to_sync(source: str) -> str:
@@ -97,22 +61,6 @@ def to_sync(source: str) -> str:
     return source
 
 
-def refuse_foreign(source: str, but: Set[int] = frozenset()) -> None:
-    """Raise for a word that the synchronous face has no place for.
-
-    :param but: the numbers of lines that are not looked at.
-    """
-    for number, line in enumerate(source.splitlines(), 1):
-        found = FOREIGN.search(line)
-        if found is not None and number not in but:
-            raise CannotPrint(
-                f"{found[0]!r} has no synchronous counterpart, line {number} of the print:\n"
-                f"    {line.strip()}\n"
-                f"Mark what only the asynchronous face has with `# ASYNC`, word it otherwise, or "
-                f"add it to WORDS."
-            )
-
-
 def _imports(source: str) -> set[int]:
     """The lines of imports: ruff takes out what is not used any more."""
     return {
@@ -121,30 +69,6 @@ def _imports(source: str) -> set[int]:
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
-
-
-def words(text: str) -> str:
-    """A text with the words of the synchronous face."""
-    for pattern, new in _WORDS:
-        text = _with_articles(text, pattern, new)
-    return text
-
-
-def _with_articles(text: str, pattern: re.Pattern[str], new: str) -> str:
-    """Replace a word, and the article before it where the new word needs another one."""
-    parts: list[str] = []
-    at = 0
-    for found in pattern.finditer(text):
-        before = text[at : found.start()]
-        instead = found.expand(new)
-        follows = instead or text[found.end() : found.end() + 1]
-        article = _ARTICLE.search(before)
-        if article is not None and follows:
-            n = "n" if follows[0] in "aeiouAEIOU" else ""
-            before = before[: article.start()] + article[1] + n + article[2]
-        parts += (before, instead)
-        at = found.end()
-    return "".join((*parts, text[at:]))
 
 
 # ---- the syntax tree
@@ -178,7 +102,7 @@ def _marked(source: str, node: ast.AST) -> Edit | None:
         start = next(
             number
             for number in range(inside, end)
-            if lines[number].strip() == "else:" and _indent(lines[number]) == node.col_offset
+            if lines[number].strip() == "else:" and indented(lines[number]) == node.col_offset
         )
         body = textwrap.dedent("".join(lines[start + 1 : end]))
         kept = textwrap.indent(body, " " * node.col_offset)
@@ -241,13 +165,6 @@ def _text(source: str, node: ast.AST) -> str:
     return source[start:end]
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-# ---- docstrings
-
-
 def _docstrings(source: str) -> str:
     """The source with docstrings that say the same of the synchronous face."""
     edits: list[Edit] = []
@@ -257,70 +174,10 @@ def _docstrings(source: str) -> str:
         first = node.body[0] if node.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
             start, end = _span(source, first)
-            edits.append((start, end, _docstring(source[start:end], first.col_offset)))
+            edits.append((start, end, docstring(source[start:end], first.col_offset)))
     for start, end, new in sorted(edits, reverse=True):
         source = source[:start] + new + source[end:]
     return source
-
-
-def _docstring(text: str, indent: int) -> str:
-    """One docstring, with its quotes."""
-    lines: list[str] = []
-    for number, paragraph in enumerate(_paragraphs(text)):
-        said = "\n".join(paragraph)
-        new = words(said)
-        if number and FOREIGN.search(new):
-            if said.endswith('"""'):
-                raise CannotPrint(f"a docstring ends in what is left out:\n{text}")
-            continue
-        lines += paragraph if new == said else _filled(new.split("\n"), indent)
-    while len(lines) > 1 and not lines[-2].strip():
-        del lines[-2]
-    if len(lines) == 2 and lines[1].strip() == '"""':
-        return "".join((lines[0], lines[1].strip()))
-    return re.sub(r"\n\n\n+", "\n\n", "\n".join(lines))
-
-
-def _paragraphs(text: str) -> Iterator[list[str]]:
-    """What is filled as one: text between blank lines, a field such as ``:param x:``, quotes."""
-    paragraph: list[str] = []
-    for line in text.split("\n"):
-        if paragraph and (not line.strip() or line.lstrip().startswith((":param", ":rai", ":ret"))):
-            yield paragraph
-            paragraph = []
-        if line.strip() in ("", '"""'):
-            if paragraph:
-                yield paragraph
-                paragraph = []
-            yield [line]
-        else:
-            paragraph.append(line)
-    if paragraph:
-        yield paragraph
-
-
-def _filled(lines: list[str], indent: int) -> list[str]:
-    """A paragraph filled again; one that is not indented like text stays as it is."""
-    margin = " " * indent
-    first = margin + lines[0] if lines[0].startswith('"""') else lines[0]
-    hanging = margin + ("    " if first.lstrip().startswith(":") else "")
-    if _indent(first) != indent or any(_indent(line) != len(hanging) for line in lines[1:]):
-        return lines
-    text = re.sub(r"(?<=[.!?])\n *", "  ", "\n".join([first.strip(), *lines[1:]]))
-    text = re.sub(r"\n *", " ", text)
-    # a literal stays on its line
-    text = re.sub(r"``.+?``", lambda literal: literal[0].replace(" ", "\0"), text)
-    filled = textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=margin,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    if lines[0].startswith('"""'):
-        filled[0] = filled[0][indent:]
-    return [line.replace("\0", " ") for line in filled]
 
 
 # ---- files
