@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory
-from naked_sqla.om.sessions.aio.hop import _leftover, shielded, start
+from naked_sqla.om.sessions._async.hop import _leftover, shielded, start
 
 from ._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 
@@ -290,7 +290,7 @@ class Stubborn:
 @pytest.fixture
 def stubborn(monkeypatch: pytest.MonkeyPatch) -> Stubborn:
     for limit in ("GRACE", "_PUSH"):
-        monkeypatch.setattr(f"naked_sqla.om.sessions.aio.hop.{limit}", 0.01)
+        monkeypatch.setattr(f"naked_sqla.om.sessions._async.hop.{limit}", 0.01)
     return Stubborn()
 
 
