@@ -143,8 +143,8 @@ def _captured_loading() -> Any:
 
 def hydrate(memory: InMemory) -> Callable[[Rows], list[Any]]:
     """Return the function that naked_sqla generates for ``select(User)``."""
-    from naked_sqla.om.context import plan_of
-    from naked_sqla.om.hydrator import hydrator
+    from naked_sqla.read.hydrator import hydrator
+    from naked_sqla.read.planner import plan_of
 
     cursor = memory.orm_cursor
     return hydrator(plan_of(cursor.context.compiled.compile_state, cursor._metadata))
@@ -171,7 +171,7 @@ class Replay:
 
 def whole(memory: InMemory) -> Callable[[Rows], list[Any]]:
     """Return what reads the rows as a session does: checks, cache look-up, hydrator, result."""
-    from naked_sqla.om.statement import execute
+    from naked_sqla.read.statement import execute
 
     replay = Replay(memory.session.connection())
     statement = select(User)

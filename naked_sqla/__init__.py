@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from naked_sqla.objects.convert import to_naked, to_orm
+from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
+from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
+
 from .exception import (
     BaseNakedSQLAException,
     ConcurrentSessionUse,
@@ -21,10 +25,7 @@ from .exception import (
     VersionConflict,
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
-from .om.convert import to_naked, to_orm
 from .om.session import Session, SessionFactory
-from .om.sessions._async.pagination import KeysetPage, Pagination
-from .om.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 
 __version__ = "1.0.0"
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, MappedAsDataclass
 from sqlalchemy.schema import CreateIndex, ExecutableDDLElement
 from sqlalchemy.sql.expression import SelectBase
 
-from naked_sqla import _compat
+from naked_sqla._sqlalchemy import ddl_events
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 
@@ -104,16 +104,16 @@ def _views_of(metadata: MetaData) -> MetaData:
     @event.listens_for(metadata, "after_create")
     def create(target: MetaData, conn: Connection, **of: Any) -> None:
         # a view can select from those only that were there before it
-        for view in [] if _compat.names_tables(of) else made.tables.values():
-            if not (_compat.checks_views(of["checkfirst"]) and _is_there(conn, view)):
+        for view in [] if ddl_events.names_tables(of) else made.tables.values():
+            if not (ddl_events.checks_views(of["checkfirst"]) and _is_there(conn, view)):
                 conn.execute(CreateView(view))
                 for index in sorted(view.indexes, key=lambda index: str(index.name)):
                     conn.execute(CreateIndex(index))
 
     @event.listens_for(metadata, "before_drop")
     def drop(target: MetaData, conn: Connection, **of: Any) -> None:
-        for view in [] if _compat.names_tables(of) else reversed(made.tables.values()):
-            if not _compat.checks_views(of["checkfirst"]) or _is_there(conn, view):
+        for view in [] if ddl_events.names_tables(of) else reversed(made.tables.values()):
+            if not ddl_events.checks_views(of["checkfirst"]) or _is_there(conn, view):
                 conn.execute(DropView(view))
 
     return made
@@ -270,9 +270,10 @@ def _refresh(ddl: RefreshMaterializedView, compiler: Any, **options: Any) -> str
 def _kind_and_name(view: Table | str, materialized: bool, compiler: Any) -> tuple[str, str]:
     preparer = compiler.preparer
     name: str = preparer.quote(view) if isinstance(view, str) else preparer.format_table(view)
-    if materialized and not backend_of(compiler.dialect).has_materialized_views:
+    backend = backend_of(compiler.dialect)
+    if materialized and not backend.has_materialized_views:
         raise InvalidStatement(
-            f"{compiler.dialect.name} has no materialized views, which {name} is. Make it a plain "
+            f"{backend.name} has no materialized views, which {name} is. Make it a plain "
             f"view there: view_table(..., materialized=False)."
         )
     return ("MATERIALIZED VIEW" if materialized else "VIEW"), name

@@ -19,7 +19,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from naked_sqla.om import into
+from naked_sqla import into
 
 
 class Base(DeclarativeBase):

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from naked_sqla import AsyncSession, KeysetPage, _compat
+from naked_sqla import AsyncSession, KeysetPage
+from naked_sqla._sqlalchemy import results
 
 from .oracle import mapper_of
 
@@ -42,9 +43,9 @@ def items_of(result: Any, single: bool) -> list[Any]:
 async def whole_of(session: AsyncSession, statement: Any) -> list[Any]:
     """All items of a statement, as one page would give them."""
     result: Any = await session.execute(statement)
-    if _compat.needs_unique(result):
+    if results.needs_unique(result):
         result = result.unique()
-    return items_of(result, _compat.width_of(result) == 1)
+    return items_of(result, results.width_of(result) == 1)
 
 
 async def walk(session: AsyncSession, statement: Any, per_page: int) -> list[KeysetPage[Any]]:

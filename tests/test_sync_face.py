@@ -66,7 +66,7 @@ PAIRS = [
 def test_each_module_has_a_twin() -> None:
     for written, printed in MODULES.items():
         assert {renamed(name) for name in classes(written)} == set(classes(printed))
-    folder = ROOT / "naked_sqla/om/sessions/_sync"
+    folder = ROOT / "naked_sqla/sessions/_sync"
     there = {path.relative_to(ROOT) for path in folder.rglob("*.py")}
     assert there <= {printed.relative_to(ROOT) for _, printed in pairs()}
 

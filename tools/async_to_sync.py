@@ -37,9 +37,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules and folders of the asynchronous face, and what is printed from them.
 FACES = {
-    "naked_sqla/om/sessions/_async": "naked_sqla/om/sessions/_sync",
+    "naked_sqla/sessions/_async": "naked_sqla/sessions/_sync",
     "naked_sqla/testing/_async_sandbox.py": "naked_sqla/testing/_sync_sandbox.py",
-    "tests/test_session.py": "tests/test_session_sync.py",
+    "tests/sessions/test_session.py": "tests/sessions/test_session_sync.py",
 }
 
 # Generic types of the asynchronous face, and which of their arguments stands for them.

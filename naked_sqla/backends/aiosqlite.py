@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
-    from naked_sqla.om.sessions._async.hop import Stop
-    from naked_sqla.om.sessions.work import Work
+    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.sessions.transaction import Work
 
 __all__ = ("Aiosqlite",)
 

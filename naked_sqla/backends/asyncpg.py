@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from naked_sqla import _compat
+from naked_sqla._sqlalchemy import greenlets
 from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.om.write.copyrows import Records
+    from naked_sqla.write.copyrows import Records
 
 __all__ = ("Asyncpg",)
 
@@ -38,7 +38,7 @@ class Asyncpg(PostgreSQL):
             return
         try:
             raw: Any = conn.connection.driver_connection
-            _compat.await_only(raw.execute("SELECT 1"))
+            greenlets.await_only(raw.execute("SELECT 1"))
         except Exception:  # noqa: BLE001 - whatever it is, nobody can use this connection
             conn.invalidate()
         except BaseException:
@@ -56,7 +56,7 @@ class Asyncpg(PostgreSQL):
         return super().refuses_position(value)
 
     def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
-        return int(_compat.await_only(self.copy_async(conn, records, rows)))
+        return int(greenlets.await_only(self.copy_async(conn, records, rows)))
 
     async def copy_async(
         self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.om.sessions._async.hop import Stop
-    from naked_sqla.om.sessions.work import Work
-    from naked_sqla.om.write.copyrows import Records
+    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.sessions.transaction import Work
+    from naked_sqla.write.copyrows import Records
 
 __all__ = ("Backend",)
 

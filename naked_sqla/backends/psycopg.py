@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from naked_sqla import _compat
+from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.om.write.copyrows import Records
+    from naked_sqla.write.copyrows import Records
 
 __all__ = ("Psycopg",)
 
@@ -34,7 +34,7 @@ class Psycopg(PostgreSQL):
         raw: Any = conn.connection.driver_connection
         before = raw.read_only
         # SQLAlchemy would set it back to False: READ WRITE, which a replica refuses.
-        _compat.at_return(conn, lambda adapter: adapter.set_read_only(before))
+        connections.at_return(conn, lambda adapter: adapter.set_read_only(before))
         conn.connection.set_read_only(True)
         return {}
 
@@ -64,7 +64,7 @@ class Psycopg(PostgreSQL):
 
     def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
         if conn.dialect.is_async:
-            return int(_compat.await_only(self.copy_async(conn, records, rows)))
+            return int(greenlets.await_only(self.copy_async(conn, records, rows)))
         raw: Any = conn.connection.driver_connection
         with raw.cursor() as cursor:
             with cursor.copy(records.sql()) as copy:

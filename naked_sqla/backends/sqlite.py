@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, String, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
-from naked_sqla import _compat
+from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import own
 from naked_sqla.backends.base import Backend
 
@@ -36,7 +36,7 @@ class SQLite(Backend):
             own.send(conn, "BEGIN")
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
-        _compat.at_return(conn, lambda raw: _query_only(raw, "OFF"))
+        connections.at_return(conn, lambda raw: _query_only(raw, "OFF"))
         _query_only(conn.connection, "ON")
         return super().before_read_only(conn)
 

@@ -1,1 +1,1 @@
-"""The object mapper: statement -> compiled -> plan -> hydrator -> Result."""
+"""The documented import paths of the factories and sessions, and nothing else."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from naked_sqla.sessions._async.factory import AsyncSessionFactory
+from naked_sqla.sessions._async.session import AsyncSession
+
 from ..exception import InvalidSessionState
-from .sessions._async.factory import AsyncSessionFactory
-from .sessions._async.session import AsyncSession
 
 __all__ = ("AsyncSession", "AsyncSessionFactory", "InvalidSessionState")

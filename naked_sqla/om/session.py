@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from naked_sqla.sessions._sync.factory import SessionFactory
+from naked_sqla.sessions._sync.session import Session
+
 from ..exception import InvalidSessionState
-from .sessions._sync.factory import SessionFactory
-from .sessions._sync.session import Session
 
 __all__ = ("InvalidSessionState", "Session", "SessionFactory")

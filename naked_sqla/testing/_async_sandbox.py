@@ -6,14 +6,15 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
-from naked_sqla.om.sessions import checks, oneshot
-from naked_sqla.om.sessions._async.block import AsyncSessionBlock
-from naked_sqla.om.sessions._async.hop import shielded, spawn, start
-from naked_sqla.om.sessions._async.reader import AsyncReader
-from naked_sqla.om.sessions._async.session import AsyncSession
-from naked_sqla.om.sessions.calls.base import Call
-from naked_sqla.om.sessions.idle import give_back
-from naked_sqla.om.sessions.turns import turns_of
+from naked_sqla.sessions import checks
+from naked_sqla.sessions import single_call as oneshot
+from naked_sqla.sessions._async.block import AsyncSessionBlock
+from naked_sqla.sessions._async.greenlet import shielded, spawn, start
+from naked_sqla.sessions._async.reader import AsyncReader
+from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.connection_queue import turns_of
+from naked_sqla.sessions.idle import give_back
 
 from ..om.asession import AsyncSessionFactory
 from ._level import (

@@ -16,7 +16,8 @@ import sqlalchemy
 from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .. import _compat
+from naked_sqla._sqlalchemy import connections, greenlets
+
 from ..backends.own import is_own
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
@@ -93,7 +94,7 @@ def count_statements(
     def sent(
         conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
-        if not _compat.is_savepoint(context) and not is_own(context):
+        if not connections.is_savepoint(context) and not is_own(context):
             sets = len(parameters) if executemany else 1
             seen.append(Statement(sql, sets, _origin(list(_frames()))))
 
@@ -150,7 +151,7 @@ def _engine_of(db: Any) -> Engine:
 def _frames() -> Iterator[FrameType]:
     """The frames of the running greenlet, and then of those that wait for it, inside out."""
     frame = inspect.currentframe()
-    greenlet: Any = _compat.current_greenlet()
+    greenlet: Any = greenlets.current_greenlet()
     while greenlet is not None:
         while frame is not None:
             yield frame

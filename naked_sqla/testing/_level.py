@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
-from naked_sqla.om.sessions.calls.base import Call
-from naked_sqla.om.sessions.idle import give_back
-from naked_sqla.om.sessions.reading import refuse_writes
-from naked_sqla.om.sessions.work import Work
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.idle import give_back
+from naked_sqla.sessions.read_only import refuse_writes
+from naked_sqla.sessions.transaction import Work
 
-from .. import _compat
 from ..exception import InvalidSessionState, UnsupportedOption
 
 # Which session new ones are inside of; it passes on to child tasks, as their place in line does.
@@ -223,7 +223,7 @@ class SandboxWork(Work):
         self.failure = None
         if not self.conn.invalidated:
             self.end_transaction(commit=False)
-            _compat.set_back_options(self.conn, self._before)
+            connections.set_back_options(self.conn, self._before)
 
 
 class ReadingSandboxWork(SandboxWork):

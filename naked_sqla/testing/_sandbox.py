@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from naked_sqla.om.sessions import checks
+from naked_sqla.sessions import checks
 
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory

@@ -7,13 +7,14 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from naked_sqla.om.sessions import checks, oneshot
-from naked_sqla.om.sessions._sync.block import SessionBlock
-from naked_sqla.om.sessions._sync.reader import Reader
-from naked_sqla.om.sessions._sync.session import Session
-from naked_sqla.om.sessions.calls.base import Call
-from naked_sqla.om.sessions.idle import give_back
-from naked_sqla.om.sessions.turns import turns_of
+from naked_sqla.sessions import checks
+from naked_sqla.sessions import single_call as oneshot
+from naked_sqla.sessions._sync.block import SessionBlock
+from naked_sqla.sessions._sync.reader import Reader
+from naked_sqla.sessions._sync.session import Session
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.connection_queue import turns_of
+from naked_sqla.sessions.idle import give_back
 
 from ..om.session import SessionFactory
 from ._level import (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, overload
 from fastapi import HTTPException
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
-from naked_sqla import _compat
-from naked_sqla.om.sessions._async.calls import AsyncCalls
+from naked_sqla._sqlalchemy import results
+from naked_sqla.sessions._async.calls import AsyncCalls
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Result
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.om.sessions.types import T2, C, T, Ts, TupleRows
+    from naked_sqla.sessions.types import T2, C, T, Ts, TupleRows
 
     class _TupleRows(TupleRows, Protocol):
         """An asynchronous session or factory where SQLAlchemy is 2.0."""
@@ -162,7 +162,7 @@ async def one_or_404(
 
 async def _rows(session: object, statement: Executable) -> Result[Any]:
     result: Result[Any] = await _checked(session).execute(statement)
-    return result.unique() if _compat.needs_unique(result) else result
+    return result.unique() if results.needs_unique(result) else result
 
 
 def _item(row: Any) -> Any:

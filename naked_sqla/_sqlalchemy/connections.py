@@ -1,0 +1,123 @@
+"""Connections, their pools, and SAVEPOINTs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.sql import elements as _elements
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+_SAVEPOINTS = (
+    _elements.SavepointClause,
+    _elements.RollbackToSavepointClause,
+    _elements.ReleaseSavepointClause,
+)
+
+
+def engine_isolation_level(dialect: Any) -> Any:
+    """What ``create_engine(isolation_level=...)`` was given; SQLAlchemy has no public reader."""
+    return getattr(dialect, "_on_connect_isolation_level", None)
+
+
+class WayBack:
+    """The way of a connection back to its pool, which a cancellation may tear.
+
+    What comes out of ``Connection.close()`` then leaves the pool's record checked out for good.
+
+    :param last: called with the pool's record when all else is set back.
+    """
+
+    __slots__ = ("_last", "_pool", "_record", "_torn")
+
+    def __init__(self, conn: Any, last: Callable[[Any], None]) -> None:
+        self._last = last
+        self._pool = conn.engine.pool
+        self._record = getattr(getattr(conn, "_dbapi_connection", None), "_connection_record", None)
+        self._torn = False
+        if self._record is not None:
+            # the finalizers run from the right: this one is the last thing before the return
+            self._record.finalize_callback.appendleft(self._arrived)
+
+    def _arrived(self, _connection: Any) -> None:
+        self._torn = True
+        self._last(self._record)
+        self._torn = False
+
+    def give_up(self) -> None:
+        """Throw the connection away, unless it has arrived, and free its place in the pool."""
+        record = self._record
+        # a record whose connection is gone is returned without a call of its finalizers
+        if record is None or not (self._torn or self._arrived in record.finalize_callback):
+            return
+        record.finalize_callback.clear()
+        if record.dbapi_connection is not None:
+            record.invalidate()
+        if record.fairy_ref is not None:
+            record.checkin()
+        else:
+            self._pool._return_conn(record)
+
+
+def prepares_in_transactions_only(conn: Any) -> bool:
+    """True for an asyncpg connection without prepared statements that are kept.
+
+    They are switched off for a pooler such as pgbouncer, which may send what follows PREPARE to
+    another server, unless a transaction is open.
+    """
+    return getattr(conn.connection.dbapi_connection, "_prepared_statement_cache", True) is None
+
+
+def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
+    """Have a pooled connection set back when it returns, whoever returns it.
+
+    Where this fails the connection is thrown away.  SQLAlchemy keeps its own setting back of the
+    isolation level in the same place.
+    """
+    record = conn._dbapi_connection._connection_record
+
+    def back(raw: Any) -> None:
+        try:
+            reset(raw)
+        except Exception:  # noqa: BLE001
+            # nobody is to get it as it is
+            record.invalidate()
+
+    record.finalize_callback.append(back)
+
+
+def pool_is_exhausted(pool: Any) -> bool:
+    """True when a checkout would wait for a connection to come back rather than make one."""
+    limit: int = getattr(pool, "_max_overflow", -1)
+    return limit > -1 and pool.checkedin() == 0 and pool.overflow() >= limit
+
+
+@contextmanager
+def options_meanwhile(conn: Connection, options: Mapping[str, Any]) -> Iterator[None]:
+    """Have all statements of a connection run with execution options, and then as before.
+
+    ``Connection.execution_options()`` only adds some, and takes none away.
+    """
+    before = conn._execution_options
+    conn._execution_options = before.union(options)
+    try:
+        yield
+    finally:
+        conn._execution_options = before
+
+
+# A connection's execution options can be added to, but not taken away, in public.
+def set_back_options(conn: Any, options: Any) -> None:
+    """Give a connection the execution options that it had before."""
+    conn._execution_options = options
+
+
+# The statements that SQLAlchemy makes of savepoints are internal to its dialects.
+def is_savepoint(context: Any) -> bool:
+    """True for the execution of SAVEPOINT, and of what ends one."""
+    statement = getattr(getattr(context, "compiled", None), "statement", None)
+    return isinstance(statement, _SAVEPOINTS)

@@ -1,0 +1,75 @@
+"""ORDER BY, GROUP BY, DISTINCT and LIMIT of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.sql import visitors
+
+
+def order_by_of(statement: Any) -> Sequence[Any]:
+    """What ``order_by()`` was given, coerced."""
+    clauses: Sequence[Any] = statement._order_by_clauses
+    return clauses
+
+
+def group_by_of(statement: Any) -> Sequence[Any]:
+    """What ``group_by()`` was given, coerced; nothing for a compound select."""
+    clauses: Sequence[Any] = getattr(statement, "_group_by_clauses", ())
+    return clauses
+
+
+def referred_label(element: Any) -> Any:
+    """What a reference in ORDER BY or GROUP BY stands for: an expression, or the name as a string.
+
+    Any other element is given back as it is.
+    """
+    kind = type(element).__name__
+    if kind in ("_label_reference", "_textual_label_reference"):
+        return element.element
+    return element
+
+
+def is_distinct(statement: Any) -> bool:
+    """True after ``distinct()``."""
+    return bool(getattr(statement, "_distinct", False))
+
+
+def is_distinct_on(statement: Any) -> bool:
+    """True for PostgreSQL's DISTINCT ON."""
+    if getattr(statement, "_distinct_on", ()):
+        return True
+    # 2.1 has an extension for it, and deprecates distinct() with expressions
+    extension = getattr(statement, "_pre_columns_clause", None)
+    return extension is not None and any(
+        getattr(element, "_distinct_on", ()) for element in visitors.iterate(extension)
+    )
+
+
+def is_extended(statement: Any) -> bool:
+    """True for a SELECT with a clause that SQLAlchemy itself does not know (2.1: ``ext()``)."""
+    return any(
+        getattr(statement, f"_{place}_clause", None) is not None
+        for place in ("pre_columns", "post_select", "post_criteria", "post_body")
+    )
+
+
+def is_limited(statement: Any) -> bool:
+    """True for a statement with LIMIT, OFFSET or FETCH."""
+    return bool(statement._has_row_limiting_clause)
+
+
+def limit_and_offset(statement: Any) -> tuple[int | None, int] | None:
+    """The LIMIT (or FETCH) and OFFSET of a statement, None where they are no plain numbers."""
+    fetch = statement._fetch_clause
+    if fetch is not None and any((statement._fetch_clause_options or {}).values()):
+        return None
+    limit = statement._limit_clause if fetch is None else fetch
+    numbers: list[int | None] = []
+    for clause in (limit, statement._offset_clause):
+        number = None if clause is None else getattr(clause, "effective_value", None)
+        if clause is not None and not isinstance(number, int):
+            return None
+        numbers.append(number)
+    return numbers[0], numbers[1] or 0

@@ -1,0 +1,249 @@
+"""Statements: what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import context as _context
+from sqlalchemy.orm.context import FromStatement as FromStatement
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.functions import GenericFunction, next_value
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+
+# Stops a result from remapping its columns to the invoked statement: our plan belongs to the
+# cached one (the ORM session sets the same option).
+_ORM_EXECUTION_OPTIONS: Any = _context._orm_load_exec_options
+
+
+def orm_options(options: Mapping[str, Any] | None) -> Any:
+    """Execution options for a statement whose entities are loaded from its cached compiled form."""
+    return _ORM_EXECUTION_OPTIONS.union(options) if options else _ORM_EXECUTION_OPTIONS
+
+
+def is_executable(statement: Any) -> bool:
+    """True for what ``Connection.execute`` takes: statements, functions, DDL, sequences."""
+    return (
+        not isinstance(statement, type)
+        and hasattr(statement, "_execute_on_connection")
+        # a lambda statement has no such flag in early 2.0 releases
+        and (getattr(statement, "supports_execution", False) or hasattr(statement, "_resolved"))
+    )
+
+
+def raw_columns(statement: Any) -> Sequence[Any]:
+    """What the caller put into ``select()``, unexpanded; empty for other statements."""
+    columns: Sequence[Any] = getattr(statement, "_raw_columns", ())
+    return columns
+
+
+def is_orm_statement(statement: Any) -> bool:
+    """True when a mapped entity in the statement makes the ORM compile it."""
+    return bool(getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") == "orm")
+
+
+def selected_columns(statement: Any) -> Sequence[Any]:
+    """What a statement returns, expanded to columns."""
+    columns: Sequence[Any] = tuple(statement._all_selected_columns)
+    return columns
+
+
+def bind_names(statement: Any) -> frozenset[str]:
+    """The names that the caller gave to bound parameters of a statement."""
+    return frozenset([bind.key for bind in _binds(statement) if not bind.unique])
+
+
+def required_names(statement: Any) -> frozenset[str]:
+    """The names among :func:`bind_names` that have no value of their own."""
+    return frozenset([bind.key for bind in _binds(statement) if not bind.unique and bind.required])
+
+
+def count_binds(statement: Any, name: str) -> int:
+    """How many bound parameters of a statement the caller gave this name."""
+    return sum(1 for bind in _binds(statement) if bind.key == name and not bind.unique)
+
+
+def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:
+    """True when each parameter names a bound parameter, as :func:`bind_names` has them; quick."""
+    binds = _binds(statement)
+    for name in parameters:
+        for bind in binds:
+            if bind.key == name and not bind.unique:
+                break
+        else:
+            return False
+    return True
+
+
+def _binds(statement: Any) -> Sequence[Any]:
+    statement = getattr(statement, "_resolved", statement)
+    # Connection.execute() makes the same key a moment later, and it is memoized
+    cache_key = statement._generate_cache_key()
+    if cache_key is None:
+        return [e for e in visitors.iterate(statement) if e.__visit_name__ == "bindparam"]
+    binds: Sequence[Any] = cache_key.bindparams
+    return binds
+
+
+def cache_key_of(statement: Any) -> Any:
+    """What the statement is known by in the compiled cache: all of it but its values; or None."""
+    found = statement._generate_cache_key()
+    return None if found is None else found.key
+
+
+def mappers_in(statement: Any) -> Iterator[Mapper[Any]]:
+    """The mappers of what stands in the columns of a SELECT and of those it is made of."""
+    for part in visitors.iterate(statement):
+        for column in raw_columns(part):
+            entity = getattr(column, "_annotations", {}).get("parententity")
+            if entity is not None:
+                yield entity.mapper
+
+
+def locks_or_hints(element: Any) -> bool:
+    """True for a SELECT with ``FOR UPDATE``, or with text of the caller's in odd places."""
+    return getattr(element, "_for_update_arg", None) is not None or any(
+        getattr(element, name, ())
+        for name in ("_hints", "_statement_hints", "_prefixes", "_suffixes")
+    )
+
+
+def inner_statement(statement: Any) -> Any:
+    """The statement inside ``select(...).from_statement(...)``, or None."""
+    return statement.element if isinstance(statement, FromStatement) else None
+
+
+def has_options(statement: Any) -> bool:
+    """True for a statement on which ``options()`` was called."""
+    return bool(getattr(statement, "_with_options", ()))
+
+
+def with_inner_options(statement: Any, *options: Any) -> Any:
+    """``select(...).from_statement(inner)`` with options added to ``inner``."""
+    statement = statement._generate()
+    statement.element = statement.element.options(*options)
+    return statement
+
+
+def is_empty_select(statement: Any) -> bool:
+    """True for ``select()`` without columns."""
+    return hasattr(statement, "_raw_columns") and not statement._raw_columns
+
+
+def without_adaption(options: Mapping[str, Any] | None) -> Any:
+    """Execution options that leave out the adaption of Core results to the invoked statement.
+
+    Nobody looks up columns in rows that become records, so that the cached metadata will do.
+    """
+    return orm_options(options)
+
+
+def resolved(statement: Any) -> Any:
+    """The statement that a ``lambda_stmt()`` stands for; any other as it is."""
+    return getattr(statement, "_resolved", statement)
+
+
+def statement_key(statement: Any) -> Any:
+    """What the compiled cache finds a statement by; None for one that can't be cached."""
+    if not hasattr(statement, "_generate_cache_key"):
+        return None
+    # Connection.execute() makes the same key a moment later, and it is memoized
+    found = statement._generate_cache_key()
+    return None if found is None else found.key
+
+
+def written_names(statement: Any) -> Sequence[str | None]:
+    """The names of a plain statement's columns as they were written; nothing where it has none.
+
+    In a compound select the entities of its first select are columns already, which SQLAlchemy
+    calls by their column names; here they go by their attributes.
+    """
+    try:
+        columns = tuple(statement._all_selected_columns)
+    except (AttributeError, NotImplementedError):
+        # a text() without columns(), and what is not about rows at all
+        return ()
+    first = statement
+    while hasattr(first, "selects"):
+        first = first.selects[0]
+    names: list[str | None] = []
+    for column in raw_columns(first):
+        entity = getattr(column, "_annotations", {}).get("parententity")
+        if entity is None or not getattr(column, "is_selectable", False):
+            names += map(written_name, getattr(column, "_select_iterable", (column,)))
+            continue
+        keys = {c.key: prop.key for prop in entity.mapper.column_attrs for c in prop.columns}
+        names += [keys.get(part.key) for part in column._select_iterable]
+    return names if len(names) == len(columns) else [written_name(column) for column in columns]
+
+
+def mappers_of(statement: Any) -> Iterator[Mapper[Any]]:
+    """The mappers of the entities that a statement returns, of an ORM INSERT and its kin too."""
+    if not is_orm_statement(statement):
+        return
+    # a from_statement() says None for what it does not return
+    for column in (*raw_columns(statement), *(getattr(statement, "_returning", None) or ())):
+        entity = getattr(column, "_annotations", {}).get("parententity")
+        if entity is not None and getattr(column, "is_selectable", False):
+            yield entity.mapper
+
+
+def written_name(column: Any) -> str | None:
+    """The attribute, label or column name that a selected expression was written with."""
+    name = getattr(column, "_annotations", {}).get("proxy_key") or getattr(column, "key", None)
+    # an anonymous label is a template: %(1234 name)s
+    return name if isinstance(name, str) and not name.startswith("%(") else None
+
+
+def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Each join along a relationship: from which entity, the relationship's key, to which."""
+    statement = state.select_statement
+    blocks = [statement, *getattr(statement, "_memoized_select_entities", ())]
+    for right, onclause, *_ in (join for b in blocks for join in getattr(b, "_setup_joins", ())):
+        target = getattr(right, "_annotations", {}).get("parententity")
+        attribute = onclause
+        if target is None and hasattr(right, "property"):
+            attribute, target = right, right.entity
+        if target is not None and hasattr(getattr(attribute, "property", None), "mapper"):
+            yield attribute.parent, attribute.key, target
+
+
+def options_of(statement: Any) -> Sequence[Any]:
+    """What ``options()`` was given."""
+    options: Sequence[Any] = statement._with_options
+    return options
+
+
+def computes_only(function: Any) -> bool:
+    """True for a function of SQLAlchemy's own, such as ``count()``; not for ``nextval()``."""
+    return isinstance(function, GenericFunction) and not isinstance(function, next_value)
+
+
+def locks(element: Any) -> bool:
+    """True for a SELECT with FOR UPDATE."""
+    return getattr(element, "_for_update_arg", None) is not None
+
+
+def without_lock(statement: Any) -> Any:
+    """A SELECT without its FOR UPDATE."""
+    if not locks(statement):
+        return statement
+    statement = statement._generate()
+    statement._for_update_arg = None
+    return statement
+
+
+def without_options(statement: Any) -> Any:
+    """A SELECT without what ``options()`` was given."""
+    statement = statement._generate()
+    statement._with_options = ()
+    return statement
+
+
+def mapper_of_part(part: Any) -> Mapper[Any] | None:
+    """The mapper that a part of a statement belongs to, as the ORM has annotated it."""
+    entity = getattr(part, "_annotations", {}).get("parententity")
+    return None if entity is None else entity.mapper

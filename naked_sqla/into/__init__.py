@@ -1,0 +1,263 @@
+"""Rows into the caller's own classes: dataclasses, pydantic models, msgspec Structs, attrs classes,
+named tuples, ``TypedDict`` and classes with keyword arguments, with no mapped object in between.
+
+What others build on, all on a synchronous ``Connection``::
+
+    execute(conn, cls, statement, parameters=None, *, validate=True, execution_options=None)
+        -> sqlalchemy.ScalarResult[cls], buffered
+    stream(conn, cls, statement, parameters=None, *, validate=True, execution_options=None)
+        -> sqlalchemy.ScalarResult[cls], read from a server-side cursor chunk by chunk
+
+and for who reads a cursor result of their own::
+
+    loader_for(result, statement, cls, validate=True) -> function(rows) -> list[cls]
+
+where ``rows`` are the driver's (``results.raw_chunk(result, size, raw)`` with
+``raw = results.is_raw_readable(result)``).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import CompoundSelect, Result, Select
+from sqlalchemy.orm import lazyload
+
+from naked_sqla._cache import BoundedCache
+from naked_sqla._sqlalchemy import compile_states, dml, results, statements
+from naked_sqla.exception import RowMismatch
+from naked_sqla.into.available import Offers, offers_of, plain_offers
+from naked_sqla.into.matching import match
+from naked_sqla.into.records import Fill, filler
+from naked_sqla.into.targets import target_of
+from naked_sqla.read import statement as _statement
+from naked_sqla.read.facts import facts_of, loads_eagerly
+from naked_sqla.read.loader import READER, Loader
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, ScalarResult
+    from sqlalchemy.engine import CursorResult
+
+__all__ = ("execute", "loader_for", "stream")
+
+T = TypeVar("T")
+
+# of one compiled statement: classes it is read into, and column types that a driver tells
+_FILLERS_PER_STATEMENT = 16
+# statements and classes that are known to fit
+_KNOWN_FITS = 1000
+
+
+def execute(
+    conn: Connection,
+    cls: type[T],
+    statement: Any,
+    parameters: Any = None,
+    *,
+    validate: bool = True,
+    execution_options: Mapping[str, Any] | None = None,
+) -> ScalarResult[T]:
+    """Run a statement, and fill an object of a class from each of its rows.
+
+    :param conn: a synchronous connection (in an async session: within its greenlet).
+    :param cls: the class to fill.
+    :param statement: what ``session.execute()`` takes, if it returns rows.
+    :param parameters: as ``session.execute()`` takes them.
+    :param validate: False makes pydantic models without validation, as ``model_construct()`` does.
+    :param execution_options: as ``Connection.execute`` takes them.
+    :return: a buffered result, one object for each row.
+    :raises RowMismatch: the class and the statement do not fit.  Before the statement runs where it
+        knows its columns (not a ``text()`` without ``columns()``), and always before a row is read.
+    :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
+    :raises ConversionError: a stored value can't be converted by the type of its column.
+
+    What the class itself raises (pydantic's ``ValidationError``) comes out as it is, and so do the
+    errors of ``session.execute()``.
+    """
+    _check_before(conn, cls, statement, validate)
+    options = _options(cls, validate, execution_options)
+    eager = not _loads_eagerly(statement)
+    result = _statement.execute(conn, statement, parameters, options, eager=eager)
+    objects: ScalarResult[T] = _scalars(cls, statement, result)
+    return objects
+
+
+def stream(
+    conn: Connection,
+    cls: type[T],
+    statement: Any,
+    parameters: Any = None,
+    *,
+    validate: bool = True,
+    execution_options: Mapping[str, Any] | None = None,
+) -> ScalarResult[T]:
+    """As :func:`execute`, with a server-side cursor that is read chunk by chunk.
+
+    :return: a result that reads from the connection while it is read.
+    """
+    _check_before(conn, cls, statement, validate)
+    options = _options(cls, validate, execution_options)
+    eager = not _loads_eagerly(statement)
+    result = _statement.stream(conn, statement, parameters, options, eager=eager)
+    objects: ScalarResult[T] = _scalars(cls, statement, result)
+    return objects
+
+
+def _options(cls: Any, validate: bool, options: Any) -> Any:
+    if options is not None and not isinstance(options, Mapping):
+        # refused by what is called next
+        return options
+
+    def reader(result: CursorResult[Any]) -> Loader:
+        try:
+            load = loader_for(result, result.context.invoked_statement, cls, validate)
+        except Exception:
+            result.close()
+            raise
+        return Loader(load, _metadata, True, False, results.is_raw_readable(result))
+
+    return statements.without_adaption({**(options or {}), READER: reader})
+
+
+def _loads_eagerly(statement: Any) -> bool:
+    """True when mappings have relationships that are loaded with their class: not with records."""
+    if isinstance(statement, Select | CompoundSelect):
+        return facts_of(statement).loads_by_mapping
+    return loads_eagerly(statements.mappers_of(statement))
+
+
+def _scalars(cls: Any, statement: Any, result: Any) -> Any:
+    if not isinstance(result, Result):
+        raise RowMismatch(_no_rows(cls, statement))
+    return result.scalars()
+
+
+_metadata: Any = results.row_metadata(("object",), ((),), (None,))
+
+
+def loader_for(
+    result: CursorResult[Any], statement: Any, cls: type[T], validate: bool = True
+) -> Callable[[Iterable[Any]], list[T]]:
+    """The function that fills objects from chunks of rows of an open result.
+
+    :param result: the fresh cursor result of ``statement``; nothing is read from it.
+    :return: takes rows as the driver gives them (as SQLAlchemy converts them where
+        ``results.is_raw_readable(result)`` is False), gives a list of objects.
+    :raises RowMismatch: the class and the statement do not fit.
+    """
+    if not result.returns_rows:
+        raise RowMismatch(_no_rows(cls, statement))
+    compiled = result.context.compiled
+    fillers = _fillers.get(compiled)
+    if fillers is None:
+        fillers = _fillers[compiled] = _Fillers(compiled)
+    return fillers.find(result, cls, validate)
+
+
+class _Fillers:
+    """The functions that read the rows of one compiled statement; kept as long as that."""
+
+    __slots__ = ("by_shape", "polymorphic", "recent", "state")
+
+    def __init__(self, compiled: Any) -> None:
+        found = compile_states.compiled_state(compiled)
+        self.state = None if found is None else found[0]
+        self.polymorphic = [
+            entity.mapper.polymorphic_map
+            for entity in (compile_states.entities_of(self.state) if self.state is not None else ())
+            if isinstance(entity, compile_states.MapperEntity) and entity.mapper.polymorphic_map
+        ]
+        self.recent: BoundedCache[Any, tuple[Any, tuple[Any, ...], Fill]]
+        self.recent = BoundedCache(_FILLERS_PER_STATEMENT)
+        self.by_shape: BoundedCache[Any, Fill] = BoundedCache(_FILLERS_PER_STATEMENT)
+
+    def find(self, result: CursorResult[Any], cls: Any, validate: bool) -> Fill:
+        """The function for a class and the columns of a result, which SQLAlchemy mostly caches."""
+        metadata = results.metadata_of(result)
+        raw = results.is_raw_readable(result)
+        # a subclass mapped after the statement was compiled has columns that are not known yet
+        sentinels = results.sentinels_of(result)
+        stamp = (raw, sentinels, *map(len, self.polymorphic))
+        recent = self.recent.get((cls, validate))
+        if recent is not None and recent[0] is metadata and recent[1] == stamp:
+            return recent[2]
+        shape = (cls, validate, stamp, tuple(metadata.keys), results.processors_of(metadata))
+        fill = self.by_shape.get(shape)
+        if fill is None:
+            offers = _offers(result.context.compiled, self.state, metadata, raw, sentinels)
+            fill = filler(match(cls, offers, validate), offers.width)
+            self.by_shape[shape] = fill
+        self.recent[cls, validate] = metadata, stamp, fill
+        return fill
+
+
+_fillers: weakref.WeakKeyDictionary[Any, _Fillers] = weakref.WeakKeyDictionary()
+
+
+def _offers(
+    compiled: Any, state: Any, metadata: Any, raw: bool = True, sentinels: int = 0
+) -> Offers:
+    if state is None:
+        return plain_offers(metadata, compiled.statement, raw, sentinels)
+    return offers_of(state, metadata, raw, sentinels)
+
+
+# ---------------------------------------------------------------- before the statement runs
+
+_fits: BoundedCache[Any, None] = BoundedCache(_KNOWN_FITS)
+
+
+def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) -> None:
+    """Refuse a class and a statement that do not fit, as far as the statement tells."""
+    if not statements.is_executable(statement) or statements.is_empty_select(statement):
+        # what is called next says it
+        return
+    statement = statements.resolved(statement)
+    is_dml = getattr(statement, "is_dml", False)
+    if is_dml and not dml.returning_columns(statement):
+        raise RowMismatch(_no_rows(cls, statement))
+    key = statements.statement_key(statement)
+    if key is None and not is_dml:
+        # compiled anew for each execution; once is enough, the columns are checked with the rows
+        target_of(cls, validate)
+        return
+    fit = (cls, validate, key)
+    if key is None or fit not in _fits:
+        target_of(cls, validate)
+        offers = _offers_before(conn, statement, is_dml)
+        if offers is not None:
+            match(cls, offers, validate)
+        if key is not None:
+            _fits[fit] = None
+
+
+def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | None:
+    """What a statement's rows will have; None when only the database knows."""
+    if is_dml and statement.is_insert and statements.is_orm_statement(statement):
+        statement = dml.as_orm_insert(statement)
+    if _loads_eagerly(statement):
+        statement = statement.options(lazyload("*"))
+    try:
+        compiled = statement.compile(dialect=conn.dialect)
+    except Exception:  # noqa: BLE001 - running it says so, in SQLAlchemy's own words
+        return None
+    found = compile_states.compiled_state(compiled)
+    metadata = compile_states.CompiledMetadata(compiled)
+    if None in metadata.keys or not metadata.keys:
+        return None
+    return _offers(compiled, None if found is None else found[0], metadata)
+
+
+def _no_rows(cls: Any, statement: Any) -> str:
+    name = getattr(cls, "__name__", cls)
+    if getattr(statement, "is_dml", False):
+        return (
+            f"{name} can't be filled: the {statement.__visit_name__.upper()} returns no rows. "
+            f"Next: add returning(...) with what the fields of {name} need."
+        )
+    return (
+        f"{name} can't be filled: the statement returns no rows ({statement}). Next: run it with "
+        f"execute()."
+    )

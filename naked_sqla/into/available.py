@@ -1,0 +1,317 @@
+"""What the rows of a statement have to give, by name: columns, entities, bundles.
+
+Two ways lead here.  An ORM statement is read from its plan, so that entities and attributes are
+known; the rows of any other statement are columns and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import inspect
+
+from naked_sqla._sqlalchemy import compile_states, loader_options, results, statements
+from naked_sqla.exception import UnsupportedOption
+from naked_sqla.read.plan import Cell, Constant, Entity, Group, Item, Polymorphic, Value
+from naked_sqla.read.planner import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("Column", "Computed", "Offer", "Offers", "Own", "Structure", "offers_of", "plain_offers")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A value of the row.
+
+    :ivar names: by what a field may call it, best first.
+    :ivar shown: its name in messages.
+    :ivar cell: None for a value that is always None.
+    :ivar implied: it comes along with its entity, nobody asked for it.
+    """
+
+    names: tuple[str, ...]
+    shown: str
+    cell: Cell | None
+    implied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A composite: a value made from several columns of the same entity."""
+
+    name: str
+    build: Callable[..., Any]
+    parts: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A name of an entity: a field of this name takes it as a nested object.
+
+    :ivar rank: how sure the name is: 0 its own, 1 a relationship it was joined by, 2 the only
+        relationship that leads to it.
+    :ivar parent: for a relationship: the entity that has it.
+    """
+
+    name: str
+    rank: int = 0
+    parent: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """Several values that belong together: an entity or a bundle.
+
+    :ivar item: the whole as one object: a naked object, a bundle's row.
+    :ivar model: the mapped class, or None for a bundle.
+    :ivar identity: where all of it is NULL there is no object; empty: there always is.
+    :ivar spreads: where no field takes it, its columns fill fields of their own.
+    :ivar below: what it holds: relationships loaded with it, entities in a bundle.
+    """
+
+    shown: str
+    names: tuple[Own, ...]
+    item: Item
+    model: type | None
+    entity: Any
+    columns: tuple[Column, ...]
+    computed: tuple[Computed, ...] = ()
+    below: tuple[Structure, ...] = ()
+    identity: tuple[Cell, ...] = ()
+    partial: bool = True
+    spreads: bool = True
+
+
+Offer = Column | Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """All that a row has.
+
+    :ivar width: the number of columns of a driver's row.
+    """
+
+    width: int
+    items: tuple[Offer, ...]
+
+
+def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+    """What the rows of a statement without entities have: columns.
+
+    :param metadata: of the cursor result, or of the compiled statement.
+    :param statement: the compiled one, which may know the columns by better names.
+    :param raw: False for rows whose values SQLAlchemy has converted.
+    :param sentinels: columns at the end of a row that only serve to sort the rows.
+    """
+    keys = tuple(metadata.keys)
+    processors = results.processors_of(metadata, sentinels) if raw else (None,) * len(keys)
+    written = statements.written_names(statement)
+    if len(written) != len(keys):
+        written = [None] * len(keys)
+    items = tuple(
+        _column(Cell(index, processors[index]), key, name)
+        for index, (key, name) in enumerate(zip(keys, written, strict=True))
+    )
+    return Offers(len(processors), _told_apart(items))
+
+
+def _column(cell: Cell | None, key: str, written: str | None) -> Column:
+    """A column of a result.
+
+    :param key: what SQLAlchemy calls it: the database's name in a union, a number behind a name
+        that occurs twice.
+    :param written: what the author of the statement calls it.
+    """
+    name = str(written or key)
+    return Column((name,) if name == key else (name, key), name, cell)
+
+
+def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
+    """Items whose columns go by SQLAlchemy's names where the statement does not tell them apart."""
+    columns = [item for item in items if isinstance(item, Column)]
+    times = Counter(column.shown for column in columns)
+
+    def named(column: Column) -> Column:
+        name, *others = column.names
+        if times[name] > 1:
+            return replace(column, names=(*others, name))
+        # the database's name of a column may be what the statement calls another
+        return replace(column, names=(name, *(other for other in others if not times[other])))
+
+    return tuple(named(item) if isinstance(item, Column) else item for item in items)
+
+
+def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+    """What the rows of an ORM statement have.
+
+    :param state: its compile state.
+    :param metadata: of the cursor result, or of the compiled statement.
+    :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
+    """
+    plan = plan_of(state, metadata, raw, sentinels=sentinels)
+    reader = _Reader(state)
+    items = compile_states.entities_of(state)
+    return Offers(plan.width, _told_apart(tuple(map(reader.offer, items, plan.items))))
+
+
+class _Reader:
+    """Reads one compile state, next to the plan made of it."""
+
+    def __init__(self, state: Any) -> None:
+        self.entities = [
+            entity.entity_zero
+            for entity in compile_states.entities_of(state)
+            if isinstance(entity, compile_states.MapperEntity)
+        ]
+        self.joins = list(statements.joins_of(state))
+        self.defers = loader_options.defers_columns(state.select_statement)
+
+    def offer(self, entity: Any, item: Item) -> Offer:
+        if isinstance(item, Value):
+            return _column(item.cell, item.name, statements.written_name(entity.column))
+        if isinstance(item, Constant):
+            return Column((item.name,), item.name, None)
+        if isinstance(item, Group):
+            return self.bundle(entity, item)
+        return self.entity(entity, item)
+
+    def bundle(self, entity: Any, item: Group) -> Structure:
+        parts = _told_apart(
+            tuple(map(self.offer, compile_states.sub_entities(entity), item.items)),
+        )
+        return Structure(
+            shown=f"Bundle {item.name!r}",
+            names=(Own(item.name),),
+            item=item,
+            model=None,
+            entity=None,
+            columns=tuple(part for part in parts if isinstance(part, Column)),
+            below=tuple(part for part in parts if isinstance(part, Structure)),
+        )
+
+    def entity(self, entity: Any, item: Entity | Polymorphic) -> Structure:
+        zero = entity.entity_zero
+        label = compile_states.label_of(entity) if entity.is_aliased_class else None
+        names = [Own(name) for name in (label, *_class_names(zero.mapper.class_)) if name]
+        names += [Own(key, 1, parent) for parent, key, target in self.joins if target is zero]
+        names += self.only_way(zero)
+        shown = zero.mapper.class_.__name__
+        return _structure(
+            item, f"{shown} as {label!r}" if label else shown, names, self.defers, zero
+        )
+
+    def only_way(self, zero: Any) -> Iterator[Own]:
+        """The relationship that leads to an entity, where there is one only."""
+        ways = [
+            (parent, relationship.key)
+            for parent in self.entities
+            if parent is not zero
+            for relationship in parent.mapper.relationships
+            if not relationship.uselist and zero.mapper.isa(relationship.mapper)
+        ]
+        if len(ways) == 1:
+            yield Own(ways[0][1], 2, ways[0][0])
+
+
+def _structure(
+    item: Entity | Polymorphic, shown: str, names: Sequence[Own], defers: bool, zero: Any
+) -> Structure:
+    entities = _entities(item)
+    # by place too: subclasses may have attributes of one name in columns of their own
+    columns: dict[tuple[str, int], Column] = {}
+    computed: dict[tuple[str, Any], Computed] = {}
+    below: dict[tuple[str, Any], Structure] = {}
+    for entity in entities:
+        cells = {attribute.key: attribute.cell for attribute in entity.attributes}
+        primary = _primary(item, entity)
+        implied = _implied(item, cells, primary) if defers else ()
+        of = shown if entity is entities[0] else entity.name
+        if isinstance(item, Polymorphic):
+            # the column that all classes have: another class's own is NULL
+            cells |= {key: replace(cells[key], index=at) for key, at in primary.items()}
+        for key, cell in cells.items():
+            column = Column((key,), f"{of}.{key}", cell, key in implied)
+            columns.setdefault((key, cell.index), column)
+        for composite in entity.composites:
+            made = tuple(cells[part] for part in composite.parts)
+            computed.setdefault(
+                (composite.key, tuple(cell.index for cell in made)),
+                Computed(composite.key, composite.build, composite.parts, made),
+            )
+        for joined in entity.joined:
+            if joined.collection is not None:
+                _refuse_loading(shown, joined.key)
+            target = _structure(
+                joined.target, f"{shown}.{joined.key}", (Own(joined.key),), defers, None
+            )
+            below.setdefault((joined.key, joined.target.identity), target)
+        for later in entity.later:
+            _refuse_loading(shown, str(getattr(later, "key", "subclasses")))
+    return Structure(
+        shown=shown,
+        names=tuple(names),
+        item=item,
+        model=entities[0].naked.model if zero is None else zero.mapper.class_,
+        entity=zero,
+        columns=tuple(columns.values()),
+        computed=tuple(computed.values()),
+        below=tuple(below.values()),
+        identity=item.identity,
+        partial=item.partial,
+        spreads=zero is not None,
+    )
+
+
+def _entities(item: Entity | Polymorphic) -> list[Entity]:
+    """The entities an item may be, the class that was asked for first."""
+    if isinstance(item, Entity):
+        return [item]
+    found = [variant.entity for variant in item.variants if variant.entity is not None]
+    found.sort(key=lambda entity: entity.name != item.name)
+    return found
+
+
+def _primary(item: Entity | Polymorphic, entity: Entity) -> dict[str, int]:
+    """The loaded attributes of the primary key, and where it is."""
+    mapper: Any = inspect(entity.naked.model)
+    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    if len(keys) != len(item.identity):
+        # of a concrete subclass with a key of its own
+        return {}
+    loaded = {attribute.key for attribute in entity.attributes}
+    at = zip(keys, item.identity, strict=True)
+    return {key: cell.index for key, cell in at if key in loaded}
+
+
+def _implied(
+    item: Entity | Polymorphic, cells: Mapping[str, Cell], primary: Iterable[str]
+) -> set[str]:
+    """What is loaded whatever the options say: the primary key and the discriminator."""
+    keys = set(primary)
+    if isinstance(item, Polymorphic):
+        keys |= {key for key, cell in cells.items() if cell == item.discriminator}
+    return keys
+
+
+def _refuse_loading(shown: str, key: str) -> None:
+    raise UnsupportedOption(
+        f"{shown}.{key} is loaded as a collection or by a further statement, and each object is "
+        f"filled from one row. Leave the option out and load {key} on its own, or read {shown} "
+        f"objects with scalars()."
+    )
+
+
+def _class_names(cls: type) -> tuple[str, str]:
+    name = cls.__name__
+    return name, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,65 @@
+"""How an object is filled from a row: frozen descriptions, like those of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from naked_sqla.into.fields import Field, Style, Target
+from naked_sqla.read.plan import Cell, Item
+
+__all__ = ("Absent", "Filling", "Made", "Record", "Source", "Whole")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A value made from several columns: a composite."""
+
+    build: Any
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A naked object, or a bundle's row.
+
+    :ivar absent: what to say when it is None, where None is not allowed.
+    """
+
+    item: Item
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Always None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A field, and what it is filled with."""
+
+    field: Field
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object of a class, with what fills it.
+
+    :ivar style: how it is made; as the class says, or a more general way.
+    :ivar fillings: in the order of the fields, those of columns without a field last.
+    :ivar identity: it is None where all of these are NULL (``partial=False``: any); empty: never.
+    :ivar absent: what to say when it is None, where None is not allowed.
+    """
+
+    target: Target
+    style: Style
+    fillings: tuple[Filling, ...]
+    extra: tuple[Filling, ...] = ()
+    identity: tuple[Cell, ...] = ()
+    partial: bool = True
+    absent: str | None = None
+
+
+Source = Cell | Made | Whole | Absent | Record

@@ -1,0 +1,285 @@
+"""What a class wants and what a statement's rows have -> how each object is filled.
+
+Deciding only; what is decided is a :class:`~naked_sqla.into.filling.Record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_origin
+
+import typing_extensions
+
+from naked_sqla.exception import RowMismatch
+from naked_sqla.into import mismatch
+from naked_sqla.into.annotations import alternatives, is_fillable
+from naked_sqla.into.available import Column, Computed, Offers, Own, Structure
+from naked_sqla.into.fields import Field, Style, Target
+from naked_sqla.into.filling import Absent, Filling, Made, Record, Source, Whole
+from naked_sqla.into.targets import target_of
+
+__all__ = ("match",)
+
+
+def match(cls: Any, offers: Offers, validate: bool = True) -> Record:
+    """How a class is filled from the rows of a statement.
+
+    :raises RowMismatch: it can't be; the message names both sides.
+    """
+    return _Matcher(offers, validate).root(cls)
+
+
+@dataclass(slots=True)
+class _Nested:
+    """An entity or bundle that a field takes; ``target`` is None for the naked object itself."""
+
+    structure: Structure
+    target: Target | None
+    optional: bool
+    below: dict[str, _Nested] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Level:
+    """What the fields of one class are filled from."""
+
+    target: Target
+    about: str
+    nested: dict[str, _Nested]
+    columns: list[Column]
+    computed: list[Computed]
+    left: list[Structure]
+
+
+class _Matcher:
+    """One class and one statement."""
+
+    def __init__(self, offers: Offers, validate: bool) -> None:
+        self.offers = offers
+        self.validate = validate
+        self.free: list[Structure] = []
+
+    def root(self, cls: Any) -> Record:
+        target = target_of(cls, self.validate)
+        columns = [item for item in self.offers.items if isinstance(item, Column)]
+        structures = [item for item in self.offers.items if isinstance(item, Structure)]
+        alone = structures[0] if len(self.offers.items) == 1 and structures else None
+        nested = self.claims(target, structures, _any_name, alone)
+        self.free = [item for item in structures if item not in _taken(nested)]
+        # what an entity that spreads has loaded with it is there for the fields of the class
+        loaded = [below for item in self.free for below in item.below]
+        nested = self.claims(target, loaded, _any_name) | nested
+        for claim in nested.values():
+            self.nest(claim)
+        level = _Level(target, "", nested, columns, [], [])
+        self.spread(level, self.free)
+        return self.record(level)
+
+    # -- which field takes which entity
+
+    def claims(
+        self,
+        target: Target,
+        structures: Iterable[Structure],
+        may: Callable[[Own, Structure], bool],
+        alone: Structure | None = None,
+    ) -> dict[str, _Nested]:
+        """The fields that take an entity or a bundle, by name."""
+        wanted: dict[str, list[tuple[int, _Nested]]] = {}
+        for structure in structures:
+            for own in structure.names:
+                found = self.taker(target, structure, own) if may(own, structure) else None
+                if found is not None and not (structure is alone and _has(structure, own.name)):
+                    name, nested = found
+                    wanted.setdefault(name, []).append((own.rank, nested))
+                    break
+        chosen = {}
+        for name, claims in wanted.items():
+            best = min(rank for rank, _ in claims)
+            first, *others = [nested for rank, nested in claims if rank == best]
+            if others:
+                both = [first.structure.shown, *(other.structure.shown for other in others)]
+                raise RowMismatch(mismatch.two_entities(target, name, both))
+            chosen[name] = first
+        return chosen
+
+    def taker(self, target: Target, structure: Structure, own: Own) -> tuple[str, _Nested] | None:
+        """The field of a name, if it can hold an entity."""
+        for wanted in target.named(own.name):
+            allowed = alternatives(wanted.annotation)
+            if any(_holds(choice, structure) for choice in allowed.types):
+                return wanted.name, _Nested(structure, None, allowed.none)
+            fillable = [choice for choice in allowed.types if is_fillable(choice)]
+            if len(fillable) > 1:
+                raise RowMismatch(mismatch.several_types(target, wanted, structure.shown))
+            if fillable:
+                inner = target_of(fillable[0], self.validate)
+                return wanted.name, _Nested(structure, inner, allowed.none)
+        return None
+
+    def nest(self, nested: _Nested) -> None:
+        """Let a nested object's own fields take entities that are reached from its entity."""
+        if nested.target is None:
+            return
+        structure = nested.structure
+
+        def reached(own: Own, item: Structure) -> bool:
+            return item in structure.below or (
+                own.parent is not None and own.parent is structure.entity
+            )
+
+        nested.below = self.claims(nested.target, [*structure.below, *self.free], reached)
+        for claim in nested.below.values():
+            if claim.structure in self.free:
+                self.free.remove(claim.structure)
+        for claim in nested.below.values():
+            self.nest(claim)
+
+    def spread(self, level: _Level, structures: Sequence[Structure]) -> None:
+        """Let the columns of entities without a field of their own fill fields of this class."""
+        for structure in structures:
+            if not structure.spreads:
+                level.left.append(structure)
+                continue
+            level.columns += structure.columns
+            level.computed += structure.computed
+            taken = _taken(level.nested)
+            self.spread(level, [below for below in structure.below if below not in taken])
+
+    # -- what fills each field
+
+    def record(self, level: _Level) -> Record:
+        target = level.target
+        fillings: list[Filling] = []
+        used: set[int] = set()
+        missing: list[Field] = []
+        by_field = self.columns_by_field(level)
+        for wanted in target.fields:
+            columns = by_field.get(wanted.name, [])
+            computed = [item for item in level.computed if item.name in wanted.names]
+            nested = level.nested.get(wanted.name)
+            self.refuse_two(level, wanted, columns, computed, nested)
+            used.update(map(id, columns))
+            if nested is not None:
+                fillings.append(Filling(wanted, self.nested(level, wanted, nested)))
+            elif columns:
+                fillings.append(Filling(wanted, columns[0].cell or Absent()))
+            elif computed:
+                made = computed[0]
+                fillings.append(Filling(wanted, Made(made.build, made.cells)))
+                used.update(id(c) for c in level.columns if c.cell in made.cells)
+            elif wanted.required:
+                missing.append(wanted)
+        left = [
+            column
+            for column in level.columns
+            if id(column) not in used
+            and not column.implied
+            and target.quiet.isdisjoint(column.names)
+        ]
+        extra = self.extra(target, left) if target.extras == "take" else ()
+        strange: list[Column | Structure] = []
+        if target.extras == "refuse":
+            strange += left
+        if target.extras != "ignore":
+            strange += level.left
+        if missing or strange:
+            raise RowMismatch(mismatch.misfit(target, level.about, self.offers, missing, strange))
+        full = len(fillings) == len(target.fields)
+        style = target.style if full or target.style not in _NEEDS_ALL else Style.CALL
+        return Record(target, style, tuple(fillings), extra)
+
+    def columns_by_field(self, level: _Level) -> dict[str, list[Column]]:
+        found: dict[str, list[Column]] = {}
+        for column in level.columns:
+            for name in column.names:
+                fields = level.target.named(name)
+                for wanted in fields:
+                    found.setdefault(wanted.name, []).append(column)
+                if fields:
+                    break
+        return found
+
+    def refuse_two(
+        self,
+        level: _Level,
+        wanted: Field,
+        columns: list[Column],
+        computed: list[Computed],
+        nested: _Nested | None,
+    ) -> None:
+        cells = {column.cell for column in columns}
+        if len(cells) + len(computed) + (nested is not None) > 1:
+            shown = [column.shown for column in columns] + [item.name for item in computed]
+            if nested is not None:
+                shown.append(nested.structure.shown)
+            raise RowMismatch(mismatch.two_columns(level.target, wanted, shown))
+
+    def extra(self, target: Target, left: list[Column]) -> tuple[Filling, ...]:
+        """Columns without a field, for a class that takes any."""
+        taken: dict[str, Filling] = {}
+        for column in left:
+            # what the statement calls it; a column of an entity is shown with the entity
+            name = column.shown if column.shown in column.names else column.names[0]
+            wanted = Field(name, name, (name,))
+            if name in taken:
+                raise RowMismatch(mismatch.two_columns(target, wanted, [name, column.shown]))
+            taken[name] = Filling(wanted, column.cell or Absent())
+        return tuple(taken.values())
+
+    def nested(self, level: _Level, wanted: Field, nested: _Nested) -> Source:
+        structure = nested.structure
+        absent = None
+        if not nested.optional and structure.identity:
+            absent = mismatch.absent(level.target, wanted, structure.shown)
+        if nested.target is None:
+            return Whole(structure.item, absent)
+        below = _Level(
+            nested.target,
+            structure.shown,
+            nested.below,
+            list(structure.columns),
+            list(structure.computed),
+            [],
+        )
+        taken = _taken(nested.below)
+        self.spread(below, [item for item in structure.below if item not in taken])
+        record = self.record(below)
+        return Record(
+            record.target,
+            record.style,
+            record.fillings,
+            record.extra,
+            structure.identity,
+            structure.partial,
+            absent,
+        )
+
+
+def _any_name(own: Own, structure: Structure) -> bool:
+    return True
+
+
+def _taken(nested: dict[str, _Nested]) -> list[Structure]:
+    return [claim.structure for claim in nested.values()]
+
+
+_NEEDS_ALL = (Style.STORE, Style.SLOTS, Style.VARIABLES)
+
+
+def _has(structure: Structure, name: str) -> bool:
+    return any(name in column.names for column in structure.columns) or any(
+        computed.name == name for computed in structure.computed
+    )
+
+
+def _holds(choice: Any, structure: Structure) -> bool:
+    """True when a field of this type takes the whole: a naked object, a bundle's row."""
+    if choice is Any or choice is object:
+        return True
+    if structure.model is None:
+        return choice is tuple or get_origin(choice) is tuple
+    if not isinstance(choice, type) or typing_extensions.is_typeddict(choice):
+        return False
+    return typing_extensions.is_protocol(choice) or issubclass(structure.model, choice)

@@ -1,0 +1,170 @@
+"""What to say when a class and a statement do not fit: both sides, and the next step."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from naked_sqla.into.annotations import alternatives, is_fillable, is_mapped
+from naked_sqla.into.available import Column, Offer, Offers, Structure
+
+if TYPE_CHECKING:
+    from naked_sqla.into.fields import Field, Target
+
+__all__ = ("absent", "misfit", "several_types", "two_columns", "two_entities")
+
+
+def misfit(
+    target: Target,
+    about: str,
+    offers: Offers,
+    missing: Sequence[Field],
+    left: Sequence[Column | Structure],
+) -> str:
+    """Fields without a column, columns without a field.
+
+    :param about: the entity that a nested object is filled from; empty for the object of the row.
+    """
+    facts: list[str] = []
+    steps: list[str] = []
+    name = target.shown
+    if missing:
+        wanted = _names(field.name for field in missing)
+        facts.append(f"no column for its {_plural('field', missing)} {wanted}")
+        steps += _to_fill(missing, offers)
+    if left:
+        given = ", ".join(item.shown for item in left)
+        columns = [item for item in left if isinstance(item, Column)]
+        kind = f"the {_plural('column', left)} " if len(columns) == len(left) else ""
+        facts.append(f"no field in {name} for {kind}{given}")
+        how = "" if _are_items(columns, offers) else " (load_only() says what an entity loads)"
+        steps.append(f"leave {given} out of the statement{how}, or add {_it(left)} to {name}")
+        known = {name for column in columns for name in column.names}
+        steps += [why for field, why in target.unfillable if field in known]
+    source = f"{about} in the statement" if about else "the statement"
+    return (
+        f"{name} can't be filled from {source}: {'; '.join(facts)}. {name} has {_fields(target)}. "
+        f"The statement has {_offers(offers)}. Next: {'; '.join(steps)}."
+    )
+
+
+def two_columns(target: Target, field: Field, shown: Iterable[str]) -> str:
+    """Several columns for one field."""
+    steps = ["leave one out, or label it with another name: .label(...)"]
+    # an entity that no field takes fills fields column by column
+    steps += [_unresolved(other) for other in target.fields if isinstance(other.annotation, str)]
+    return (
+        f"{target.shown}.{field.name} is ambiguous: the statement has {', '.join(shown)} for it. "
+        f"Next: {'; '.join(steps)}."
+    )
+
+
+def two_entities(target: Target, field: str, shown: Iterable[str]) -> str:
+    """Several entities for one field."""
+    return (
+        f"{target.shown}.{field} is ambiguous: the entities {', '.join(shown)} go by this name. "
+        f'Next: give each the name of the field that it is for: aliased(..., name="{field}").'
+    )
+
+
+def several_types(target: Target, field: Field, shown: str) -> str:
+    """A field whose annotation leaves open what its object is."""
+    return (
+        f"{target.shown}.{field.name} may hold objects of several classes ({field.annotation}), "
+        f"and {shown} can fill any of them. Next: annotate it with one of them, or with one of "
+        f"them and None."
+    )
+
+
+def absent(target: Target, field: Field, shown: str) -> str:
+    """A nested object that a row does not have."""
+    kind = field.annotation
+    kind = kind.__name__ if isinstance(kind, type) else kind
+    return (
+        f"{target.shown}.{field.name} is a {kind}, and a row has no {shown}: its primary key is "
+        f"NULL, as it is where an outer join finds nothing. Next: annotate the field with "
+        f"{kind} | None, or use an inner join."
+    )
+
+
+def _to_fill(missing: Sequence[Field], offers: Offers) -> list[str]:
+    """What to do for fields without a column."""
+    hints = {field.name: hint for field in missing if (hint := _hint(field, offers))}
+    others = [field for field in missing if field.name not in hints]
+    if not others:
+        return list(hints.values())
+    select = (
+        f"select {_names(field.name for field in others)} (a label names any expression: "
+        f'.label("{others[0].name}")), or give {_it(others)} a default'
+    )
+    return [select, *hints.values()]
+
+
+def _hint(field: Field, offers: Offers) -> str | None:
+    """Why an entity does not fill a field that seems to be meant for it."""
+    entities = [item for item in offers.items if isinstance(item, Structure)]
+    if isinstance(field.annotation, str):
+        return _unresolved(field)
+    if not entities:
+        return None
+    choices = alternatives(field.annotation).types
+    if any(typing.get_origin(item) in (list, set, tuple, frozenset, dict) for item in choices):
+        return (
+            f"{field.name}: each object is filled from one row and can't collect others; take it "
+            f"out of the class, or give it a default"
+        )
+    models = [item.model.__name__ for item in entities if item.model is not None]
+    if models and any(is_fillable(item) or is_mapped(item) for item in choices):
+        model = models[0] if len(models) == 1 else "..."
+        return (
+            f"to fill {field.name} with an entity, name the entity: "
+            f'aliased({model}, name="{field.name}")'
+        )
+    return None
+
+
+def _unresolved(field: Field) -> str:
+    return (
+        f"{field.name}: its annotation {field.annotation!r} can't be resolved here; define the "
+        f"class at the top of a module"
+    )
+
+
+def _are_items(columns: Iterable[Column], offers: Offers) -> bool:
+    """True for columns that are selected one by one, not with an entity."""
+    items = list(map(id, offers.items))
+    return all(id(column) in items for column in columns)
+
+
+def _fields(target: Target) -> str:
+    if not target.fields:
+        return "no fields"
+    return "the fields " + ", ".join(
+        field.name if field.required else f"{field.name} (optional)" for field in target.fields
+    )
+
+
+def _offers(offers: Offers) -> str:
+    if not offers.items:
+        return "no columns"
+    return ", ".join(map(_offer, offers.items))
+
+
+def _offer(item: Offer) -> str:
+    if isinstance(item, Column):
+        return item.shown
+    inside = [column.names[0] for column in item.columns] + [below.shown for below in item.below]
+    return f"{item.shown} ({', '.join(inside)})"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _plural(word: str, items: Sequence[object]) -> str:
+    return f"{word}s" if len(items) > 1 else word
+
+
+def _it(items: Sequence[object]) -> str:
+    return "them" if len(items) > 1 else "it"

@@ -1,0 +1,107 @@
+"""Between naked objects and instances of the ORM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from naked_sqla._sqlalchemy import mappings
+from naked_sqla.objects.naked import Naked, description_of, naked_class
+from naked_sqla.read.relationships import collection_of
+
+if TYPE_CHECKING:
+    from naked_sqla.sessions.types import C
+
+__all__ = ("to_naked", "to_orm")
+
+
+def to_orm(obj: C) -> C:
+    """A stock detached ORM instance of the same row, for ``session.merge()`` and its kin.
+
+    It has the column attributes that ``obj`` has; all others, relationships too, are not loaded.
+
+    :raises TypeError: ``obj`` was not loaded by this library.
+    """
+    naked = description_of(type(obj))
+    mapper: Any = inspect(naked.model)
+    instance = mapper.class_manager.new_instance()
+    values = vars(obj)
+    for attribute in mapper.column_attrs:
+        if attribute.key in values:
+            set_committed_value(instance, attribute.key, values[attribute.key])
+    mappings.fire_mutable_load(instance)
+    make_transient_to_detached(instance)
+    converted: C = instance
+    return converted
+
+
+def _state_of(obj: Any) -> Any:
+    """What ``inspect(obj)`` gives: the state of a detached twin, made for this call.
+
+    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
+    """
+    return mappings.state_of(to_orm(obj))
+
+
+mappings.register_inspection(Naked, _state_of)
+
+
+def to_naked(instance: C) -> C:
+    """A naked object of an ORM instance, with what the instance has loaded, and nothing else.
+
+    Loaded relationships come along, as naked objects; the instance stays as it is, and no SQL runs.
+
+    :raises TypeError: ``instance`` is no instance of a mapped class of the ORM.
+    """
+    state: Any = inspect(instance, raiseerr=False)
+    if not hasattr(state, "mapper") or not hasattr(state, "dict"):
+        raise TypeError(
+            f"{instance!r} is no instance of a mapped class that an ORM session has loaded or that "
+            f"was constructed. Pass such an instance."
+        )
+    converted: C = _naked(instance, {})
+    return converted
+
+
+def _naked(instance: Any, made: dict[int, Any]) -> Any:
+    found = made.get(id(instance))
+    if found is not None:
+        return found
+    state: Any = inspect(instance)
+    mapper = state.mapper
+    loaded = mappings.instance_values(instance)
+    keys = [attribute.key for attribute in mapper.column_attrs if attribute.key in loaded]
+    whole = [
+        prop
+        for prop in mapper.composites
+        if all(key in loaded for key in mappings.composite_keys(prop))
+    ]
+    relations = [prop for prop in mapper.relationships if prop.key in loaded]
+    slots = (*keys, *(p.key for p in whole), *(p.key for p in relations))
+    naked = naked_class(mapper, slots)
+    obj = made[id(instance)] = naked.make()
+    for key in keys:
+        naked.setter(key)(obj, loaded[key])
+    for prop in whole:
+        parts = [loaded[key] for key in mappings.composite_keys(prop)]
+        naked.setter(prop.key)(obj, mappings.composite_factory(prop)(*parts))
+    for prop in relations:
+        naked.setter(prop.key)(obj, _related(prop, loaded[prop.key], made))
+    return obj
+
+
+def _related(prop: Any, value: Any, made: dict[int, Any]) -> Any:
+    if value is None:
+        return None
+    collection = collection_of(prop)
+    if collection is None:
+        return _naked(value, made)
+    items = value.values() if isinstance(value, dict) else value
+    plain = collection.make()
+    append = collection.appender(plain)
+    for item in items:
+        append(_naked(item, made))
+    return plain

@@ -1,0 +1,112 @@
+"""The foreign keys of a relationship: which attribute has the value of which, and how to write it.
+
+A relationship that is set on an object says what its foreign keys are.  Nothing else here writes
+relationships, so that whoever sets one is told what to write instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy.orm import MANYTOONE, RelationshipProperty
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, Grouping
+
+from naked_sqla._sqlalchemy import mappings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Mapper
+
+__all__ = ("Foreign", "foreign_of")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A relationship.
+
+    :ivar name: ``"Post.author"``.
+    :ivar model: the name of the class that has it.
+    :ivar target: the mapper of the related class.
+    :ivar side: where the foreign key is: here, on the related objects, or in a table in between.
+    :ivar pairs: (attribute of the foreign key, attribute that it refers to); empty where a column
+        has no attribute, and for a table in between.
+    :ivar plain: True when the objects are related by the equality of these pairs and nothing else.
+    :ivar advice: what to write instead of setting the relationship.
+    """
+
+    name: str
+    model: str
+    target: Mapper[Any]
+    side: Literal["here", "there", "between"]
+    pairs: tuple[tuple[str, str], ...]
+    plain: bool
+    advice: str
+
+
+def foreign_of(prop: RelationshipProperty[Any]) -> Foreign:
+    """The foreign keys of a relationship."""
+    here, there = prop.parent, prop.mapper
+    model, related = here.class_.__name__, there.class_.__name__
+    name = f"{model}.{prop.key}"
+    if prop.secondary is not None:
+        advice = f"Store both, and then the row between them: {_row_between(prop)}."
+        return Foreign(name, model, there, "between", (), False, advice)
+    is_here = prop.direction is MANYTOONE
+    holder, owner = (here, there) if is_here else (there, here)
+    found = [
+        (mappings.attribute_of(holder, foreign), mappings.attribute_of(owner, referred))
+        for referred, foreign in prop.synchronize_pairs
+    ]
+    pairs = tuple((key, value) for key, value in found if key is not None and value is not None)
+    if len(pairs) != len(found):
+        pairs = ()
+    plain = bool(pairs) and _is_plain(prop)
+    variable = owner.class_.__name__.lower()
+    written = ", ".join(f"{key}={variable}.{value}" for key, value in pairs)
+    instead = f"{holder.class_.__name__}({written})"
+    if not pairs:
+        advice = "Write the columns of its foreign key."
+    elif is_here:
+        advice = f"Write {instead}."
+    else:
+        advice = f"Store the {model} first, and then each {related} with its key: {instead}."
+    return Foreign(name, model, there, "here" if is_here else "there", pairs, plain, advice)
+
+
+def _row_between(prop: RelationshipProperty[Any]) -> str:
+    """The statement that relates two objects by a table in between."""
+    sides = (
+        (prop.parent, prop.synchronize_pairs),
+        (prop.mapper, prop.secondary_synchronize_pairs or ()),
+    )
+    values = [
+        f"{column.key!r}: {mapper.class_.__name__.lower()}.{mappings.attribute_of(mapper, of)}"
+        for mapper, pairs in sides
+        for of, column in pairs
+    ]
+    return f"execute(insert({prop.secondary}), {{{', '.join(values)}}})"
+
+
+def _is_plain(prop: RelationshipProperty[Any]) -> bool:
+    pairs = {frozenset(pair) for pair in prop.synchronize_pairs}
+    clauses = list(_clauses(prop.primaryjoin))
+    return len(clauses) == len(prop.synchronize_pairs) and all(
+        isinstance(clause, BinaryExpression)
+        and clause.operator is operators.eq
+        and frozenset((clause.left, clause.right)) in pairs
+        for clause in clauses
+    )
+
+
+def _clauses(criterion: Any) -> Iterator[Any]:
+    """The parts of a criterion that are connected by AND."""
+    if isinstance(criterion, Grouping):
+        yield from _clauses(criterion.element)
+    elif isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+        for clause in criterion.clauses:
+            yield from _clauses(clause)
+    else:
+        yield criterion

@@ -1,2 +1,0 @@
-# Generated from naked_sqla/om/sessions/_async/__init__.py by tools/async_to_sync.py: do not edit.
-"""The synchronous face of a session."""

@@ -1,0 +1,172 @@
+"""Pages by number: LIMIT and OFFSET, and the count of the statement's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, CompoundSelect, Select, bindparam, func, literal_column, select
+
+from naked_sqla._sqlalchemy import loader_options, results, select_clauses, statements
+from naked_sqla.exception import InvalidStatement, PageNotFound, UnsupportedOption
+from naked_sqla.pages.numbers import LARGEST
+from naked_sqla.read import statement as _statement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("Found", "checked", "number", "paginate")
+
+# up to here SQLAlchemy's own parameter will do; it is an INTEGER on PostgreSQL
+_INTEGER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page: what :class:`~.pagination.Pagination` is made of."""
+
+    items: list[Any]
+    page: int
+    per_page: int
+    total: int | None
+    has_next: bool
+
+
+def paginate(
+    conn: Connection,
+    eager: bool,
+    statement: Any,
+    page: int,
+    per_page: int,
+    error_out: bool,
+    count: bool,
+) -> Found:
+    """One page of a statement, and how many rows there are.
+
+    :param page: positive, as is ``per_page``.
+    :param error_out: raise for a page after the last one; False gives the last one.
+    :param count: count the rows; False reads one row more, to know whether there is a next page.
+    :raises PageNotFound: for an empty page that is not the first one.
+    :raises InvalidStatement: for a statement that can't be paged.
+    :raises UnsupportedOption: for a ``contains_eager()`` collection.
+    """
+    reader = _Reader(conn, eager, checked(statement, "paginate"), per_page)
+    found = reader.page(page, count)
+    if not found.items and page > 1:
+        if error_out:
+            raise PageNotFound(
+                f"page={page} has no items: it lies after the last page of {per_page} items each. "
+                f"Ask for page 1, or pass error_out=False for the last page."
+            )
+        last = max(1, -(-reader.count() // per_page))
+        found = reader.page(min(last, page - 1), count)
+    return found
+
+
+class _Reader:
+    """Reads the pages of one statement, and counts its rows."""
+
+    def __init__(self, conn: Connection, eager: bool, statement: Any, per_page: int) -> None:
+        self.conn = conn
+        self.eager = eager
+        self.statement = statement
+        self.per_page = per_page
+        own = select_clauses.limit_and_offset(statement)
+        if own is None:
+            raise InvalidStatement(
+                "paginate() can't cut pages out of a LIMIT, OFFSET or FETCH that is an expression, "
+                "or has ties or percent. Write it with numbers, or put the statement into a "
+                "subquery: select(aliased(User, statement.subquery()))."
+            )
+        self.limit, self.offset = own
+
+    def page(self, page: int, count: bool) -> Found:
+        start = (page - 1) * self.per_page
+        wanted = self.per_page if count else self.per_page + 1
+        items, merged = self.read(start, wanted)
+        if count:
+            total = start + len(items)
+            if items and (merged or len(items) == self.per_page):
+                # the rows that were read are there, whatever else was deleted meanwhile
+                total = max(self.count(), total)
+            return Found(items, page, self.per_page, total, page * self.per_page < total)
+        more = len(items) > self.per_page
+        if merged and not more and self.exists(start + self.per_page):
+            # a row that came twice has become one object: the one too many may be among them
+            more = True
+            items, _ = self.read(start, self.per_page)
+        return Found(items[: self.per_page], page, self.per_page, None, more)
+
+    def read(self, start: int, wanted: int) -> tuple[list[Any], bool]:
+        """Some items of the statement, and whether it has collections that merge rows."""
+        cut = self.cut(start, wanted)
+        if cut is None:
+            return [], False
+        result: Any = _statement.execute(self.conn, cut, eager=self.eager)
+        merged = results.needs_unique(result)
+        if merged:
+            result = result.unique()
+        single = results.width_of(result) == 1
+        return list(result.scalars() if single else result), merged
+
+    def exists(self, start: int) -> bool:
+        """True when the statement has a row after so many."""
+        cut = self.cut(start, 1)
+        return cut is not None and bool(self.of_rows(literal_column("1"), cut).all())
+
+    def count(self) -> int:
+        """How many rows the statement has."""
+        counted: int = self.of_rows(func.count(), self.statement).scalar_one()
+        return counted
+
+    def of_rows(self, column: Any, statement: Any) -> Any:
+        """The result of a SELECT from the rows of the statement, whose order does not matter."""
+        rows = statements.without_lock(statement.order_by(None)).subquery()
+        outer = select(column).select_from(rows)
+        # a subquery takes such options from the statement that it is in
+        outer = outer.options(*loader_options.criteria_options(statement))
+        return _statement.execute(self.conn, outer, eager=self.eager)
+
+    def cut(self, start: int, wanted: int) -> Any:
+        """Some rows of the statement; None where there can't be any."""
+        if self.limit is not None:
+            wanted = min(wanted, self.limit - start)
+        if wanted <= 0 or self.offset + start > LARGEST - wanted:
+            return None
+        cut = self.statement.limit(number(wanted))
+        start += self.offset
+        return cut.offset(number(start)) if start else cut.offset(None)
+
+
+def number(value: int) -> Any:
+    """A LIMIT or OFFSET as the database takes it."""
+    return value if value <= _INTEGER else bindparam(None, value, BigInteger, unique=True)
+
+
+def checked(statement: Any, method: str) -> Any:
+    """A statement that can be paged.
+
+    :raises InvalidStatement: for anything but a ``select()``, or a ``union()`` and its kin.
+    :raises UnsupportedOption: for a collection that joined rows fill, which a page would tear.
+    """
+    statement = statements.resolved(statement)
+    if not isinstance(statement, Select | CompoundSelect) or statements.is_empty_select(statement):
+        raise InvalidStatement(
+            f"{method}() takes a select(), or a union() and its kin, not {_shown(statement)}. "
+            f"Select from it: select(text(...).columns(...).subquery()), or for objects "
+            f"select(aliased(User, text(...).columns(...).subquery()))."
+        )
+    torn = loader_options.contained_collection(statement)
+    if torn is not None:
+        raise UnsupportedOption(
+            f"contains_eager({torn}) fills a collection from joined rows, and a page would tear it "
+            f"apart. Use selectinload({torn}), which loads whole collections."
+        )
+    return statement
+
+
+def _shown(statement: Any) -> str:
+    if isinstance(statement, type):
+        return f"the class {statement.__name__}"
+    shown = repr(statement) if isinstance(statement, str) else type(statement).__name__
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."

@@ -1,0 +1,1 @@
+"""Reading: statement -> facts -> planner -> plan -> hydrator -> loader -> eager -> result."""

@@ -1,0 +1,290 @@
+"""Further statements: the relationships of all objects of a result, one statement for each.
+
+What there is to do is a list of steps.  A step gives those that follow from it, so that nothing is
+recursive, however deep the objects are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SAWarning
+
+from naked_sqla._sqlalchemy import relationships
+from naked_sqla.objects.naked import description_of
+from naked_sqla.read.further import KEYS, Source
+from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_of_keys
+from naked_sqla.read.plan import Later, LaterClass
+from naked_sqla.read.relationships import UNLIMITED, Depths, next_depth
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("Loading", "load_later", "load_relationship")
+
+_CHUNK = 500
+
+_Row = tuple[Any, ...]
+
+# related objects, by the key of their parent
+_Found = dict[Any, list[Any]]
+
+
+@dataclass(slots=True)
+class Loading:
+    """How further statements are run on behalf of a statement.
+
+    :ivar fetch: runs a statement with parameters, gives its rows as tuples.
+    :ivar conn: the connection of the statement.
+    :ivar options: the execution options of the statement.
+    :ivar parameters: what the caller passed with the statement.
+    :ivar depths: what is left of ``recursion_depth``, by relationship.
+    :ivar known: for a ``recursion_depth`` without a limit: what was found so far, by relationship.
+    :ivar shared: True when several rows may hold the same object, which is then made once.
+    :ivar steps: where a further statement leaves what is to be done for its own objects; None for
+        the caller's own statement, which does it at once.
+    """
+
+    fetch: Callable[[Loading, Any, Mapping[str, Any]], list[_Row]]
+    conn: Connection
+    options: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+    depths: Depths | None = None
+    known: Mapping[Any, _Found] = field(default_factory=dict)
+    shared: bool = False
+    steps: list[_Step] | None = None
+
+
+# gives the steps that come next, before all that were to be done already
+_Step = Callable[[], "list[_Step]"]
+
+
+def _do(steps: list[_Step]) -> None:
+    waiting = steps[::-1]
+    while waiting:
+        waiting.extend(reversed(waiting.pop()()))
+
+
+def load_later(
+    hydrate: Callable[..., list[Any]],
+    later: Sequence[Later | LaterClass],
+    state: Any,
+    statement: Any,
+    loading: Loading,
+) -> Callable[[Iterable[Any]], list[Any]]:
+    """A hydrator with further statements, as a function of rows alone.
+
+    :param hydrate: takes rows, and a list for each of ``later``.
+    :param state: the ORM compile state of the statement.
+    :param statement: the statement in hand, whose bound values the options hold.
+    """
+
+    def load(rows: Iterable[Any]) -> list[Any]:
+        waiting: list[list[Any]] = [[] for _ in later]
+        loaded = hydrate(rows, *waiting)
+        source = Source(state, statement, loading.parameters)
+        steps: list[_Step] = []
+        for item, objects in zip(later, waiting, strict=True):
+            if not objects:
+                continue
+            if isinstance(item, LaterClass):
+                steps.append(partial(_load_class, source, item, objects, loading))
+            else:
+                build = source.statement_for
+                steps.append(partial(_load_relationship, item, objects, build, loading))
+        if loading.steps is None:
+            _do(steps)
+        else:
+            loading.steps += steps
+        return loaded
+
+    return load
+
+
+# given a relationship and how its rows are found: the further statement
+_Build = Callable[[Later, Any], Any]
+
+
+def load_relationship(item: Later, objects: Sequence[Any], build: _Build, loading: Loading) -> None:
+    """Load one relationship of some objects, and set it on each of them.
+
+    :param objects: loaded objects of the class that has the relationship.
+    :param build: gives the statement.
+    """
+    _do([partial(_load_relationship, item, objects, build, loading)])
+
+
+def _load_relationship(
+    item: Later, objects: Sequence[Any], build: _Build, loading: Loading
+) -> list[_Step]:
+    prop = item.prop
+    info, columns = _info(item, objects)
+    below = replace(loading, shared=columns is None and _is_shared(prop), steps=[])
+    known: _Found = {}
+    if item.depth is not None:
+        below.depths = {**(below.depths or {}), prop: next_depth(item.depth)}
+        if item.depth == UNLIMITED:
+            known = below.known.get((prop, info.load_only_child), known)
+            below.known = {**below.known, (prop, info.load_only_child): known}
+    keys = _keys(objects, columns or _identity(prop.parent))
+    wanted = [key for key in dict.fromkeys(keys) if not _is_null(key) and key not in known]
+    if wanted:
+        known.update(_fetch(build(item, info), wanted, item, info, below))
+    assign = partial(_assign, item, objects, keys, known, columns is None)
+    return [*(below.steps or ()), assign]
+
+
+def _info(item: Later, objects: Sequence[Any]) -> tuple[Any, list[str] | None]:
+    """How the rows of a relationship are found, and the attributes whose values name the related
+    rows; None where those of the parents are named.
+    """
+    prop = item.prop
+    if item.by == "subquery" and compares_columns(prop):
+        return relationships.joined_info(prop), None
+    info = relationships.select_in_info(prop, by_child=True)
+    if not info.load_only_child:
+        return info, None
+    columns = _foreign_keys(prop, info.child_lookup_cols, objects)
+    return (
+        (info, columns) if columns else (relationships.select_in_info(prop, by_child=False), None)
+    )
+
+
+def _load_class(
+    source: Source, item: LaterClass, objects: Sequence[Any], loading: Loading
+) -> list[_Step]:
+    """Load the columns of a subclass, and set them on objects that lack them."""
+    statement = source.class_statement_for(item)
+    names = _identity(objects[0].__class__.__mapper__)
+    keys = _keys(objects, names)
+    wanted = list(dict.fromkeys(keys))
+    found: dict[Any, Any] = {}
+    below = replace(loading, steps=[])
+    for start in range(0, len(wanted), _CHUNK):
+        rows = loading.fetch(below, statement, {KEYS: wanted[start : start + _CHUNK]})
+        found.update(zip(_keys(rows, names), rows, strict=True))
+    return [*(below.steps or ()), partial(_complete, objects, keys, found)]
+
+
+def _complete(objects: Sequence[Any], keys: list[Any], found: Mapping[Any, Any]) -> list[_Step]:
+    for obj, key in zip(objects, keys, strict=True):
+        loaded = found.get(key)
+        if loaded is None:
+            continue
+        naked, source = description_of(type(obj)), description_of(type(loaded))
+        held = naked.variables(obj)
+        for name in source.loaded:
+            # what a statement for a subclass of this one has set stays: it may override the parent
+            if not naked.has(name) and name not in held:
+                naked.setter(name)(obj, source.getter(name)(loaded))
+    return []
+
+
+def _identity(mapper: Any) -> list[str]:
+    return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+
+
+def _foreign_keys(prop: Any, columns: Iterable[Any], objects: Iterable[Any]) -> list[str] | None:
+    """The attributes that hold the key of the related row; None when some object lacks one."""
+    names = [relationships.local_attribute(prop, column) for column in columns]
+    kinds = {type(obj) for obj in objects}
+    if all(name and all(description_of(k).has(name) for k in kinds) for name in names):
+        return [name for name in names if name]
+    return None
+
+
+def _is_shared(prop: Any) -> bool:
+    """True when one related row may belong to several parents."""
+    return prop.secondary is not None or not prop.uselist
+
+
+def _keys(objects: Sequence[Any], names: list[str]) -> list[Any]:
+    return list(map(attrgetter(*names), objects))
+
+
+def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _Found:
+    """The related objects for each key, in the order of the rows.
+
+    Which row is for which key the database says; ``selectinload()`` compares in Python, as the
+    ORM's does.
+    """
+    size = relationships.option_setting(item.option, "chunksize") or _CHUNK
+    width = len(info.pk_cols)
+    found: _Found = {}
+    for start in range(0, len(wanted), size):
+        chunk = wanted[start : start + size]
+        rows = loading.fetch(loading, statement, {KEYS: chunk})
+        grouped: _Found = {}
+        for row in rows:
+            key = row[0] if width == 1 else row[:width]
+            grouped.setdefault(key, []).append(row[width])
+        by_python = item.by == "selectin"
+        if not by_python and may_differ(
+            item.prop, set(chunk), grouped.keys(), info.load_only_child
+        ):
+            types = types_of_keys(item.prop, info)
+            same = same_keys(loading.conn, loading.options, info, types, chunk)
+            grouped = _regrouped(rows, width, same)
+        if loading.shared and (relationships.SELECT_IN_IS_UNIQUE or not by_python):
+            grouped = {key: _distinct(group) for key, group in grouped.items()}
+        for key in chunk:
+            found[key] = grouped.get(key, [])
+    return found
+
+
+def _regrouped(rows: list[_Row], width: int, same: Mapping[Any, list[Any]]) -> _Found:
+    """The related objects by the keys that were asked for.
+
+    :param same: for each key of a row those that the database finds equal to it.
+    """
+    grouped: _Found = {}
+    for row in rows:
+        for key in same.get(row[0] if width == 1 else row[:width], ()):
+            grouped.setdefault(key, []).append(row[width])
+    return grouped
+
+
+def _distinct(objects: list[Any]) -> list[Any]:
+    if len(set(map(id, objects))) == len(objects):
+        return objects
+    return list({id(obj): obj for obj in objects}.values())
+
+
+def _is_null(key: Any) -> bool:
+    return key is None or (isinstance(key, tuple) and None in key)
+
+
+def _assign(
+    item: Later,
+    objects: Sequence[Any],
+    keys: list[Any],
+    found: Mapping[Any, list[Any]],
+    to_parent: bool,
+) -> list[_Step]:
+    setters = {
+        kind: description_of(kind).setter(item.key) for kind in {type(obj) for obj in objects}
+    }
+    collection = item.collection
+    for obj, key in zip(objects, keys, strict=True):
+        related = found.get(key, ())
+        if collection is None:
+            if len(related) > 1 and to_parent:
+                warnings.warn(
+                    f"Multiple rows returned with uselist=False for eagerly-loaded attribute "
+                    f"'{item.prop}' ",
+                    SAWarning,
+                    stacklevel=2,
+                )
+            setters[type(obj)](obj, related[0] if related else None)
+            continue
+        value = collection.make()
+        append = collection.appender(value)
+        for each in related:
+            append(each)
+        setters[type(obj)](obj, value)
+    return []

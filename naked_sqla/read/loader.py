@@ -1,0 +1,268 @@
+"""Cursor result -> objects -> ``Result``: where plan, hydrator and further statements meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import InvalidRequestError
+
+from naked_sqla._cache import BoundedCache
+from naked_sqla._sqlalchemy import compile_states, dml, relationships, results, statements
+from naked_sqla.read.eager import Loading, load_later
+from naked_sqla.read.hydrator import Hydrate, hydrator
+from naked_sqla.read.plan import Plan
+from naked_sqla.read.planner import keys_of, plan_of
+from naked_sqla.read.result import Keys, to_chunked_result, to_result
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Result
+
+__all__ = (
+    "READER",
+    "Loader",
+    "empty_result",
+    "entity_result",
+    "loader_of",
+    "loading_on",
+    "stream_result",
+)
+
+# the execution option whose value makes the Loader of a result instead of loader_of()
+READER = "naked_sqla_reader"
+
+# plans of one compiled statement differ only where a driver tells column types per execution
+_PLANS_PER_STATEMENT = 8
+
+# rows of a stream that are loaded together where yield_per does not say
+_CHUNK = 1000
+
+
+@dataclass(slots=True)
+class Loader:
+    """What turns rows of one cursor result into objects, all at once or chunk by chunk.
+
+    :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
+        relationships that further statements load.
+    :ivar metadata: for the ``Result`` made of what :attr:`load` gives.
+    :ivar scalar: True when :attr:`load` gives the single item of each row, not tuples.
+    :ivar multiplied: True when rows repeat their objects, so that the result needs ``unique()``.
+    :ivar raw: True when :attr:`load` takes rows as the driver gives them, False for rows that
+        SQLAlchemy has converted.
+    """
+
+    load: Callable[[Iterable[Any]], list[Any]]
+    metadata: Any
+    scalar: bool
+    multiplied: bool
+    raw: bool
+
+
+class _Compiled:
+    """What is the same for each execution of one plan.
+
+    :ivar loader: the whole loader, where nothing of it differs between executions, or None.
+    """
+
+    __slots__ = ("hydrate", "later", "loader", "metadata", "multiplied", "raw", "scalar")
+
+    def __init__(self, plan: Plan, keys: Keys, raw: bool) -> None:
+        self.hydrate: Hydrate = hydrator(plan)
+        self.later = plan.later
+        self.scalar = plan.scalar
+        self.multiplied = plan.multiplied
+        self.raw = raw
+        self.metadata = keys.metadata(()) if keys.is_fixed else None
+        self.loader: Loader | None = None
+        if keys.is_fixed and not self.later:
+            self.loader = self.loader_with(self.hydrate, self.metadata)
+
+    def loader_with(self, load: Callable[[Iterable[Any]], list[Any]], metadata: Any) -> Loader:
+        """The loader of one execution."""
+        return Loader(load, metadata, self.scalar, self.multiplied, self.raw)
+
+
+class _Loaders:
+    """The loaders of one compiled statement; kept with it, and gone with it."""
+
+    __slots__ = ("by_plan", "current", "keys")
+
+    def __init__(self, state: Any) -> None:
+        self.keys = keys_of(state)
+        # one value, since two threads may load the same statement
+        self.current: _Current | None = None
+        self.by_plan: BoundedCache[Plan, _Compiled] = BoundedCache(_PLANS_PER_STATEMENT)
+
+    def find(self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading) -> _Compiled:
+        """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
+        metadata = results.metadata_of(result)
+        sentinels = results.sentinels_of(result)
+        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared)
+        if loading.depths:
+            stamp = (*stamp, *loading.depths.items())
+        current = self.current
+        if (
+            current is not None
+            and current.metadata is metadata
+            and current.stamp == stamp
+            and (not current.sizes or current.sizes == _sizes(current.plan))
+        ):
+            return current.compiled
+        plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
+        found = self.by_plan.get(plan)
+        if found is None:
+            found = _Compiled(plan, self.keys, raw)
+            self.by_plan[plan] = found
+        self.current = _Current(metadata, stamp, plan, _sizes(plan), found)
+        return found
+
+
+class _Current(NamedTuple):
+    """What was found last, and what for.
+
+    :ivar sizes: of the plan's hierarchies: a class that was mapped since then is not in the plan.
+    """
+
+    metadata: Any
+    stamp: tuple[Any, ...]
+    plan: Plan
+    sizes: list[int]
+    compiled: _Compiled
+
+
+def _sizes(plan: Plan) -> list[int]:
+    return [len(classes) for classes in plan.hierarchies]
+
+
+def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Loader | None:
+    """What turns the rows of a cursor result into objects.
+
+    :param result: of ``statement``, fresh.
+    :param statement: the statement as the caller passed it.
+    :param loading: how further statements are run.
+    :return: None when its rows hold no entities: they are what they are.
+    """
+    reader: Callable[[Any], Loader] | None = result.context.execution_options.get(READER)
+    if reader is not None:
+        return reader(result)
+    found = compile_states.entity_state(result)
+    if found is None:
+        return None
+    state, is_dml = found
+    cache = compile_states.state_cache(state)
+    loaders: _Loaders | None = cache.get(_Loaders)
+    if loaders is None:
+        loaders = cache[_Loaders] = _Loaders(state)
+    raw = results.is_raw_readable(result)
+    compiled = loaders.find(state, result, raw, loading)
+    if compiled.loader is not None:
+        return compiled.loader
+    metadata = compiled.metadata
+    if metadata is None:
+        columns = compile_states.translation_columns(state, statement, is_dml)
+        metadata = loaders.keys.metadata(columns)
+    load = compiled.hydrate
+    if compiled.later:
+        load = load_later(load, compiled.later, state, statement, loading)
+    return compiled.loader_with(load, metadata)
+
+
+def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+    """The result of a statement, with its entities as naked objects.
+
+    :param result: the fresh cursor result of ``statement``; it is read to its end.
+    :param statement: the statement as the caller passed it.
+    :param loading: how further statements are run.
+    :return: ``result`` itself, buffered, when its rows hold no entities.
+    :raises ConversionError: a value can't be converted by the type of its column.
+    """
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        if result.returns_rows:
+            results.buffer_rows(result)
+        return result
+    rows = loader.load(results.raw_rows(result) if loader.raw else result.all())
+    loaded = to_result(rows, loader.metadata, loader.scalar)
+    if loader.multiplied:
+        results.require_unique(loaded)
+    return loaded
+
+
+def stream_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+    """The result of a statement that is read chunk by chunk.
+
+    :param result: the fresh cursor result of ``statement``, with a server-side cursor.
+    :return: ``result`` itself when its rows hold no entities.
+    :raises InvalidRequestError: for joined collections.
+    """
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        return result
+    if loader.multiplied:
+        result.close()
+        raise InvalidRequestError(
+            "Can't stream joined eager loads against collections: the rows of one object may lie "
+            "in two chunks. Use selectinload(), or execute()."
+        )
+
+    def chunks(size: int | None) -> Iterator[list[Any]]:
+        while True:
+            rows = results.raw_chunk(result, size or _CHUNK, loader.raw)
+            if not rows:
+                break
+            yield loader.load(rows)
+
+    return to_chunked_result(chunks, loader.metadata, loader.scalar, result)
+
+
+def loading_on(
+    conn: Connection, options: Mapping[str, Any] | None, parameters: Any = None
+) -> Loading:
+    """How the further statements of a statement are run.
+
+    :param options: the execution options of the statement, which hold for them too.
+    :param parameters: what the caller passed with the statement: its options may name them.
+    """
+    return Loading(_fetch, conn, options, parameters if isinstance(parameters, Mapping) else None)
+
+
+def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> list[Any]:
+    if loading.parameters:
+        named = statements.bind_names(statement)
+        given = {key: value for key, value in loading.parameters.items() if key in named}
+        parameters = {**given, **parameters}
+    options = statements.orm_options(loading.options)
+    if relationships.is_deep(statement):
+        options = options.union({"compiled_cache": None})
+    result = loading.conn.execute(statement, parameters, execution_options=options)
+    loader = loader_of(result, statement, loading)
+    if loader is None:
+        return list(result)
+    rows = loader.load(results.raw_rows(result) if loader.raw else result.all())
+    if not loader.multiplied:
+        return rows
+    if loader.scalar:
+        return list({id(row): row for row in rows}.values())
+    # the related object comes last, after the key of its parent
+    return list({(*row[:-1], id(row[-1])): row for row in rows}.values())
+
+
+def empty_result(conn: Connection, statement: Any) -> Result[Any]:
+    """The result of a DML statement that runs for no parameters at all: its keys, and no rows."""
+    if not dml.returning_columns(statement):
+        return dml.null_result()
+    compiled = statement.compile(dialect=conn.dialect)
+    state = compile_states.compiled_entity_state(compiled)
+    if state is None:
+        columns = statements.selected_columns(statement)
+        labels = tuple(str(column.key) for column in columns)
+        keys = Keys(
+            labels, tuple((c,) for c in columns), (None,) * len(labels), (None,) * len(labels)
+        )
+        return to_result([], keys.metadata(()), scalar=False)
+    keys = keys_of(state)
+    metadata = keys.metadata(compile_states.translation_columns(state, statement, is_dml=True))
+    entities = compile_states.entities_of(state)
+    return to_result([], metadata, len(entities) == 1 and entities[0].supports_single_entity)

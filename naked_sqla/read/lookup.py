@@ -1,0 +1,118 @@
+"""One object by its primary key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, inspect, select
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFound
+
+from naked_sqla._sqlalchemy import results
+from naked_sqla.read.statement import run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Mapper
+
+__all__ = ("get", "get_statement")
+
+# where a mapper keeps its SELECT by primary key: gone with the mapped class
+_KEPT = "naked_sqla.read.lookup"
+
+
+def get(
+    conn: Connection,
+    model: Any,
+    ident: Any,
+    *,
+    options: Iterable[Any] | None = None,
+    execution_options: Mapping[str, Any] | None = None,
+    with_for_update: Any = None,
+    eager: bool = True,
+) -> Any:
+    """Load one object by its primary key; one SELECT, always.
+
+    :param model: a mapped class.
+    :param ident: the key: a value, a tuple for a composite key, or a dictionary by attribute name.
+    :param options: loader options.
+    :param with_for_update: True, or a dictionary of the arguments of ``Select.with_for_update()``.
+    :return: the object, or None.
+    :raises ArgumentError: ``model`` is no mapped class.
+    :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
+    :raises MultipleResultsFound: several rows have the key (concrete inheritance).
+    :raises TypeError: ``with_for_update`` is something else.
+    """
+    statement, parameters = get_statement(model, ident, options, with_for_update)
+    result = run(conn, statement, parameters, execution_options, eager=eager)
+    if results.needs_unique(result):
+        result = result.unique()
+    found = result.scalars().all()
+    if len(found) > 1:
+        raise MultipleResultsFound(
+            f"get({model.__name__}, {ident!r}): {len(found)} rows have this primary key, which is "
+            f"unique in each table of its own only. Select from the class of one table."
+        )
+    return found[0] if found else None
+
+
+def get_statement(
+    model: Any, ident: Any, options: Iterable[Any] | None = None, with_for_update: Any = None
+) -> tuple[Any, dict[str, Any]]:
+    """The SELECT of :func:`get` and its parameters; arguments and errors as there."""
+    mapper = _mapper(model)
+    values = _values(mapper, ident)
+    if None in values:
+        raise InvalidRequestError(
+            f"get({mapper.class_.__name__}, {ident!r}): a primary key that is None finds no row. "
+            f"Pass the key of a stored row."
+        )
+    statement = mapper.class_manager.info.get(_KEPT)
+    if statement is None:
+        statement = select(mapper.class_).where(
+            *(
+                column == bindparam(f"naked_pk_{i}", type_=column.type)
+                for i, column in enumerate(mapper.primary_key)
+            )
+        )
+        mapper.class_manager.info[_KEPT] = statement
+    if options:
+        statement = statement.options(*options)
+    if with_for_update:
+        if with_for_update is not True and not isinstance(with_for_update, Mapping):
+            raise TypeError(
+                f"with_for_update is True, or a dictionary of the arguments of "
+                f'Select.with_for_update(), got {with_for_update!r}. Write {{"nowait": True}}.'
+            )
+        arguments = with_for_update if isinstance(with_for_update, Mapping) else {}
+        statement = statement.with_for_update(**arguments)
+    return statement, {f"naked_pk_{i}": value for i, value in enumerate(values)}
+
+
+def _mapper(model: Any) -> Mapper[Any]:
+    found: Any = inspect(model, raiseerr=False) if isinstance(model, type) else None
+    if not hasattr(found, "primary_key"):
+        raise ArgumentError(f"Expected mapped class or mapper, got: {model!r}. Write get(User, 1).")
+    mapper: Mapper[Any] = found
+    return mapper
+
+
+def _values(mapper: Mapper[Any], ident: Any) -> Sequence[Any]:
+    """The values of the primary key, in the order of its columns."""
+    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    name, wanted = mapper.class_.__name__, ", ".join(keys)
+    if isinstance(ident, Mapping):
+        if set(ident) != set(keys):
+            raise InvalidRequestError(
+                f"get({name}, {dict(ident)!r}): incorrect names of values in the identifier; the "
+                f"primary key is {wanted}."
+            )
+        return [ident[key] for key in keys]
+    # a Row and a namedtuple are tuples too
+    values = ident if isinstance(ident, tuple | list) else (ident,)
+    if len(values) != len(keys):
+        raise InvalidRequestError(
+            f"get({name}, {ident!r}): incorrect number of values in the identifier; the primary "
+            f"key is {wanted}. Pass a tuple in this order, or a dictionary by these names."
+        )
+    return values

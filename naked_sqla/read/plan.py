@@ -1,0 +1,264 @@
+"""What a row means: frozen descriptions, decided from a statement, testable without a database.
+
+A :class:`Plan` says for each item of a result row what it is and from which columns of the driver's
+row it is built.  Positions count the columns of the driver's row from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from naked_sqla.objects.naked import NakedClass
+
+__all__ = (
+    "Attribute",
+    "Cell",
+    "Collection",
+    "Composite",
+    "Constant",
+    "Entity",
+    "Group",
+    "Item",
+    "Joined",
+    "Later",
+    "LaterClass",
+    "Plan",
+    "Polymorphic",
+    "Value",
+    "Variant",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column of the driver's row.
+
+    :ivar index: its position.
+    :ivar convert: the result processor of its type, or None when the driver's value is the value.
+    """
+
+    index: int
+    convert: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column attribute of an entity.
+
+    :ivar coerce: wraps the value, called with key and value when it is not None (``Mutable``).
+    """
+
+    key: str
+    cell: Cell
+    coerce: Callable[[str, Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A composite attribute, built from the values of column attributes, in their order."""
+
+    key: str
+    parts: tuple[str, ...]
+    build: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What holds the objects of a to-many relationship.
+
+    :ivar make: gives an empty one.
+    :ivar appender: given a collection, gives the function that adds an object to it.
+    """
+
+    make: Callable[[], Any]
+    appender: Callable[[Any], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A relationship whose objects stand in the same row.
+
+    :ivar collection: None for a to-one relationship.
+    """
+
+    key: str
+    target: Entity | Polymorphic
+    collection: Collection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A relationship that a further statement loads, for all objects of a result together.
+
+    :ivar prop: the relationship.
+    :ivar path: where options for it are found, within its statement.
+    :ivar option: the loader option that asks for it, or None when the mapping does.
+    :ivar target: the mapper, or the alias of an ``of_type()``, that is selected.
+    :ivar depth: for ``recursion_depth``: how many levels are left, this one included; -1: all.
+    :ivar by: as which of the ORM's ways of loading it behaves.
+    """
+
+    prop: Any
+    path: Any = field(hash=False)
+    option: Any = field(hash=False)
+    target: Any = field(hash=False)
+    collection: Collection | None = None
+    depth: int | None = None
+    by: Literal["selectin", "subquery", "immediate"] = "immediate"
+
+    @property
+    def key(self) -> str:
+        """The attribute that is set."""
+        return str(self.prop.key)
+
+
+@dataclass(frozen=True, slots=True)
+class LaterClass:
+    """The columns of a subclass, which a further statement loads.
+
+    :ivar entity: the mapper of the subclass, or an alias of it.
+    :ivar asked: the mapper of the entity that the statement selects.
+    :ivar path: of that entity within its statement.
+    """
+
+    entity: Any
+    asked: Any
+    path: Any = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An object of one class.
+
+    :ivar naked: the class to make, and how.
+    :ivar identity: the primary key; the entity is None when all of it is NULL
+        (``partial=False``: when any of it is, the mapper's ``allow_partial_pks``).
+    :ivar reconstructor: the model's ``@reconstructor``, called on each object.
+    :ivar joined: relationships that are in the row.
+    :ivar later: what further statements load.
+    """
+
+    naked: NakedClass
+    identity: tuple[Cell, ...]
+    attributes: tuple[Attribute, ...]
+    composites: tuple[Composite, ...] = ()
+    partial: bool = True
+    reconstructor: Callable[[Any], Any] | None = None
+    joined: tuple[Joined, ...] = ()
+    later: tuple[Later | LaterClass, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the mapped class."""
+        return self.naked.model.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a discriminator value stands for; without an entity: a class that was not asked for."""
+
+    value: Any
+    entity: Entity | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polymorphic:
+    """An object whose class is told by a discriminator column.
+
+    :ivar name: the name of the mapped class that was asked for.
+    :ivar column: the name of the discriminator, for messages.
+    """
+
+    name: str
+    column: str
+    discriminator: Cell
+    identity: tuple[Cell, ...]
+    variants: tuple[Variant, ...]
+    partial: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A column of the result row."""
+
+    name: str
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A row item that no column stands for."""
+
+    name: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A ``Bundle``: its items as a tuple, passed to ``build``."""
+
+    name: str
+    items: tuple[Item, ...]
+    build: Callable[[tuple[Any, ...]], Any]
+
+
+Item = Entity | Polymorphic | Value | Constant | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the rows of a statement mean.
+
+    :ivar width: the number of columns of a driver row.
+    :ivar items: the items of a result row.
+    :ivar scalar: True when a row has one item that stands for the row (a single entity), so that
+        rows of one are only made where somebody asks for rows.
+    :ivar unify: True when rows with the same primary key give the same object, as they have to
+        where a joined collection makes several rows of one.
+    :ivar hierarchies: the classes of each polymorphic entity by their discriminators; a class that
+        is mapped later is in there, and not in the plan.
+    """
+
+    width: int
+    items: tuple[Item, ...]
+    scalar: bool
+    unify: bool = False
+    hierarchies: tuple[Mapping[Any, Any], ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def multiplied(self) -> bool:
+        """True when a joined collection makes several rows of one."""
+        return any(map(_multiplies, self.items))
+
+    @property
+    def later(self) -> tuple[Later | LaterClass, ...]:
+        """What further statements load, each once: columns of classes, subclasses first; then
+        relationships in the order of the items."""
+        return tuple(sorted(dict.fromkeys(_later(self.items)), key=_turn))
+
+
+def _multiplies(item: Item) -> bool:
+    if isinstance(item, Entity):
+        return any(j.collection is not None or _multiplies(j.target) for j in item.joined)
+    if isinstance(item, Polymorphic):
+        return any(v.entity is not None and _multiplies(v.entity) for v in item.variants)
+    return isinstance(item, Group) and any(map(_multiplies, item.items))
+
+
+def _turn(later: Later | LaterClass) -> int:
+    return 0 if isinstance(later, Later) else -len(list(later.entity.mapper.iterate_to_root()))
+
+
+def _later(items: Iterable[Item]) -> Iterator[Later | LaterClass]:
+    for item in items:
+        if isinstance(item, Entity):
+            yield from item.later
+            yield from _later(joined.target for joined in item.joined)
+        elif isinstance(item, Polymorphic):
+            yield from _later(v.entity for v in item.variants if v.entity is not None)
+        elif isinstance(item, Group):
+            yield from _later(item.items)

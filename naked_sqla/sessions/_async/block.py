@@ -1,0 +1,203 @@
+"""The block in which an asynchronous session lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from naked_sqla.exception import ConcurrentSessionUse
+from naked_sqla.sessions import checks
+from naked_sqla.sessions import single_call as oneshot
+from naked_sqla.sessions._async.cancel import needs_connecting, stopper
+from naked_sqla.sessions._async.greenlet import (
+    end_block,
+    hop,
+    nothing,
+    noticing_cancellation,
+    shielded,
+    spawn,
+    start,
+)
+from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.connection_queue import Turns, turns_of
+from naked_sqla.sessions.current import Current, Entry
+from naked_sqla.sessions.misuse import AsyncBlock
+from naked_sqla.sessions.transaction import Work
+
+
+class AsyncSessionBlock(AsyncBlock):
+    """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
+
+    __slots__ = (
+        "_auto_commit",
+        "_current",
+        "_eager",
+        "_engine",
+        "_entered",
+        "_entry",
+        "_options",
+        "_session",
+        "_snapshot",
+        "_turns",
+        "_work",
+    )
+
+    _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
+
+    _session: AsyncSession
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        snapshot: bool = False,
+        current: Current | None = None,
+        work: type[Work] = Work,
+    ) -> None:
+        self._engine = engine
+        self._auto_commit = auto_commit
+        self._options = options
+        self._eager = eager
+        self._snapshot = snapshot
+        self._current = current
+        self._work = work
+        self._entered = False
+        self._entry: Entry | None = None
+        self._turns: Turns | None = None
+
+    async def __aenter__(self) -> AsyncSession:
+        if self._entered:
+            checks.entered_twice()
+        self._entered = True
+        self._session = session = await self._opened()
+        session._patient = self._turns is not None  # ASYNC
+        if self._current is not None:
+            self._entry = self._current.enter(asyncio.current_task(), session)
+        return session
+
+    async def _opened(self) -> AsyncSession:
+        self._turns = turns_of(self._engine.sync_engine.pool)
+        if self._turns is not None:
+            await self._turns.take_in_task()
+        work = self._work(eager=self._eager)
+        await self._connect(work)
+        return AsyncSession._begun(self._engine, work)
+
+    async def _connect(self, work: Work) -> None:
+        """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
+        if True:  # ASYNC
+            engine = self._engine.sync_engine
+            connect = work.connect, engine, self._options, self._snapshot
+            opening: asyncio.Task[None] | None = None
+            try:
+                with noticing_cancellation():
+                    if needs_connecting(engine.pool):
+                        # A torn connection attempt leaks its socket on some drivers: let it end.
+                        opening = start(spawn(*connect))
+                        await shielded(opening, patient=self._turns is not None, push=False)
+                    else:
+                        await hop(nothing, stopper(work, engine), *connect)
+            except BaseException:
+                if opening is None or opening.done():
+                    await self._give_back(work)
+                else:
+                    opening.add_done_callback(lambda _: start(self._give_back(work)))
+                raise
+        else:
+            try:
+                work.connect(self._engine, self._options, self._snapshot)
+            except BaseException:
+                self._give_back(work)
+                raise
+
+    async def _give_back(self, work: Work) -> None:
+        """Undo what was opened for a block that is not entered after all."""
+        if True:  # ASYNC
+            if work.connected:
+                release = start(spawn(work.release, True), self._release_turn)
+                await shielded(release, patient=self._turns is not None)
+            else:
+                self._release_turn()
+        else:
+            try:
+                if work.connected:
+                    work.release(quietly=True)
+            finally:
+                self._release_turn()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._entry is not None and self._current is not None:
+            self._current.leave(self._entry)
+        session, failed = self._session, exc_type is not None
+        pending, session._work.open = session._work.open, False
+        inside = session._guard.holder
+        commit = self._auto_commit and not failed and inside is None
+        if True:  # ASYNC
+            await end_block(
+                self._finish(pending, commit, failed),
+                exc,
+                done=self._release_turn,
+                patient=session._patient,
+                push=inside is None,
+            )
+        else:
+            try:
+                self._finish(pending, commit, failed)
+            finally:
+                self._release_turn()
+        if inside is not None and not failed:
+            raise ConcurrentSessionUse(checks.left_while_inside("task", inside))
+
+    async def _finish(self, pending: bool, commit: bool, failed: bool) -> None:
+        guard = self._session._guard
+        await guard.wait_and_enter()
+        try:
+            await spawn(self._session._work.finish, pending, commit, failed)
+        finally:
+            guard.leave()
+
+    def _release_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+
+async def once(
+    engine: AsyncEngine,
+    auto_commit: bool,
+    eager: bool,
+    call: Call,
+    options: Mapping[str, Any] | None = None,
+    work: type[Work] = Work,
+) -> Any:
+    """Run a call as a transaction of its own, or without one.
+
+    :param options: for the connection; where there are any, the transaction is needed.
+    """
+    plan = oneshot.plan(engine.sync_engine, auto_commit, eager, call)
+    pool = engine.sync_engine.pool
+    alone = plan.alone and not options and turns_of(pool) is None
+    if True:  # ASYNC
+        if alone and not needs_connecting(pool):
+            single, sync_engine = Work(eager=eager), engine.sync_engine
+            stop = stopper(single, sync_engine)
+            with noticing_cancellation():
+                return await hop(nothing, stop, single.once, sync_engine, plan.options, call)
+    else:
+        if alone:
+            return Work(eager=eager).once(engine, plan.options, call)
+    with_options = {**plan.options, **options} if options else plan.options
+    block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+    async with block as session:
+        return await session._call(call)

@@ -1,0 +1,280 @@
+"""The methods that an ``AsyncSession`` and its factory share: one statement each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._async.lookups import AsyncLookups
+from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, Result, ScalarResult, UpdateBase
+    from sqlalchemy.engine import TupleResult
+    from sqlalchemy.sql.selectable import TypedReturnsRows
+
+    from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
+
+
+class AsyncCalls(AsyncLookups):
+    """Runs one statement for each call.
+
+    In a session the statement is part of its transaction.  On a factory each call is a
+    transaction of its own, on a connection that goes back to the pool; a statement that only reads
+    does without BEGIN and COMMIT where that is cheaper.
+    """
+
+    __slots__ = ()
+
+    _row: RowOfLine
+
+    @overload
+    async def execute(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[tuple[T, *Ts]]: ...
+
+    @overload
+    async def execute(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[*tuple[T, *Ts]]: ...
+
+    @overload
+    async def execute(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[*tuple[Any, ...]]: ...
+
+    async def execute(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[*tuple[Any, ...]]:
+        """Run a statement of any kind and return its buffered result.
+
+        :param parameters: a dictionary, or a list of them for INSERT, UPDATE and DELETE.
+        :raises InvalidSessionState: on a closed session; on a factory with ``auto_commit=False``,
+            for a statement that may write.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises InvalidStatement: for what is no statement.
+        :raises UnsupportedOption: for an option that can't be honoured.
+        :raises UnknownAttribute: for a parameter that the statement has no use for.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        result: Result[*tuple[Any, ...]] = await self._call(
+            StatementCall("execute", statement, parameters, execution_options)
+        )
+        return result
+
+    @overload
+    async def tuples(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, *Ts]]: ...
+
+    @overload
+    async def tuples(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, *Ts]]: ...
+
+    @overload
+    async def tuples(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[Any]: ...
+
+    async def tuples(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[Any]:
+        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`."""
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        result: TupleResult[Any] = await self._call(
+            StatementCall("tuples", statement, parameters, execution_options)
+        )
+        return result
+
+    @overload
+    async def scalars(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    async def scalars(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    async def scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[Any]: ...
+
+    async def scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[Any]:
+        """The first item of each row; arguments and errors as in :meth:`execute`."""
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        result: ScalarResult[Any] = await self._call(
+            StatementCall("scalars", statement, parameters, execution_options, scalars)
+        )
+        return result
+
+    @overload
+    async def scalar(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> T | None: ...
+
+    @overload
+    async def scalar(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> T | None: ...
+
+    @overload
+    async def scalar(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Any: ...
+
+    async def scalar(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Any:
+        """The first item of the first row, ``None`` when there is no row.
+
+        Arguments and errors as in :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        return await self._call(
+            StatementCall("scalar", statement, parameters, execution_options, scalar)
+        )
+
+    @overload
+    async def exec(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    async def exec(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, T2, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, T2, *Ts]]: ...
+
+    @overload
+    async def exec(
+        self,
+        statement: TypedReturnsRows[T],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    async def exec(
+        self,
+        statement: TypedReturnsRows[*tuple[T, T2, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> TupleResult[tuple[T, T2, *Ts]]: ...
+
+    @overload
+    async def exec(
+        self,
+        statement: UpdateBase,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Result[*tuple[Any, ...]]: ...
+
+    @overload
+    async def exec(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Any: ...
+
+    async def exec(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> Any:
+        """What SQLModel's ``exec()`` gives, decided by the statement.
+
+        One selected item gives a ``ScalarResult``, several a ``TupleResult``, a statement without
+        rows its ``Result``.  Arguments and errors as in :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        return await self._call(
+            StatementCall("exec", statement, parameters, execution_options, items)
+        )

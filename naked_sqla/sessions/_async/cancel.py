@@ -1,0 +1,55 @@
+# ASYNC: nobody cancels a thread.
+"""What the drivers need when a task is cancelled in the middle of their work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.pool import Pool, QueuePool, StaticPool
+
+from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.sessions.routing.databases import Several
+    from naked_sqla.sessions.transaction import Work
+
+
+def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
+    """What ends a statement of cancelled work; ``None``: a ``CancelledError`` in it."""
+    dialect = engine.dialect if engine is not None else work.conn.dialect
+    return backend_of(dialect).stop(work)
+
+
+class StopBusy:
+    """Stops what a call waits for that goes through all databases: in the one it is at."""
+
+    __slots__ = ("_works",)
+
+    def __init__(self, works: Several) -> None:
+        self._works = works
+
+    def applies(self) -> bool:
+        stop = self._stop()
+        return stop is not None and stop.applies()
+
+    async def __call__(self, waits: Any) -> BaseException | None:
+        stop = self._stop()
+        return asyncio.CancelledError() if stop is None else await stop(waits)
+
+    def _stop(self) -> Stop | None:
+        work = self._works.busy
+        return None if work is None else stopper(work)
+
+
+def needs_connecting(pool: Pool) -> bool:
+    """True when a checkout is going to make a connection, rather than hand out or wait for one."""
+    if isinstance(pool, QueuePool):
+        return pool.checkedin() == 0 and not connections.pool_is_exhausted(pool)
+    if isinstance(pool, StaticPool):
+        return "connection" not in vars(pool)
+    return True

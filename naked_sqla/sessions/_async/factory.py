@@ -1,0 +1,177 @@
+"""Sessions on an asynchronous engine: the factory that opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._async.block import AsyncSessionBlock, once
+from naked_sqla.sessions._async.calls import AsyncCalls
+from naked_sqla.sessions._async.pages import AsyncPages
+from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions._async.writes import AsyncWrites
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.current import Current, in_task
+from naked_sqla.sessions.misuse import NotCallable
+
+if TYPE_CHECKING:
+    from naked_sqla.sessions._async.reader import AsyncReader
+    from naked_sqla.sessions.routing.databases import Databases
+
+
+class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
+    """Opens sessions on an engine.  One for an application; it holds no connection.
+
+    :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
+    :param auto_commit: commit at the end of a block that was left without an exception.
+    :param eager: ``"mapped"`` loads the relationships that are mapped to be loaded eagerly
+        (``lazy="selectin"`` and its kin); ``"explicit"`` only those that a statement asks for.
+    :param binds: engines of further databases, by the bind key that models have.
+    :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
+    :param reader: an engine that :meth:`read` uses, such as one of a replica.
+    :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
+    :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
+        prepared transactions.
+
+    A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
+    """
+
+    _CALLED = (
+        "db",
+        "`async with db.begin() as session:` for a transaction, or `await db.scalars(statement)` "
+        "for one statement",
+    )
+
+    __slots__ = (
+        "__weakref__",
+        "_auto_commit",
+        "_current",
+        "_databases",
+        "_eager",
+        "_engine",
+        "_reader",
+    )
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        auto_commit: bool = True,
+        eager: Literal["mapped", "explicit"] = "mapped",
+        binds: Mapping[str, AsyncEngine] | None = None,
+        two_phase: bool = False,
+        reader: AsyncEngine | None = None,
+    ) -> None:
+        checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
+        self._engine = engine
+        self._auto_commit = auto_commit
+        self._eager = eager == "mapped"
+        self._current = Current()
+        others = checks.databases(type(self), AsyncEngine, binds, reader, two_phase)
+        self._reader = reader
+        self._databases: Databases | None = None
+        if others:
+            # imported where it is needed: with one database nobody pays for it
+            from naked_sqla.sessions.routing.databases import databases
+
+            self._databases = databases(type(self).__name__, engine, others, two_phase)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that sessions are opened on."""
+        return self._engine
+
+    @property
+    def auto_commit(self) -> bool:
+        """True when a block that is left without an exception commits."""
+        return self._auto_commit
+
+    @property
+    def eager(self) -> Literal["mapped", "explicit"]:
+        """``"explicit"`` when the eager loads of the mapping are switched off."""
+        return "mapped" if self._eager else "explicit"
+
+    def begin(self, **execution_options: Any) -> AsyncSessionBlock:
+        """A block, for ``async with``, that is one transaction in one session.
+
+        A clean end commits (with ``auto_commit``) unless the session was committed or rolled back
+        by hand; any exception rolls back, and comes out.  The session is closed afterwards.
+
+        :param execution_options: for the connection, during this block, e.g.
+            ``isolation_level="SERIALIZABLE"``.
+        :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
+        :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
+        """
+        checks.begin_options(self._engine.sync_engine, execution_options)
+        if self._databases is None:
+            return AsyncSessionBlock(
+                self._engine,
+                self._auto_commit,
+                execution_options,
+                self._eager,
+                current=self._current,
+            )
+        from naked_sqla.sessions._async.routed import AsyncRoutedBlock
+
+        return AsyncRoutedBlock(
+            self._databases,
+            self._auto_commit,
+            execution_options,
+            self._eager,
+            current=self._current,
+        )
+
+    def read(self, **execution_options: Any) -> AsyncReader:
+        """Read from the ``reader``, or from the engine where none is given, and write nothing.
+
+        ``async with db.read() as session:`` is one read-only transaction;
+        ``await db.read().scalars(...)`` runs one statement.  With ``binds`` the reader stands for
+        the default database.
+
+        A write is refused before it is sent.  What can't be seen, such as a function that writes,
+        PostgreSQL and SQLite refuse.
+
+        :param execution_options: as in :meth:`begin`.
+        :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
+        """
+        from naked_sqla.sessions._async.reader import AsyncReader
+
+        engine = self._reader or self._engine
+        databases = self._databases and self._databases.reading(engine)
+        return AsyncReader(engine, self._eager, execution_options, self._current, databases)
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: for what spans two databases, or has a bind key that is not configured.
+        """
+        if self._databases is None:
+            return self._engine
+        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
+
+    def current_session(self) -> AsyncSession:
+        """The innermost session that this task has opened, for code too deep to pass it to.
+
+        A child task does not have the session of the task that started it.
+
+        :raises InvalidSessionState: outside of a block of this factory.
+        """
+        session: AsyncSession = in_task(self._current)
+        return session
+
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        engine = self._engine
+        if self._databases is not None:
+            key, call = self._databases.routes.of_call(call, self._eager)
+            engine = self._databases.engines[key]
+        return once(engine, self._auto_commit, self._eager, call)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            checks.no_such_attribute(self, name, of_a_factory=True)

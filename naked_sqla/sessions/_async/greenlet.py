@@ -1,0 +1,350 @@
+# ASYNC: a synchronous session calls its work where it is.
+"""Synchronous work run for a task, in a greenlet, and what a cancellation does to it.
+
+A statement runs in the caller's own task (:func:`hop`): nothing is spawned.  When that task is
+cancelled meanwhile, the rest of the work, which is clean-up by then, moves to a task of its own and
+sees one cancellation and no more, however often the caller is cancelled (anyio's scopes cancel at
+every await).  What must not be torn at all, a COMMIT or the opening of a connection, runs in a task
+of its own from the start (:func:`shielded`).  In both cases the caller waits until the work has
+ended, for a grace of about a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import traceback
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from typing import Any, Protocol, TypeVar, cast
+
+from naked_sqla._sqlalchemy.greenlets import AsyncIoGreenlet, current_greenlet
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger("naked_sqla")
+
+# How long a cancelled task waits for its clean-up, and then for each push that is to end it.
+GRACE = 1.0
+_PUSH = 0.25
+_PUSHES = 3
+
+
+class Stop(Protocol):
+    """Ends what cancelled work waits for; gives the error to go on with, None where there is none.
+
+    What the work awaits is kept from cancellations only while it ``applies()``.
+    """
+
+    def applies(self) -> bool: ...
+
+    async def __call__(self, waits: Any) -> BaseException | None: ...
+
+
+# Tasks that outlived the grace; the event loop itself holds tasks weakly.
+_leftover: set[asyncio.Task[Any]] = set()
+
+
+def hop(
+    done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
+) -> Coroutine[Any, Any, _T]:
+    """Run ``fn(*args)`` in a greenlet of the task that awaits this, and give what it returns.
+
+    :param done: called once, when the work has really ended; this may be after the caller was
+        cancelled and went on.
+    :param stop: where it is given, a cancellation does not go into what the work waits for, but
+        ``stop`` is called, and the error that it gives goes there.
+    """
+    if stop is None:
+        return _hop(done, fn, args)
+    # a generator rather than a coroutine: only that can hold a cancellation back, frame by frame
+    return cast("Coroutine[Any, Any, _T]", _held_hop(done, stop, fn, args))
+
+
+async def _hop(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
+    worker = AsyncIoGreenlet(fn, current_greenlet())
+    moved = False
+    asked = _times_cancelled()
+    value: Any
+    cancelled: BaseException | None = None
+    try:
+        waits = worker.switch(*args)
+        while not worker.dead:
+            try:
+                value = await waits
+            except BaseException as error:  # noqa: BLE001
+                value = None
+                cancelled = _cancellation(error, asked)
+                if cancelled is None:
+                    # All errors go on in the worker, from where they come out again.
+                    waits = worker.throw(error)
+                    continue
+            else:
+                waits = worker.switch(value)
+                continue
+            rest = _moved(_rest(worker, cancelled), done)
+            moved = True
+            await settle(rest)
+            raise cancelled
+        return waits  # type: ignore[no-any-return]
+    finally:
+        # an error in a frame of its own traceback is a cycle
+        del cancelled
+        if not moved:
+            done()
+
+
+def _times_cancelled() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _cancellation(error: BaseException, asked: int) -> BaseException | None:
+    """The cancellation of the running task that an error is, or has taken the place of.
+
+    psycopg's pipeline raises an AssertionError while it is being cancelled.
+
+    :param asked: how often the task had been cancelled before.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return error
+    if _times_cancelled() <= asked:
+        return None
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, asyncio.CancelledError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
+
+
+@types.coroutine
+def _held_hop(
+    done: Callable[[], object], stop: Stop, fn: Callable[..., Any], args: tuple[Any, ...]
+) -> Generator[Any, Any, Any]:
+    """:func:`_hop` that drives each awaitable by hand, so that a cancellation leaves it whole."""
+    worker = AsyncIoGreenlet(fn, current_greenlet())
+    held = moved = False
+    pending: Any
+    try:
+        waits = worker.switch(*args)
+        while not worker.dead:
+            steps = waits.__await__()
+            try:
+                pending = next(steps)
+                while True:
+                    try:
+                        yield pending
+                    except asyncio.CancelledError as cancelled:
+                        held = stop.applies()
+                        if held:
+                            raise
+                        pending = steps.throw(cancelled)
+                    except BaseException as error:  # noqa: BLE001
+                        # What it waited for failed: a task throws that in.
+                        pending = steps.throw(error)
+                    else:
+                        pending = next(steps)
+            except StopIteration as end:
+                pending = None
+                waits = worker.switch(end.value)
+            except BaseException as error:
+                # The frames of an error live long, and what came last may be a driver's cursor.
+                pending = None
+                if held or isinstance(error, asyncio.CancelledError):
+                    left = _held_rest(worker, steps, stop, waits) if held else _rest(worker, error)
+                    rest = _moved(left, done)
+                    moved = True
+                    yield from settle(rest, push=not held).__await__()
+                    raise
+                waits = worker.throw(error)
+        return waits
+    finally:
+        if not moved:
+            done()
+
+
+def _moved(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
+    """What is left of a cancelled caller's work, in a task of its own."""
+    task = asyncio.get_running_loop().create_task(rest)
+    task.add_done_callback(lambda _: done())
+    return task
+
+
+def start(
+    coro: Coroutine[Any, Any, _T], done: Callable[[], object] | None = None
+) -> asyncio.Task[_T]:
+    """Run a coroutine in a task of its own, that goes by the caller's name.
+
+    :param done: called once, when the work has really ended.
+    """
+    caller = asyncio.current_task()
+    # The name that a ConcurrentSessionUse tells, and a debugger shows.
+    name = None if caller is None else caller.get_name()
+    task = asyncio.get_running_loop().create_task(coro, name=name)
+    if done is not None:
+        task.add_done_callback(lambda _: done())
+    return task
+
+
+async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool = True) -> _T:
+    """Wait for a task that goes on to its end whatever happens to the caller.
+
+    A cancelled caller waits on, see :func:`settle`, and is cancelled then.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await settle(task, patient=patient, push=push)
+        raise
+
+
+async def end_block(
+    end: Coroutine[Any, Any, None],
+    exc: BaseException | None,
+    *,
+    done: Callable[[], object] | None = None,
+    patient: bool,
+    push: bool = True,
+) -> None:
+    """Run the end of a block, which goes on to its own end whatever happens to the caller.
+
+    :param exc: what left the block; where it is a cancellation, a further one is no news.
+    :param done: called once, when the work has really ended.
+    """
+    try:
+        await shielded(start(end, done), patient=patient, push=push)
+    except asyncio.CancelledError:
+        if not isinstance(exc, asyncio.CancelledError):
+            raise
+
+
+def nothing() -> None:
+    """For :func:`hop`, where the caller holds nothing that is to be given back."""
+
+
+async def spawn(fn: Callable[..., _T], *args: Any) -> _T:
+    """Run ``fn(*args)`` in a greenlet of whatever task awaits it, and leave cancellations alone."""
+    worker = AsyncIoGreenlet(fn, current_greenlet())
+    return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
+
+
+async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool = True) -> None:
+    """Wait until a task has ended, however often the caller is cancelled meanwhile.
+
+    After a grace the task is pushed: cancelled, up to three times.  One that ignores even this is
+    left to itself.  Its error, which nobody else would see, is logged.
+
+    :param patient: wait for the end without a limit, and never push.
+    :param push: when False, leave the task to itself after the grace.
+    """
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + GRACE
+    pushes = 0
+    with _no_anyio_cancellation():
+        while not task.done():
+            timeout = None if patient else max(limit - loop.time(), 0)
+            try:
+                await asyncio.wait((task,), timeout=timeout)
+            except asyncio.CancelledError:
+                # Asked once more for what is under way.
+                continue
+            if task.done() or patient or loop.time() < limit:
+                continue
+            if not push or pushes == _PUSHES:
+                break
+            task.cancel()
+            pushes += 1
+            limit = loop.time() + _PUSH
+    _leftover.add(task)
+    task.add_done_callback(_settled)
+
+
+@contextlib.contextmanager
+def noticing_cancellation() -> Iterator[None]:
+    """Raise ``CancelledError`` at the end when the task was cancelled, and nothing came of it.
+
+    ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
+    """
+    asked = _times_cancelled()
+    yield
+    if _times_cancelled() > asked:
+        raise asyncio.CancelledError
+
+
+def _settled(task: asyncio.Task[Any]) -> None:
+    _leftover.discard(task)
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        logger.info("the clean-up of a cancelled task ended with %r", error, exc_info=error)
+
+
+def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
+    """A shield from anyio's scopes, where anyio is in use: they cancel at every await."""
+    anyio = sys.modules.get("anyio")
+    if anyio is None or asyncio.current_task() is None:
+        return contextlib.nullcontext()
+    shield: contextlib.AbstractContextManager[Any] = anyio.CancelScope(shield=True)
+    return shield
+
+
+async def _rest(worker: Any, cancelled: BaseException) -> None:
+    """Put a cancellation into the work, and run what is left of it.
+
+    How that ends is of no interest: the caller gets its ``CancelledError``.
+    """
+    with contextlib.suppress(BaseException):
+        await _run_on(worker, worker.throw(cancelled))
+
+
+async def _held_rest(worker: Any, steps: Any, stop: Stop, waits: Any) -> None:
+    """Stop what the work waits for, and run what is left of it; its end is of no interest."""
+    error = await stop(waits)
+    try:
+        try:
+            value = None if error is None else await _ended(steps, error)
+        except BaseException as raised:  # noqa: BLE001
+            waits = worker.throw(raised)
+        else:
+            waits = worker.switch(value)
+        await _run_on(worker, waits)
+    except BaseException as ended:  # noqa: BLE001
+        # SQLAlchemy's frames are in cycles with their error; a driver's cursor in one of them would
+        # hold its lock on the database until the garbage collector has come.
+        lost: BaseException | None = ended
+        while lost is not None:
+            traceback.clear_frames(lost.__traceback__)
+            lost = lost.__cause__ or lost.__context__
+    finally:
+        del error
+
+
+@types.coroutine
+def _ended(steps: Any, error: BaseException) -> Generator[Any, Any, Any]:
+    """Raise an error where an awaitable waits, and await what it does then."""
+    try:
+        pending = steps.throw(error)
+        while True:
+            try:
+                yield pending
+            except BaseException as raised:  # noqa: BLE001
+                pending = steps.throw(raised)
+            else:
+                pending = next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+async def _run_on(worker: Any, waits: Any) -> Any:
+    """Run a worker from what it waits for to its end."""
+    while not worker.dead:
+        try:
+            value = await waits
+        except BaseException as error:  # noqa: BLE001
+            # All errors go on in the worker, from where they come out again.
+            waits = worker.throw(error)
+        else:
+            waits = worker.switch(value)
+    return waits

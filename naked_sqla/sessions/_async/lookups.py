@@ -1,0 +1,114 @@
+"""The methods of an ``AsyncSession`` and its factory that give or fill objects."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.sessions.calls.statement import IntoCall
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, ScalarResult
+
+    from naked_sqla.sessions.types import C, ForUpdate, LoaderOptions, Options, Parameters, Path
+
+
+class AsyncLookups:
+    """Objects by their keys, rows as objects of your own classes, relationships of objects."""
+
+    __slots__ = ()
+
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        """Run a call where this object runs its statements."""
+        raise NotImplementedError
+
+    async def get(
+        self,
+        model: type[C],
+        ident: Any,
+        *,
+        options: LoaderOptions = None,
+        execution_options: Options = None,
+        with_for_update: ForUpdate = None,
+    ) -> C | None:
+        """Load one object by its primary key; always one SELECT.
+
+        :param model: a mapped class.
+        :param ident: the key: a value, a tuple for a composite key, or a dictionary by attribute.
+        :param options: loader options, e.g. ``[selectinload(User.posts)]``.
+        :param with_for_update: ``True``, or the arguments of ``Select.with_for_update()``.
+        :return: the object, ``None`` when there is no such row.
+        :raises ArgumentError: when ``model`` is no mapped class.
+        :raises InvalidRequestError: when ``ident`` does not fit the primary key.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        found: C | None = await self._call(
+            LookupCall("get", model, ident, options, execution_options, with_for_update)
+        )
+        return found
+
+    async def get_one(
+        self,
+        model: type[C],
+        ident: Any,
+        *,
+        options: LoaderOptions = None,
+        execution_options: Options = None,
+        with_for_update: ForUpdate = None,
+    ) -> C:
+        """As :meth:`get`, for a row that has to be there.
+
+        :raises NoResultFound: when it is not.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        found: C = await self._call(
+            LookupCall("get_one", model, ident, options, execution_options, with_for_update, True)
+        )
+        return found
+
+    async def into(
+        self,
+        cls: type[C],
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> ScalarResult[C]:
+        """Run a statement, and fill an object of your own class from each of its rows.
+
+        :param cls: a dataclass, pydantic model, msgspec Struct, attrs class, named tuple,
+            ``TypedDict``, or a class with keyword arguments.
+        :param statement: any statement that returns rows.
+        :param validate: ``False`` makes pydantic models without validation.
+        :raises RowMismatch: when the class and the statement do not fit; before a row is read.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        result: ScalarResult[C] = await self._call(
+            IntoCall("into", cls, statement, parameters, validate, execution_options)
+        )
+        return result
+
+    async def preload(self, objs: Any, *paths: Path, force: bool = False) -> None:
+        """Load relationships of objects in hand, and set them on these objects.
+
+        One statement for each relationship and level.  What is loaded already is left alone.
+
+        :param objs: an object, or any iterable of objects and ``None``, from whatever session.
+        :param paths: ``User.posts``, or ``(User.posts, Post.comments)`` for several levels.
+        :param force: load again what is loaded already.
+        :raises InvalidStatement: for a path that is no relationship.
+        :raises TypeError: for an object that no statement of this library loaded, or that has no
+            such relationship.
+        """
+        await self._call(PreloadCall("preload", objs, paths, force))

@@ -1,0 +1,156 @@
+"""A session on several databases: each statement goes to the one that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._async.block import AsyncSessionBlock
+from naked_sqla.sessions._async.cancel import StopBusy
+from naked_sqla.sessions._async.greenlet import hop, nothing
+from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.current import Current
+from naked_sqla.sessions.guard import TaskGuard
+from naked_sqla.sessions.routing.databases import Databases, Several, not_opened
+from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.transaction import Work
+
+
+class AsyncRoutedSession(AsyncSession):
+    """An ``AsyncSession`` with a session on each database that it has used, behind one guard."""
+
+    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
+
+    _work: Any
+    _databases: Databases
+    _options: Mapping[str, Any]
+    _eager: bool
+    _kind: type[Work]
+    _sessions: dict[Key, AsyncSession]
+    _blocks: list[AsyncSessionBlock]
+
+    @classmethod
+    def _over(
+        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
+    ) -> AsyncRoutedSession:
+        session = cls.__new__(cls)
+        session._engine = databases.engines[None]
+        session._work = Several(databases.two_phase)
+        session._guard = TaskGuard()
+        session._conn = None  # ASYNC
+        session._patient = False  # ASYNC
+        session._stop = StopBusy(session._work)  # ASYNC
+        session._databases = databases
+        session._options = options
+        session._eager = eager
+        session._kind = kind
+        session._sessions = {}
+        session._blocks = []
+        return session
+
+    @property
+    def conn(self) -> AsyncConnection:
+        """The connection to the default database."""
+        found = self._sessions.get(None)
+        if found is None:
+            raise not_opened("await session.connection()")
+        return found.conn
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine that a model's, or a statement's, database has."""
+        engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
+
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
+        """The connection to one of the databases, opened when it is asked for first."""
+        self._work.check_open("connection")
+        session = await self._on(self._databases.routes.key(bind_key), "connection")
+        return session.conn
+
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        key, call = self._route(call)
+        session = self._sessions.get(key)
+        if session is not None:
+            return session._call(call)
+        return self._first_call(key, call)
+
+    async def _first_call(self, key: Key, call: Call) -> Any:
+        session = await self._on(key, call.name)
+        return await session._call(call)
+
+    async def _stream(self, call: Call) -> Any:
+        key, call = self._route(call)
+        session = await self._on(key, call.name)
+        return await session._stream(call)
+
+    def _route(self, call: Call) -> tuple[Key, Call]:
+        self._enter(call.name)
+        try:
+            return self._databases.routes.of_call(call, self._eager)
+        finally:
+            self._guard.leave()
+
+    async def _on(self, key: Key, what: str) -> AsyncSession:
+        """The session on one database, opened when it is asked for first."""
+        found = self._sessions.get(key)
+        if found is None:
+            self._enter(what)
+            try:
+                # Of several threads another one may have come first.
+                found = self._sessions.get(key) or await self._open(key)
+            finally:
+                self._guard.leave()
+        return found
+
+    async def _open(self, key: Key) -> AsyncSession:
+        engine = self._databases.engines[key]
+        checks.begin_options(engine.sync_engine, self._options)
+        block = AsyncSessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        session = await block.__aenter__()
+        work = session._work
+        if self._work.levels:
+            try:
+                await hop(nothing, session._stop, self._work.join_savepoints, work)
+            except BaseException:
+                self._work.forget(work)
+                await block._give_back(work)
+                raise
+        session._guard = self._guard
+        self._patient = self._patient or session._patient  # ASYNC
+        self._work.add(key, work)
+        self._sessions[key] = session
+        self._blocks.append(block)
+        return session
+
+
+class AsyncRoutedBlock(AsyncSessionBlock):
+    """What ``begin()`` returns on a factory with ``binds``."""
+
+    __slots__ = ("_databases",)
+
+    def __init__(
+        self,
+        databases: Databases,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        *,
+        current: Current,
+        work: type[Work] = Work,
+    ) -> None:
+        engine = databases.engines[None]
+        super().__init__(engine, auto_commit, options, eager, current=current, work=work)
+        self._databases = databases
+
+    async def _opened(self) -> AsyncSession:
+        # Connections are opened by the first statement for each.
+        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
+
+    def _release_turn(self) -> None:
+        session: Any = self._session
+        for block in session._blocks:
+            block._release_turn()

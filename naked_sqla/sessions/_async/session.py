@@ -1,0 +1,346 @@
+"""A session on an asynchronous engine: one transaction, plain objects, nothing tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
+
+from naked_sqla.read.statement import stream
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._async.calls import AsyncCalls
+from naked_sqla.sessions._async.cancel import stopper
+from naked_sqla.sessions._async.greenlet import Stop, hop, shielded, spawn, start
+from naked_sqla.sessions._async.pages import AsyncPages
+from naked_sqla.sessions._async.savepoint import AsyncSavepoint
+from naked_sqla.sessions._async.stream import AsyncStream, AsyncStreaming
+from naked_sqla.sessions._async.writes import AsyncWrites
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
+from naked_sqla.sessions.connection_queue import turns_of
+from naked_sqla.sessions.guard import TaskGuard
+from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.stream import stream_of
+from naked_sqla.sessions.transaction import Work
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+    from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
+    from sqlalchemy.sql.selectable import TypedReturnsRows
+
+    from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
+
+
+class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
+    """One transaction on one connection, in which statements give plain objects.
+
+    Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
+    that its connection is in, or begins one with its first statement; ``commit()`` and
+    ``rollback()`` end that transaction, and the connection stays the caller's to close.
+
+    :raises TypeError: when ``conn`` is no ``AsyncConnection``.
+    :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
+    """
+
+    _CALLED = ("session", "`await session.scalars(statement)`: it is open already")
+
+    __slots__ = (
+        "__weakref__",
+        "_conn",  # ASYNC
+        "_engine",
+        "_guard",
+        "_patient",  # ASYNC
+        "_stop",  # ASYNC
+        "_work",
+    )
+
+    _conn: AsyncConnection | None  # ASYNC
+    _stop: Stop | None  # ASYNC
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        checks.session_connection(type(self), conn, AsyncConnection)
+        checks.open_connection(conn.sync_connection)
+        self._fill(conn.engine, Work(conn.sync_connection))
+        self._conn = conn  # ASYNC
+        self._patient = turns_of(conn.sync_engine.pool) is not None  # ASYNC
+
+    def _fill(self, engine: AsyncEngine, work: Work) -> None:
+        self._engine = engine
+        self._work = work
+        self._guard = TaskGuard()
+        self._conn = None  # ASYNC
+        self._patient = False  # ASYNC
+        self._stop = stopper(work)  # ASYNC
+
+    @classmethod
+    def _begun(cls, engine: AsyncEngine, work: Work) -> AsyncSession:
+        session = cls.__new__(cls)
+        session._fill(engine, work)
+        return session
+
+    @property
+    def conn(self) -> AsyncConnection:
+        """The connection, for what a session does not do.
+
+        On asyncpg a failure of a statement that runs here (or in ``conn.run_sync()``), and not
+        through the session, is not known to :meth:`commit`.
+        """
+        if True:  # ASYNC
+            if self._conn is None:
+                self._conn = AsyncConnection(self._engine, self._work.conn)
+            return self._conn
+        else:
+            return self._work.conn
+
+    @property
+    def state(self) -> Literal["open", "closed"]:
+        """``"open"`` until commit, rollback, or the end of the block."""
+        return self._work.state
+
+    @overload
+    def stream(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[tuple[T, *Ts]]]: ...
+
+    @overload
+    def stream(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[T, *Ts]]]: ...
+
+    @overload
+    def stream(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]: ...
+
+    def stream(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]:
+        """Run a statement with a server-side cursor, and read its rows chunk by chunk.
+
+        ``result = await session.stream(...)``, or ``async with session.stream(...) as result:``,
+        which closes it at the end of the block.  A result that is left half-way is closed with the
+        session.
+
+        :param execution_options: ``yield_per`` says how many rows make a chunk.
+        :raises InvalidSessionState: on a closed session; also by the result, when it is read after
+            the session was closed.
+        :raises ConcurrentSessionUse: when another task is inside the session; also by the result.
+        :raises InvalidRequestError: for joined collections, which chunks would tear.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        call = StatementCall("stream", statement, parameters, execution_options, work=stream)
+        streaming: AsyncStreaming[AsyncResult[*tuple[Any, ...]]] = self._streaming(
+            self._stream, call
+        )
+        return streaming
+
+    @overload
+    def stream_scalars(
+        self: TupleRows,
+        statement: TypedReturnsRows[tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[T]]: ...
+
+    @overload
+    def stream_scalars(
+        self,
+        statement: TypedReturnsRows[*tuple[T, *Ts]],
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[T]]: ...
+
+    @overload
+    def stream_scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]: ...
+
+    def stream_scalars(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[Any]]:
+        """The first item of each row; arguments, use and errors as in :meth:`stream`."""
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        call = StatementCall(
+            "stream_scalars", statement, parameters, execution_options, work=stream
+        )
+        streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
+            self._stream_scalars, call
+        )
+        return streaming
+
+    def stream_into(
+        self,
+        cls: type[C],
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> AsyncStreaming[AsyncScalarResult[C]]:
+        """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        call = IntoCall(
+            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+        )
+        streaming: AsyncStreaming[AsyncScalarResult[C]] = self._streaming(
+            self._stream_scalars, call
+        )
+        return streaming
+
+    def begin_nested(self) -> AsyncSavepoint:
+        """A savepoint, as a block: ``async with session.begin_nested():``.
+
+        A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and
+        the session goes on.
+
+        :raises InvalidSessionState: on entering it in a closed session, or a second time.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises TransactionRolledBack: at a clean end, when the database had given up what was done.
+        """
+        return AsyncSavepoint(self)
+
+    def in_transaction(self) -> bool:
+        """True while there is a transaction to commit; False on a closed session."""
+        return self._work.in_transaction()
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
+        """The engine to which the statements for a model go, or a statement, table or column.
+
+        :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
+        :raises InvalidBind: on a factory with ``binds``: for what spans two databases, or has a
+            bind key that is not configured.
+        """
+        return self._engine
+
+    async def connection(self, bind_key: str | None = None) -> AsyncConnection:
+        """The connection, for Core work in the same transaction.
+
+        On asyncpg a failure of a statement that runs there, and not through the session, is not
+        known to :meth:`commit`.
+
+        :param bind_key: of a factory with ``binds``: the connection to this database.
+        :raises InvalidSessionState: on a closed session.
+        :raises InvalidBind: for a bind key that is not configured.
+        """
+        self._work.check_open("connection")
+        if bind_key is not None:
+            checks.no_such_bind(bind_key)
+        return self.conn
+
+    async def commit(self) -> None:
+        """Commit the transaction and close the session, whatever comes of it.
+
+        :raises InvalidSessionState: on a closed session.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises TransactionRolledBack: when the database had given the transaction up.
+        """
+        self._enter("commit")
+        await self._end(self._work.commit)
+
+    async def rollback(self) -> None:
+        """Roll the transaction back and close the session, whatever comes of it.
+
+        :raises InvalidSessionState: on a closed session.
+        :raises ConcurrentSessionUse: when another task is inside the session.
+        """
+        self._enter("rollback")
+        await self._end(self._work.rollback)
+
+    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
+        self._enter(call.name)
+        if True:  # ASYNC
+            return hop(self._guard.leave, self._stop, self._work.call, call)
+        else:
+            try:
+                return self._work.call(call)
+            finally:
+                self._guard.leave()
+
+    async def _end(self, how: Callable[[], None]) -> None:
+        if True:  # ASYNC
+            self._work.open = False
+            await shielded(start(spawn(how), self._guard.leave), patient=self._patient)
+        else:
+            try:
+                how()
+            finally:
+                self._guard.leave()
+
+    def _streaming(
+        self, read: Callable[[Call], Coroutine[Any, Any, Any]], call: Call
+    ) -> AsyncStreaming[Any]:
+        if True:  # ASYNC
+            return AsyncStreaming(self, lambda: read(call))
+        else:
+            return read(call)
+
+    async def _stream(self, call: Call) -> Any:
+        if True:  # ASYNC
+            self._enter(call.name)
+            opened = hop(self._guard.leave, self._stop, self._work.open_stream, call)
+            return AsyncStream(stream_of(self, await opened))
+        else:
+            return stream_of(self, self._call(call))
+
+    async def _stream_scalars(self, call: Call) -> Any:
+        result = await self._stream(call)
+        return result.scalars()
+
+    def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what reads a stream."""
+        self._enter(what)
+        if True:  # ASYNC
+            # It is called from within a greenlet of SQLAlchemy's.
+            return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+        else:
+            try:
+                return fn(*args)
+            finally:
+                self._guard.leave()
+
+    def _enter(self, what: str) -> None:
+        self._guard.enter()
+        if not self._work.open:
+            self._guard.leave()
+            self._work.check_open(what)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            checks.no_such_attribute(self, name)

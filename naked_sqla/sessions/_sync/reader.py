@@ -1,0 +1,87 @@
+# Generated from naked_sqla/sessions/_async/reader.py by tools/async_to_sync.py: do not edit.
+"""Reading from a replica: sessions and single calls that write nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._sync.block import SessionBlock, once
+from naked_sqla.sessions._sync.calls import SyncCalls
+from naked_sqla.sessions._sync.pages import SyncPages
+from naked_sqla.sessions.misuse import Block
+from naked_sqla.sessions.read_only import ReadingWork, refuse_writes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from naked_sqla.sessions._sync.session import Session
+    from naked_sqla.sessions.calls.base import Call
+    from naked_sqla.sessions.current import Current
+    from naked_sqla.sessions.routing.databases import Databases
+
+
+class Reader(SyncCalls, SyncPages, Block):
+    """What :meth:`SessionFactory.read` returns: a block, or the calls that run one statement.
+
+    ``with db.read() as session:`` is one read-only transaction, and is entered once.
+    ``db.read().scalars(...)`` runs one statement, as on the factory.
+    """
+
+    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+
+    _WRITTEN = ("db.read()", "a session", "db.read() as session")
+
+    def __init__(
+        self,
+        engine: Engine,
+        eager: bool,
+        options: Mapping[str, Any],
+        current: Current,
+        databases: Databases | None,
+    ) -> None:
+        self._engine = engine
+        self._eager = eager
+        self._options = options
+        self._current = current
+        self._databases = databases
+        self._block: SessionBlock | None = None
+
+    def __enter__(self) -> Session:
+        if self._block is not None:
+            checks.entered_twice("read")
+        self._block = self._make_block()
+        return self._block.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._block is not None:
+            self._block.__exit__(exc_type, exc, traceback)
+
+    def _make_block(self) -> SessionBlock:
+        # Nothing was written: a rollback ends it as well as a commit, and never fails for that.
+        options, eager, current = self._options, self._eager, self._current
+        if self._databases is None:
+            checks.begin_options(self._engine, options)
+            return SessionBlock(
+                self._engine, False, options, eager, current=current, work=ReadingWork
+            )
+        from naked_sqla.sessions._sync.routed import RoutedBlock
+
+        return RoutedBlock(
+            self._databases, False, options, eager, current=current, work=ReadingWork
+        )
+
+    def _call(self, call: Call) -> Any:
+        refuse_writes(call)
+        engine = self._engine
+        if self._databases is not None:
+            key, call = self._databases.routes.of_call(call, self._eager)
+            engine = self._databases.engines[key]
+        return once(engine, True, self._eager, call, self._options, ReadingWork)

@@ -1,0 +1,151 @@
+# Generated from naked_sqla/sessions/_async/routed.py by tools/async_to_sync.py: do not edit.
+"""A session on several databases: each statement goes to the one that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._sync.block import SessionBlock
+from naked_sqla.sessions._sync.session import Session
+from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.current import Current
+from naked_sqla.sessions.guard import ThreadGuard
+from naked_sqla.sessions.routing.databases import Databases, Several, not_opened
+from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.transaction import Work
+
+
+class RoutedSession(Session):
+    """A ``Session`` with a session on each database that it has used, behind one guard."""
+
+    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
+
+    _work: Any
+    _databases: Databases
+    _options: Mapping[str, Any]
+    _eager: bool
+    _kind: type[Work]
+    _sessions: dict[Key, Session]
+    _blocks: list[SessionBlock]
+
+    @classmethod
+    def _over(
+        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
+    ) -> RoutedSession:
+        session = cls.__new__(cls)
+        session._engine = databases.engines[None]
+        session._work = Several(databases.two_phase)
+        session._guard = ThreadGuard()
+        session._databases = databases
+        session._options = options
+        session._eager = eager
+        session._kind = kind
+        session._sessions = {}
+        session._blocks = []
+        return session
+
+    @property
+    def conn(self) -> Connection:
+        """The connection to the default database."""
+        found = self._sessions.get(None)
+        if found is None:
+            raise not_opened("session.connection()")
+        return found.conn
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
+        """The engine that a model's, or a statement's, database has."""
+        engine: Engine = self._databases.engines[self._databases.routes.of(mapper, clause)]
+        return engine
+
+    def connection(self, bind_key: str | None = None) -> Connection:
+        """The connection to one of the databases, opened when it is asked for first."""
+        self._work.check_open("connection")
+        session = self._on(self._databases.routes.key(bind_key), "connection")
+        return session.conn
+
+    def _call(self, call: Call) -> Any:
+        key, call = self._route(call)
+        session = self._sessions.get(key)
+        if session is not None:
+            return session._call(call)
+        return self._first_call(key, call)
+
+    def _first_call(self, key: Key, call: Call) -> Any:
+        session = self._on(key, call.name)
+        return session._call(call)
+
+    def _stream(self, call: Call) -> Any:
+        key, call = self._route(call)
+        session = self._on(key, call.name)
+        return session._stream(call)
+
+    def _route(self, call: Call) -> tuple[Key, Call]:
+        self._enter(call.name)
+        try:
+            return self._databases.routes.of_call(call, self._eager)
+        finally:
+            self._guard.leave()
+
+    def _on(self, key: Key, what: str) -> Session:
+        """The session on one database, opened when it is asked for first."""
+        found = self._sessions.get(key)
+        if found is None:
+            self._enter(what)
+            try:
+                # Of several threads another one may have come first.
+                found = self._sessions.get(key) or self._open(key)
+            finally:
+                self._guard.leave()
+        return found
+
+    def _open(self, key: Key) -> Session:
+        engine = self._databases.engines[key]
+        checks.begin_options(engine, self._options)
+        block = SessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        session = block.__enter__()
+        work = session._work
+        if self._work.levels:
+            try:
+                self._work.join_savepoints(work)
+            except BaseException:
+                self._work.forget(work)
+                block._give_back(work)
+                raise
+        session._guard = self._guard
+        self._work.add(key, work)
+        self._sessions[key] = session
+        self._blocks.append(block)
+        return session
+
+
+class RoutedBlock(SessionBlock):
+    """What ``begin()`` returns on a factory with ``binds``."""
+
+    __slots__ = ("_databases",)
+
+    def __init__(
+        self,
+        databases: Databases,
+        auto_commit: bool,
+        options: Mapping[str, Any],
+        eager: bool,
+        *,
+        current: Current,
+        work: type[Work] = Work,
+    ) -> None:
+        engine = databases.engines[None]
+        super().__init__(engine, auto_commit, options, eager, current=current, work=work)
+        self._databases = databases
+
+    def _opened(self) -> Session:
+        # Connections are opened by the first statement for each.
+        return RoutedSession._over(self._databases, self._options, self._eager, self._work)
+
+    def _release_turn(self) -> None:
+        session: Any = self._session
+        for block in session._blocks:
+            block._release_turn()

@@ -1,0 +1,67 @@
+# Generated from naked_sqla/sessions/_async/savepoint.py by tools/async_to_sync.py: do not edit.
+"""A savepoint as a block: what ``begin_nested()`` returns."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.exception import ConcurrentSessionUse
+from naked_sqla.sessions import checks
+from naked_sqla.sessions.misuse import Block
+
+if TYPE_CHECKING:
+    from naked_sqla.sessions._sync.session import Session
+
+
+class Savepoint(Block):
+    """A part of a transaction that can be undone on its own; to be entered once.
+
+    A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and the
+    session goes on.
+    """
+
+    __slots__ = ("_before", "_entered", "_point", "_session")
+
+    _WRITTEN = ("session.begin_nested()", "a savepoint", "session.begin_nested()")
+
+    _point: Any
+    _before: BaseException | None
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._entered = False
+
+    def __enter__(self) -> Savepoint:
+        if self._entered:
+            checks.entered_twice("begin_nested")
+        self._entered = True
+        session = self._session
+        session._enter("begin_nested")
+        try:
+            self._point, self._before = session._work.savepoint()
+        finally:
+            session._guard.leave()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session, failed = self._session, exc_type is not None
+        inside = session._guard.holder
+        keep = not failed and inside is None
+        self._end(keep, failed)
+        if inside is not None and not failed:
+            raise ConcurrentSessionUse(checks.left_while_inside("thread", inside, "begin_nested"))
+
+    def _end(self, keep: bool, failed: bool) -> None:
+        session = self._session
+        session._guard.wait_and_enter()
+        try:
+            work = session._work
+            work.end_savepoint(self._point, self._before, keep, failed)
+        finally:
+            session._guard.leave()

@@ -1,0 +1,102 @@
+"""Calls that load an object by its key, or relationships of objects in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.exc import NoResultFound
+
+from naked_sqla.read import lookup, preload
+from naked_sqla.read.facts import keep, kept
+from naked_sqla.sessions import checks
+from naked_sqla.sessions.calls.base import (
+    SEVERAL_READS,
+    Call,
+    Effects,
+    effects_of,
+    effects_of_facts,
+)
+from naked_sqla.sessions.routing.tables import of_paths
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from naked_sqla.sessions.routing.routes import Routes
+    from naked_sqla.sessions.routing.tables import Key
+
+__all__ = ("LookupCall", "PreloadCall")
+
+
+class _LookupFields(NamedTuple):
+    name: str
+    model: Any
+    ident: Any
+    loads: Any
+    options: Mapping[str, Any] | None
+    with_for_update: Any
+    required: bool = False
+
+
+class LookupCall(_LookupFields, Call):
+    """Load one object by its primary key.
+
+    :ivar loads: loader options.
+    :ivar required: where there is none, raise.
+    """
+
+    __slots__ = ()
+
+    def run(self, conn: Connection, eager: bool) -> Any:
+        if self.options:
+            checks.statement_options(None, self.options)
+        found = lookup.get(
+            conn,
+            self.model,
+            self.ident,
+            options=self.loads,
+            execution_options=self.options,
+            with_for_update=self.with_for_update,
+            eager=eager,
+        )
+        if found is None and self.required:
+            raise NoResultFound(
+                f"No row was found for the primary key {self.ident!r} of {self.model.__name__}. "
+                f"Use get() where there may be none."
+            )
+        return found
+
+    def effects(self, eager: bool) -> Effects:
+        model = self.model
+        if self.loads or self.with_for_update or not isinstance(model, type):
+            statement, _ = lookup.get_statement(model, self.ident, self.loads, self.with_for_update)
+            return effects_of(statement, eager)
+        facts = kept(model) or keep(model, lookup.get_statement(model, self.ident)[0])
+        return effects_of_facts(facts, eager)
+
+    def database(self, routes: Routes, eager: bool) -> Key:
+        # its loader options may lead elsewhere
+        return routes.of_statement(self.model, self.loads or (), eager)
+
+
+class _PreloadFields(NamedTuple):
+    name: str
+    objects: Any
+    paths: Any
+    force: bool
+    options: None = None
+
+
+class PreloadCall(_PreloadFields, Call):
+    """Load relationships of objects in hand."""
+
+    __slots__ = ()
+
+    def run(self, conn: Connection, eager: bool) -> None:
+        preload.preload(conn, self.objects, self.paths, force=self.force, eager=eager)
+
+    def effects(self, eager: bool) -> Effects:
+        return SEVERAL_READS
+
+    def database(self, routes: Routes, eager: bool) -> Key:
+        return routes.one(of_paths(self.paths, eager))

@@ -1,0 +1,140 @@
+"""Calls that run a statement of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Result
+
+from naked_sqla._sqlalchemy import dml, results
+from naked_sqla.read import statement as _statement
+from naked_sqla.sessions import checks
+from naked_sqla.sessions.calls.base import Call, Effects, effects_of
+from naked_sqla.sessions.routing.tables import OPTION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from naked_sqla.sessions.routing.routes import Routes
+    from naked_sqla.sessions.routing.tables import Key
+
+__all__ = ("IntoCall", "StatementCall", "items", "named_by_statement", "scalar", "scalars")
+
+
+class _StatementFields(NamedTuple):
+    name: str
+    statement: Any
+    parameters: Any
+    options: Mapping[str, Any] | None
+    take: Callable[[Result[Any], Any], Any] | None = None
+    work: Callable[..., Any] = _statement.execute
+
+
+class StatementCall(_StatementFields, Call):
+    """Run a statement.
+
+    :ivar take: what of its result is given back; None: the result itself.
+    :ivar work: ``execute`` or ``stream`` of :mod:`~naked_sqla.read.statement`.
+    """
+
+    __slots__ = ()
+
+    def run(self, conn: Connection, eager: bool) -> Any:
+        statement = self.statement
+        checks.statement_options(statement, self.options)
+        result = self.work(conn, statement, self.parameters, self.options, eager=eager)
+        return result if self.take is None else self.take(result, statement)
+
+    def effects(self, eager: bool) -> Effects:
+        return effects_of(self.statement, eager)
+
+    def sent(self) -> Any:
+        return self.statement
+
+    def database(self, routes: Routes, eager: bool) -> Key:
+        return routes.of_statement(self.statement, (), eager)
+
+    def named_database(self) -> tuple[Key, Any]:
+        return named_by_statement(self)
+
+
+def scalars(result: Result[Any], _: Any) -> Any:
+    """The first item of each row."""
+    return result.scalars()
+
+
+def scalar(result: Result[Any], _: Any) -> Any:
+    """The first item of the first row, or None."""
+    return result.scalar()
+
+
+def items(result: Result[Any], statement: Any) -> Any:
+    """Scalars of one selected item, rows of several, and the result itself where there are none."""
+    if getattr(statement, "is_dml", False) and not dml.returning_columns(statement):
+        # PostgreSQL may return the keys it has made, which nobody has selected
+        return result
+    if getattr(result, "returns_rows", True) and results.width_of(result) == 1:
+        return result.scalars()
+    return result
+
+
+class _IntoFields(NamedTuple):
+    name: str
+    cls: Any
+    statement: Any
+    parameters: Any
+    validate: bool
+    options: Mapping[str, Any] | None
+    streams: bool = False
+
+
+class IntoCall(_IntoFields, Call):
+    """Run a statement, and fill an object of a class from each row.
+
+    :ivar streams: give a result that reads from the connection while it is read.
+    """
+
+    __slots__ = ()
+
+    def run(self, conn: Connection, eager: bool) -> Any:
+        # imported when it is first used: services that load entities never pay for it
+        from naked_sqla import into
+
+        checks.statement_options(self.statement, self.options)
+        found = (into.stream if self.streams else into.execute)(
+            conn,
+            self.cls,
+            self.statement,
+            self.parameters,
+            validate=self.validate,
+            execution_options=self.options,
+        )
+        # a stream is a result of one item
+        return results.sync_result(found) if self.streams else found
+
+    def effects(self, eager: bool) -> Effects:
+        # rows into other classes never lead to further statements
+        return effects_of(self.statement, False)
+
+    def sent(self) -> Any:
+        return self.statement
+
+    def database(self, routes: Routes, eager: bool) -> Key:
+        return routes.of_statement(self.statement, (), False)
+
+    def named_database(self) -> tuple[Key, Any]:
+        return named_by_statement(self)
+
+
+def named_by_statement(call: Any) -> tuple[Key, Any]:
+    """:meth:`Call.named_database`; the statement's own options may name a database too."""
+    named, found = Call.named_database(call)
+    statement = call.statement
+    own = None
+    if not isinstance(statement, type):
+        read: Any = getattr(statement, "get_execution_options", None)
+        own = None if read is None else read().get(OPTION)
+    if own is not None:
+        found = found._replace(statement=statement.execution_options(**{OPTION: None}))
+    return (own if named is None else named), found

@@ -1,0 +1,345 @@
+"""What the session layer says about a wrong argument, engine or connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
+from naked_sqla.exception import InvalidBind, InvalidSessionState, UnsupportedOption
+
+# Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
+_INSTEAD = {
+    "add": "stored = await session.insert(obj)",
+    "add_all": "stored = await session.insert_all(objs)",
+    "autoflush": "nothing: no statement is kept back, there is no flush",
+    "begin": "one session per transaction: `async with db.begin() as session`",
+    "bulk_insert_mappings": "await session.execute(insert(Model), [{...}, {...}])",
+    "bulk_save_objects": "await session.insert_all(objs), or update_all(objs) for stored ones",
+    "bulk_update_mappings": "await session.execute(update(Model), [{...}, {...}])",
+    "close": "nothing: the end of a block closes its session",
+    "deleted": "nothing: objects are not tracked",
+    "dirty": "nothing: objects are not tracked; session.update(obj) stores what it holds",
+    "expire": "nothing: objects do not expire; await session.get_one(Model, key) for fresh values",
+    "expire_all": "nothing: objects do not expire; select again for fresh values",
+    "expunge": "nothing: objects belong to no session",
+    "expunge_all": "nothing: objects belong to no session",
+    "flush": "nothing: insert(), update() and delete() send their statements at once",
+    "merge": "stored = await session.upsert(obj), or session.update(obj) for a row that is there",
+    "new": "nothing: objects are not tracked",
+    "no_autoflush": "nothing: no statement is kept back, there is no flush",
+    "query": "await session.scalars(select(Model).where(...))",
+    "refresh": "obj = await session.get_one(Model, obj.id)",
+    "run_sync": "await session.conn.run_sync(...)",
+}
+
+# What a factory does not have, since each of its calls is a transaction of its own.
+_IN_A_BLOCK = {
+    "begin_nested": "async with session.begin_nested()",
+    "commit": "await session.commit(), or nothing: the end of the block commits",
+    "connection": "await session.connection()",
+    "in_transaction": "session.in_transaction()",
+    "rollback": "await session.rollback(), or let an exception leave the block",
+    "run_sync": "await session.conn.run_sync(...)",
+    "stream": "async with session.stream(statement) as result",
+    "stream_into": "async with session.stream_into(Class, statement) as result",
+    "stream_scalars": "async with session.stream_scalars(statement) as result",
+}
+
+# What SQLAlchemy sets on a connection, and does not look for among the options of a statement.
+_OF_CONNECTIONS = (
+    "isolation_level",
+    "logging_token",
+    "postgresql_deferrable",
+    "postgresql_readonly",
+)
+
+
+def no_such_attribute(owner: object, name: str, *, of_a_factory: bool = False) -> NoReturn:
+    """Raise the ``AttributeError`` for a name that a session or a factory does not have."""
+    kind = type(owner).__name__
+    instead = _INSTEAD.get(name)
+    reason = "it sends the statements you write and tracks no objects"
+    if of_a_factory:
+        if name in _IN_A_BLOCK:
+            reason = "each of its calls is a transaction of its own"
+            instead = f"`async with db.begin() as session`, and there: {_IN_A_BLOCK[name]}"
+        elif instead is not None:
+            instead = instead.replace(" session.", " db.")
+    if instead is None:
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
+    if not kind.startswith("Async"):
+        instead = instead.replace("await session.conn.run_sync(...)", "fn(session.conn)")
+        instead = instead.replace("await ", "").replace("async with", "with")
+    raise AttributeError(
+        f"{kind} has no {name!r}: {reason}. Write instead: {instead}.", name=name, obj=owner
+    )
+
+
+def factory_arguments(
+    kind: type, engine: object, wanted: type, auto_commit: object, eager: object
+) -> None:
+    """Raise ``TypeError`` for what a session factory can't be made of."""
+    name, needed = kind.__name__, wanted.__name__
+    if not isinstance(engine, wanted):
+        how = "create_async_engine(url)" if needed == "AsyncEngine" else "create_engine(url)"
+        raise TypeError(
+            f"{name}() takes {_article(needed)} {needed}, not {_shown(engine)}. "
+            f"Pass what sqlalchemy's {how} returns."
+        )
+    if not isinstance(auto_commit, bool):
+        raise TypeError(f"{name}(auto_commit=...) takes True or False, not {_shown(auto_commit)}.")
+    if eager not in ("mapped", "explicit"):
+        error = ValueError if isinstance(eager, str) else TypeError
+        raise error(
+            f"{name}(eager=...) takes 'mapped' (load what relationships are mapped to load) or "
+            f"'explicit' (only what statements ask for), not {_shown(eager)}."
+        )
+
+
+def databases(
+    kind: type, wanted: type, binds: object, reader: object, two_phase: object
+) -> Mapping[str, Any]:
+    """Raise ``TypeError`` for what can't be the other databases of a factory.
+
+    :return: the engines by bind key.
+    """
+    name, needed = kind.__name__, wanted.__name__
+    if reader is not None and not isinstance(reader, wanted):
+        raise TypeError(
+            f"{name}(reader=...) takes {_article(needed)} {needed}, not {_shown(reader)}."
+        )
+    if not isinstance(two_phase, bool):
+        raise TypeError(f"{name}(two_phase=...) takes True or False, not {_shown(two_phase)}.")
+    if binds is None:
+        return {}
+    if not isinstance(binds, Mapping):
+        raise TypeError(
+            f"{name}(binds=...) takes a dictionary of engines by bind key, not {_shown(binds)}. "
+            f'Write binds={{"logs": engine}}.'
+        )
+    for key, engine in binds.items():
+        if not isinstance(key, str) or not isinstance(engine, wanted):
+            raise TypeError(
+                f"{name}(binds=...) takes names with {_article(needed)} {needed} each, not "
+                f"{_shown(key)} with {_shown(engine)}."
+            )
+    return binds
+
+
+def can_prepare(name: str, dialects: Mapping[str | None, Any]) -> None:
+    """Raise ``ValueError`` where a database has no prepared transactions.
+
+    :param dialects: of the engines, by bind key.
+    """
+    for key, dialect in dialects.items():
+        backend = backend_of(dialect)
+        if not backend.has_two_phase:
+            which = "the default database" if key is None else f"the database {key!r}"
+            raise ValueError(
+                f"{name}(two_phase=True) needs prepared transactions in all databases, and {which} "
+                f"is {backend.name}, which has none. Leave two_phase out."
+            )
+
+
+def session_connection(kind: type, conn: object, wanted: type) -> None:
+    """Raise ``TypeError`` when a session is built on something else than a connection."""
+    name, needed = kind.__name__, wanted.__name__
+    if not isinstance(conn, wanted):
+        begin = "async with db.begin()" if needed == "AsyncConnection" else "with db.begin()"
+        raise TypeError(
+            f"{name}() takes {_article(needed)} {needed}, not {_shown(conn)}. "
+            f"Pass what `engine.connect()` gives, or let a factory open one: `{begin} as session`."
+        )
+
+
+def execution_options(options: object) -> None:
+    """Raise as :func:`stream_options`, and for what asks for a stream."""
+    stream_options(options)
+    _no_stream(options)
+
+
+def _no_stream(options: object, names: tuple[str, ...] = ("yield_per", "stream_results")) -> None:
+    for name in names:
+        if options.get(name):  # type: ignore[attr-defined]
+            raise UnsupportedOption(
+                f"the execution option {name!r} asks for a stream, and execute() reads the whole "
+                f"result before it returns. Leave it out, or use session.stream()."
+            )
+
+
+def write_options(options: object) -> None:
+    """Raise as :func:`execution_options`, and for what writing by object does not follow."""
+    execution_options(options)
+    _no_stream(options, ("max_row_buffer",))
+    if options.get("render_nulls"):  # type: ignore[attr-defined]
+        raise UnsupportedOption(
+            "the execution option 'render_nulls' is none of writing by object: None leaves a "
+            "column with a default to it. Store null() from sqlalchemy, or write "
+            "execute(insert(Model), rows, execution_options={'render_nulls': True})."
+        )
+
+
+def stream_options(options: object) -> None:
+    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for what has no effect."""
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"execution_options takes a dictionary, not {_shown(options)}. "
+            f'Write execution_options={{"name": value}}.'
+        )
+    if options:
+        _no_identity_token(options)
+        for name in _OF_CONNECTIONS:
+            if name in options:
+                raise UnsupportedOption(
+                    f"the execution option {name!r} holds for a connection, and SQLAlchemy does "
+                    f"not follow it for one statement. Write db.begin({name}=...)."
+                )
+
+
+def statement_options(statement: object, options: Mapping[str, Any] | None = None) -> None:
+    """Raise for options, of a statement or its call, that would not be followed.
+
+    :raises UnsupportedOption: for an identity token among a statement's own.
+    :raises InvalidBind: for a bind key, which was taken out where it was followed.
+    """
+    own: Any = getattr(statement, "get_execution_options", None)
+    if own is not None and (of_statement := own()):
+        _no_identity_token(of_statement)
+        _no_bind_key(of_statement)
+    if options:
+        _no_bind_key(options)
+
+
+def _no_bind_key(options: Mapping[str, Any]) -> None:
+    key = options.get("bind_key")
+    if key is not None:
+        no_such_bind(key)
+
+
+def no_such_bind(key: object) -> NoReturn:
+    """Raise ``InvalidBind`` for a bind key where there is only one database."""
+    raise InvalidBind(
+        f"bind_key={key!r} names a database, and there is only one here. Give the factory its "
+        f"engine: binds={{{key!r}: engine}}."
+    )
+
+
+def _no_identity_token(options: Mapping[str, Any]) -> None:
+    if options.get("identity_token") is not None:
+        raise UnsupportedOption(
+            "the execution option 'identity_token' belongs to an identity map, which there is not. "
+            "Leave it out, and use one factory for each database."
+        )
+
+
+def refuse_autocommit(dialect: Any, options: Mapping[str, Any]) -> None:
+    """Raise ``InvalidSessionState`` where each statement would be committed as it runs.
+
+    :param dialect: of the engine, which may have been created with an isolation level.
+    :param options: the execution options that will hold on the connection.
+    """
+    level = options.get("isolation_level") or connections.engine_isolation_level(dialect)
+    if isinstance(level, str) and level.replace("_", " ").upper() in ("AUTOCOMMIT", "AUTO COMMIT"):
+        raise InvalidSessionState(
+            "a session is one transaction, and isolation_level='AUTOCOMMIT' stores every statement "
+            "as it runs: neither an exception nor rollback() would undo it. Begin with another "
+            "level, e.g. db.begin(isolation_level='READ COMMITTED'), or use engine.connect() for "
+            "statements that need AUTOCOMMIT."
+        )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "AEIOU" else "a"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, (str, int, float)):
+        shown = repr(value)
+        return (
+            shown
+            if len(shown) <= 60
+            else f"{_article(type(value).__name__)} {type(value).__name__}"
+        )
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{_article(name)} {name}"
+
+
+def open_connection(conn: Any) -> None:
+    """Raise ``InvalidSessionState`` for a connection that a session can't be built on."""
+    if conn is None:
+        raise InvalidSessionState(
+            "the connection has not been started. Write `async with engine.connect() as conn`, or "
+            "`conn = await engine.connect()`, and build the session then."
+        )
+    if conn.closed:
+        raise InvalidSessionState(
+            "the connection is closed. Build the session on an open one, or let a factory open it."
+        )
+    refuse_autocommit(conn.dialect, conn.get_execution_options())
+
+
+def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
+    """Raise for options that ``begin()`` can't be given on this engine."""
+    if options:
+        _no_identity_token(options)
+        _no_stream(options)
+        _no_bind_key(options)
+        options = {**engine.get_execution_options(), **options}
+    else:
+        options = engine.get_execution_options()
+    refuse_autocommit(engine.dialect, options)
+
+
+def entered_twice(made_by: str = "begin") -> NoReturn:
+    """Raise ``InvalidSessionState`` for a block that is entered again."""
+    one = {
+        "begin": "transaction",
+        "read": "transaction",
+        "begin_nested": "savepoint",
+        "stream": "stream",
+    }[made_by]
+    raise InvalidSessionState(
+        f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "
+        f"again for another one."
+    )
+
+
+def not_with(call: str, opened: str, block: str) -> NoReturn:
+    """Raise ``TypeError`` for a synchronous block that is entered with ``async with``."""
+    raise TypeError(
+        f"`async with {call}` can't open {opened} of a SessionFactory. Write `with {block}:`, or "
+        f"use an AsyncSessionFactory."
+    )
+
+
+def not_async_with(call: str, opened: str, block: str) -> NoReturn:
+    """Raise ``TypeError`` for a block that is not entered with ``async with``."""
+    raise TypeError(f"`{call}` can't open {opened}. Write `async with {block}:`.")
+
+
+def not_callable(owner: object, name: str, instead: str) -> NoReturn:
+    """Raise ``TypeError`` for ``db()``."""
+    kind = type(owner).__name__.lstrip("_")
+    raise TypeError(f"`{name}()`: {_article(kind)} {kind} is not callable. Write {instead}.")
+
+
+def left_while_inside(kind: str, inside: str, block: str = "") -> str:
+    """What a block says that ended while somebody else was inside its session.
+
+    :param block: ``begin_nested``, for a savepoint.
+    """
+    me: Any = asyncio.current_task() if kind == "task" else threading.current_thread()
+    name = "(no task)" if me is None else repr(me.get_name() if kind == "task" else me.name)
+    return (
+        f"{kind} {name} left the {block and block + '() '}block of a session while {kind} {inside} "
+        f"was inside it. The {'savepoint' if block else 'transaction'} was rolled back. Let all "
+        f"that uses the session end before the block does."
+    )

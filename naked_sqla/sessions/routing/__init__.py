@@ -1,0 +1,1 @@
+"""Which database a call belongs to, and sessions on several of them."""

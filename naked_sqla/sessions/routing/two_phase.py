@@ -1,0 +1,124 @@
+"""Committing in several PostgreSQL databases so that all of them store it, or none.
+
+Each transaction is prepared first: it has left its connection then, and the database promises to
+commit it when it is asked to, also after a crash.  Sent as SQL of our own, since SQLAlchemy's way
+differs by driver and version, and on some fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.backends import own
+from naked_sqla.exception import PartialCommit
+from naked_sqla.sessions.idle import give_back
+from naked_sqla.sessions.routing.tables import Key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from naked_sqla.sessions.transaction import Work
+
+logger = logging.getLogger("naked_sqla")
+
+# PostgreSQL's "undefined_object": there is no prepared transaction of this name.
+_UNKNOWN = "42704"
+
+
+def commit(works: Mapping[Key, Work]) -> None:
+    """Commit the open transactions of several databases.
+
+    :raises PartialCommit: when a database promised to commit, and can't be reached any more; the
+        message says what to send to it.
+
+    What a database says that can't prepare comes out as it is; nothing is committed then.
+    """
+    mark = uuid.uuid4().hex
+    ids = {key: f"naked_sqla_{mark}_{n}" for n, key in enumerate(works)}
+    asked: list[Key] = []
+    try:
+        for key, work in works.items():
+            asked.append(key)
+            _prepare(work, ids[key])
+    except BaseException:
+        for key in works:
+            if key in asked:
+                # also the one that failed: its answer may have been lost, and not its work
+                _take_back(works[key], ids[key])
+            else:
+                works[key].rollback_quietly()
+        raise
+    errors = {key: _decide(work, f"COMMIT PREPARED '{ids[key]}'") for key, work in works.items()}
+    left = [key for key, error in errors.items() if error is not None]
+    if left:
+        todo = "; ".join(f"{_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in left)
+        raise PartialCommit(
+            f"all databases have prepared the commit, and some can't be reached to do it. They "
+            f"keep what was prepared, and its locks, until you send them ({todo}).",
+            [key for key in works if key not in left],
+            left,
+        ) from errors[left[0]]
+
+
+def _prepare(work: Work, name: str) -> None:
+    work.close_streams()
+    own.send(work.conn, f"PREPARE TRANSACTION '{name}'")
+    # The transaction has left the connection; this tells SQLAlchemy and the driver.
+    work.conn.commit()
+
+
+def _take_back(work: Work, name: str) -> None:
+    work.rollback_quietly()
+    error = _decide(work, f"ROLLBACK PREPARED '{name}'")
+    if error is not None:
+        logger.error(
+            "a prepared transaction could not be rolled back, and keeps its locks until you send: "
+            "ROLLBACK PREPARED '%s'",
+            name,
+            exc_info=error,
+        )
+
+
+def _decide(work: Work, sql: str) -> BaseException | None:
+    """Send what ends a prepared transaction; a second time on a connection of its own."""
+    conn = work.conn
+    try:
+        if not conn.invalidated:
+            work.set_options({"isolation_level": "AUTOCOMMIT"})
+            _send(conn, sql)
+            return None
+    except BaseException as error:
+        if _is_unknown(error):
+            # Somebody else has ended it; or what failed was never prepared.
+            return None if sql.startswith("ROLLBACK") else error
+        logger.info("%s failed, and is sent once more", sql, exc_info=True)
+    return _decide_again(conn.engine, sql)
+
+
+def _decide_again(engine: Engine, sql: str) -> BaseException | None:
+    try:
+        fresh = engine.connect()
+        try:
+            _send(fresh.execution_options(isolation_level="AUTOCOMMIT"), sql)
+        finally:
+            give_back(fresh)
+    except BaseException as error:  # noqa: BLE001
+        # Unknown by now: the first time was done, and only its answer was lost.
+        return None if _is_unknown(error) else error
+    return None
+
+
+def _send(conn: Any, sql: str) -> None:
+    own.send(conn, sql)
+    conn.commit()
+
+
+def _is_unknown(error: BaseException) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _UNKNOWN
+
+
+def _name(key: Key) -> str:
+    return "the default database" if key is None else repr(key)

@@ -1,0 +1,84 @@
+"""How a factory runs one statement: what it may do without, told from the statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
+from naked_sqla.exception import InvalidSessionState
+from naked_sqla.sessions import checks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from naked_sqla.sessions.calls.base import Call
+
+_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one call is run.
+
+    :ivar options: execution options of the connection.
+    :ivar alone: one statement that only reads: nothing to commit, nothing to keep apart.
+    :ivar snapshot: several statements, which are to see one state of the database.
+    :ivar commit: commit in the end.
+    """
+
+    options: Mapping[str, Any]
+    alone: bool = False
+    snapshot: bool = False
+    commit: bool = True
+
+
+def plan(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Plan:
+    """Decide how a factory runs a call.
+
+    :raises InvalidSessionState: for a statement that may write, where nothing would commit it, or
+        where it would be stored as it runs.
+    """
+    does = call.effects(eager)
+    if does.reads:
+        level = _isolation_level(engine)
+        backend = backend_of(engine.dialect)
+        if does.further:
+            options = (level in (None, _AUTO) and backend.snapshot_options) or {}
+            return Plan(options, snapshot=True, commit=auto_commit)
+        if level == _AUTO:
+            return Plan({}, alone=True)
+        if level is None and backend.pays_for_transactions and not engine.dispatch.begin:
+            # A listener for BEGIN may set what holds in the transaction only: who may see what.
+            return Plan(_AUTOCOMMIT, alone=True)
+        return Plan({}, alone=not backend.pays_for_transactions, commit=auto_commit)
+    checks.refuse_autocommit(engine.dialect, engine.get_execution_options())
+    if does.writes and not auto_commit:
+        _refuse(call)
+    if does.steady and _isolation_level(engine) is None:
+        options = backend_of(engine.dialect).snapshot_options or {}
+        return Plan(options, snapshot=True, commit=auto_commit)
+    return Plan({}, snapshot=does.steady, commit=auto_commit)
+
+
+_AUTO = "AUTOCOMMIT"
+
+
+def _isolation_level(engine: Engine) -> str | None:
+    """The isolation level that was asked for on the engine, None for the database's own."""
+    level = engine.get_execution_options().get("isolation_level")
+    level = level or connections.engine_isolation_level(engine.dialect)
+    if not isinstance(level, str):
+        return None
+    level = level.replace("_", " ").upper()
+    return _AUTO if level == "AUTO COMMIT" else level
+
+
+def _refuse(call: Call) -> NoReturn:
+    what = "" if call.is_write() else ", for a statement that may write"
+    raise InvalidSessionState(
+        f"{call.name}() of a factory with auto_commit=False{what}: nothing would commit it. Run it "
+        f"in a block, `begin()`, with session.commit(), or on a factory that commits."
+    )

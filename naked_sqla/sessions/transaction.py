@@ -1,0 +1,334 @@
+"""A session's work and its state, on a synchronous connection.
+
+``Session`` calls it directly, ``AsyncSession`` in a greenlet; both hold a guard around it, so that
+one caller at a time is in here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
+from naked_sqla.exception import InvalidSessionState, TransactionRolledBack
+from naked_sqla.sessions.idle import discard_torn, give_back
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import NestedTransaction
+
+    from naked_sqla.sessions.calls.base import Call
+
+logger = logging.getLogger("naked_sqla")
+
+# PostgreSQL's "current transaction is aborted": the echo of an earlier failure, not a cause.
+_ABORTED = "25P02"
+
+LOST = (
+    "nothing was committed: a statement of this session failed, and the database gave the whole "
+    "transaction up. Let the error leave the block, or run what may fail inside "
+    "`session.begin_nested()`, whose rollback keeps the rest."
+)
+
+
+class Work:
+    """One transaction on one connection, and whether it may still be used.
+
+    :param conn: the connection; ``None`` until :meth:`connect`.
+    :param eager: whether relationships are loaded that are mapped to be loaded eagerly.
+    """
+
+    __slots__ = ("conn", "eager", "failure", "open", "streams")
+
+    def __init__(self, conn: Connection | None = None, *, eager: bool = True) -> None:
+        self.conn: Connection = conn  # type: ignore[assignment]
+        self.eager = eager
+        self.open = conn is not None
+        self.failure: BaseException | None = None
+        # Cursor results that are still being read, each with what closes it.
+        self.streams: dict[Any, Callable[[], None]] = {}
+
+    @property
+    def connected(self) -> bool:
+        """False while there is no connection to give back."""
+        return self.conn is not None
+
+    @property
+    def state(self) -> Literal["open", "closed"]:
+        return "open" if self.open else "closed"
+
+    def connect(self, engine: Engine, options: Mapping[str, Any], snapshot: bool = False) -> None:
+        """Check a connection out and begin its transaction.
+
+        ``conn`` is set before anything can fail on it, so that the caller can give it back.
+
+        :param snapshot: several reads are to see the same state of the database.
+        """
+        self.conn = conn = engine.connect()
+        if options:
+            self._take_options(options)
+        self.before_begin()
+        conn.begin()
+        if snapshot:
+            backend_of(conn.dialect).begin_now(conn)
+        self.open = True
+
+    def before_begin(self) -> None:
+        """What has to be set on the connection before its transaction begins."""
+
+    def _take_options(self, options: Mapping[str, Any]) -> None:
+        """Set what was asked for; without AUTOCOMMIT, which spares time only, behind a pooler."""
+        if options.get("isolation_level") == "AUTOCOMMIT" and (
+            connections.prepares_in_transactions_only(self.conn)
+        ):
+            return
+        self.set_options(options)
+
+    def set_options(self, options: Mapping[str, Any]) -> None:
+        """Set execution options for this use of the connection.
+
+        SQLAlchemy notes what to set back only after it has set it: what is torn in between, by a
+        cancellation, would stay on the pooled connection.
+        """
+        conn = self.conn
+        try:
+            conn.execution_options(**options)
+        except BaseException:
+            # a pool of one connection is an in-memory database, which would be gone
+            if not isinstance(conn.engine.pool, StaticPool):
+                conn.invalidate()
+            raise
+
+    def once(self, engine: Engine, options: Mapping[str, Any], call: Call) -> Any:
+        """Run one statement that only reads, on a connection that is given back at once.
+
+        :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;
+            not followed behind a pooler, which needs a transaction to stay with one server.
+        """
+        self.conn = conn = engine.connect()
+        try:
+            if options:
+                self._take_options(options)
+            return call.run(conn, self.eager)
+        except DBAPIError:
+            backend_of(conn.dialect).after_refusal(conn)
+            raise
+        finally:
+            # Nothing was written: how this ends changes nothing for the caller.
+            self.finish(pending=True, commit=False, failed=True)
+
+    def connection(self) -> Connection:
+        """The connection, for Core work in the same transaction."""
+        self.check_open("connection")
+        return self.conn
+
+    def in_transaction(self) -> bool:
+        """True while there is a transaction to commit; False on a closed session."""
+        return self.open and self.conn.in_transaction()
+
+    def check_open(self, what: str) -> None:
+        """Raise ``InvalidSessionState`` on a closed session."""
+        check_open(self.open, what)
+
+    def call(self, call: Call) -> Any:
+        """Run a call in the transaction."""
+        try:
+            return call.run(self.conn, self.eager)
+        except BaseException as error:
+            self._failed(error)
+            raise
+
+    def open_stream(self, call: Call) -> Any:
+        """:meth:`call` of what opens a cursor, which is closed when that is cancelled."""
+        conn = self.conn
+        if not conn.dialect.is_async:
+            return self.call(call)
+        cursors: list[Any] = []
+
+        def opening(conn: Connection, cursor: Any, *_: Any) -> None:
+            cursors.append(cursor)
+
+        event.listen(conn, "before_cursor_execute", opening)
+        try:
+            return self.call(call)
+        except BaseException:
+            # SQLAlchemy gives the connection up; psycopg minds a cursor that nobody closes.
+            for cursor in cursors:
+                with contextlib.suppress(Exception):
+                    cursor.close()
+            raise
+        finally:
+            event.remove(conn, "before_cursor_execute", opening)
+
+    def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run what uses the connection, and remember when it fails."""
+        try:
+            return fn(*args)
+        except BaseException as error:
+            self._failed(error)
+            raise
+
+    def _failed(self, error: BaseException) -> None:
+        if self.failure is None or _sqlstate(error) != _ABORTED:
+            self.failure = error
+        discard_torn(self.conn, error)
+
+    def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
+        """Set a savepoint; gives it, and the failure that the session knew of before it."""
+        try:
+            # Else the savepoint would be the transaction, and its release a commit.
+            backend_of(self.conn.dialect).begin_now(self.conn)
+            return self.conn.begin_nested(), self.failure
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+
+    def end_savepoint(
+        self, point: NestedTransaction, before: BaseException | None, keep: bool, failed: bool
+    ) -> None:
+        """Release a savepoint, or roll back to it.
+
+        :param before: the failure that the session knew of before the savepoint.
+        :param keep: release it; False rolls back, which also mends a failed transaction.
+        :param failed: an exception is on its way out, which an error here must not replace.
+        """
+        if not self.open or not point.is_active:
+            # The session was committed or rolled back inside.
+            return
+        swallowed = self.failure if self.failure is not before else None
+        try:
+            if keep and not self._given_up(swallowed):
+                point.commit()
+                self.failure = before
+                return
+            point.rollback()
+            self.failure = before
+        except BaseException as error:
+            self.failure = self.failure or error
+            if not failed or not isinstance(error, Exception):
+                raise
+            logger.warning("the rollback to a savepoint failed", exc_info=True)
+        if keep:
+            raise TransactionRolledBack(
+                "nothing since the savepoint was kept: a statement failed inside it, and the "
+                "database had given all of it up. The session goes on from the savepoint. Let the "
+                "error leave the `begin_nested()` block, or set one around what may fail."
+            ) from swallowed
+
+    def is_lost(self) -> bool:
+        """True when there is nothing left that a commit would store."""
+        return self._given_up(self.failure)
+
+    def lost_since(self, point: NestedTransaction, before: BaseException | None) -> bool:
+        """True when nothing is left of what was done since a savepoint; arguments as below."""
+        swallowed = self.failure if self.failure is not before else None
+        return point.is_active and self._given_up(swallowed)
+
+    def commit(self) -> None:
+        """Commit, and close the session whatever comes of it.
+
+        :raises TransactionRolledBack: when the database has given the transaction up.
+        """
+        self.open = False
+        failure, self.failure = self.failure, None
+        self.close_streams()
+        if self._given_up(failure):
+            self.rollback_quietly()
+            raise TransactionRolledBack(LOST) from failure
+        self.end_transaction(commit=True)
+
+    def rollback(self) -> None:
+        """Roll back, and close the session whatever comes of it."""
+        self.open = False
+        self.failure = None
+        self.close_streams()
+        self.end_transaction(commit=False)
+
+    def end_transaction(self, commit: bool) -> None:
+        """What is left to do when there is nothing more to check."""
+        if commit:
+            self.conn.commit()
+        else:
+            self.conn.rollback()
+
+    def rollback_quietly(self) -> None:
+        """Roll back under another error, which a failure here must not replace."""
+        try:
+            self.rollback()
+        except Exception:
+            logger.warning("the rollback of a session failed", exc_info=True)
+
+    def finish(self, pending: bool, commit: bool, failed: bool) -> None:
+        """End the block: what is pending is committed or rolled back, the connection goes back.
+
+        :param pending: False when the session was committed or rolled back by hand.
+        :param commit: commit what is pending, rather than roll it back.
+        :param failed: an exception is on its way out of the block, and must come out.
+        """
+        try:
+            if pending:
+                if commit:
+                    self.commit()
+                elif failed:
+                    self.rollback_quietly()
+                else:
+                    self.rollback()
+        except BaseException:
+            self.release(quietly=True)
+            raise
+        self.release(quietly=failed)
+
+    def release(self, quietly: bool) -> None:
+        """Give the connection back; quietly when another error is on its way."""
+        self.open = False
+        self.failure = None
+        try:
+            give_back(self.conn)
+        except Exception:
+            if not quietly:
+                raise
+            logger.warning("a session's connection could not be given back", exc_info=True)
+
+    def close_streams(self) -> None:
+        """Close what was not read to its end: an open cursor on SQLite holds its lock."""
+        streams, self.streams = self.streams, {}
+        for close in streams.values():
+            try:
+                close()
+            except Exception:
+                logger.info("a stream could not be closed", exc_info=True)
+
+    def _given_up(self, failure: BaseException | None) -> bool:
+        """True when the database would "commit" this transaction and store nothing."""
+        conn = self.conn
+        if conn.invalidated:
+            return True
+        if not conn.in_transaction():
+            return False
+        return backend_of(conn.dialect).has_lost_transaction(conn, failure)
+
+
+def check_open(is_open: bool, what: str) -> None:
+    """Raise ``InvalidSessionState`` unless a session is open.
+
+    :param what: was called, or done.
+    """
+    if not is_open:
+        call = what if " " in what else f"{what}()"
+        raise InvalidSessionState(
+            f"{call} on a closed session: it was committed, rolled back, or its block has "
+            f"ended. Open another one with begin(); results read before stay readable."
+        )
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    orig = getattr(error, "orig", None)
+    state: str | None = getattr(orig, "sqlstate", None)
+    return state

@@ -1,0 +1,142 @@
+"""UPDATE of many rows on PostgreSQL by one statement: each column's values are one array.
+
+``UPDATE t SET a = given.v1 FROM unnest($1, $2) AS given (v0, v1) WHERE t.id = given.v0``.  A batch
+sends each row by itself, which takes most of its time, and on asyncpg does not tell how many rows
+it has matched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Float,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    Unicode,
+    UnicodeText,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+
+from naked_sqla._sqlalchemy import mappings
+from naked_sqla.backends import backend_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+    from sqlalchemy.types import TypeEngine
+
+__all__ = ("update_by_arrays",)
+
+# The values that an array takes as a single parameter takes them, and the type of its elements.
+# A length or a precision stays away: the cast of an array would cut what the column refuses.
+_FITTING: dict[type[TypeEngine[Any]], tuple[type, TypeEngine[Any]]] = {
+    BigInteger: (int, BigInteger()),
+    Boolean: (bool, Boolean()),
+    Date: (dt.date, Date()),
+    Double: (float, Double()),
+    Float: (float, Double()),
+    Integer: (int, BigInteger()),
+    Numeric: (decimal.Decimal, Numeric()),
+    SmallInteger: (int, BigInteger()),
+    String: (str, Text()),
+    Text: (str, Text()),
+    Unicode: (str, Text()),
+    UnicodeText: (str, Text()),
+    Uuid: (uuid.UUID, Uuid()),
+}
+
+
+def update_by_arrays(
+    conn: Connection,
+    table: Table,
+    keys: Mapping[str, str],
+    changed: Mapping[str, str],
+    values: Mapping[str, Sequence[Any]],
+    types: Mapping[str, set[type]],
+    criteria: Sequence[Any] = (),
+) -> int | None:
+    """Update rows by their keys.
+
+    :param keys: the name of a parameter -> the key of a column of the primary key.
+    :param changed: the name of a parameter -> the key of a column that is stored.
+    :param values: the values of each parameter, one for each row.
+    :param types: the types of the values of each parameter.
+    :param criteria: more for the WHERE.
+    :return: how many rows were matched; None where a batch has to do it, and nothing was sent.
+    """
+    backend = backend_of(conn.dialect)
+    if not backend.updates_from_arrays:
+        return None
+    columns = {name: table.c[key] for name, key in {**keys, **changed}.items()}
+    if any(_is_called(c) and c.key not in changed.values() for c in table.columns):
+        return None
+    elements: dict[str, TypeEngine[Any]] = {}
+    for name, of in columns.items():
+        element = _element(mappings.type_on(backend.name, of.type), types[name], values[name])
+        if element is None:
+            return None
+        elements[name] = element
+    found = list(zip(*(values[name] for name in keys), strict=True))
+    # of a row that comes twice the database would take one, and not say which
+    if len(found) < 2 or len(set(found)) < len(found):
+        return None
+    given = func.unnest(
+        *(
+            bindparam(f"naked_{i}", type_=postgresql.ARRAY(element))
+            for i, element in enumerate(elements.values())
+        )
+    ).table_valued(*(column(f"v{i}", element) for i, element in enumerate(elements.values())))
+    rows = given.render_derived(name="naked_given")
+    read = {name: rows.c[f"v{i}"] for i, name in enumerate(elements)}
+    statement = (
+        update(table)
+        .where(*(columns[name] == read[name] for name in keys), *criteria)
+        .values({columns[name]: read[name] for name in changed})
+    )
+    parameters = {f"naked_{i}": list(values[name]) for i, name in enumerate(elements)}
+    return conn.execute(statement, parameters).rowcount
+
+
+def _is_called(of: Any) -> bool:
+    """True for a column whose ``onupdate`` is a function, called for each row by itself."""
+    made = of.onupdate
+    return made is not None and not (made.is_scalar or made.is_clause_element)
+
+
+def _element(
+    type_: TypeEngine[Any], types: set[type], values: Sequence[Any]
+) -> TypeEngine[Any] | None:
+    """The type of the elements of an array; None where an array may store something else.
+
+    :param type_: the type of the column on this database.
+    """
+    nothing = type(None)
+    if type(type_) is DateTime:
+        zones = {value.tzinfo is None for value in values if isinstance(value, dt.datetime)}
+        fits = types <= {dt.datetime, nothing} and len(zones) < 2
+        return DateTime(timezone=type_.timezone) if fits else None
+    wanted = _FITTING.get(type(type_))
+    if wanted is None or not types <= {wanted[0], nothing}:
+        return None
+    if isinstance(type_, Numeric) and not isinstance(type_, Float) and not type_.asdecimal:
+        return None
+    if isinstance(type_, Uuid) and not (type_.as_uuid and type_.native_uuid):
+        return None
+    return wanted[1]

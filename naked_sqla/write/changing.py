@@ -1,0 +1,294 @@
+"""UPDATE of rows named by their primary keys, in one table or several.
+
+Each row is checked: one that is gone, or is of another class, is a ``RowGone``, and one whose
+version moved on a ``VersionConflict``; both name its key.  Where a driver tells how many rows a
+batch has matched, that is the check; where it does not (asyncpg), the rows are locked and looked at
+before they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sqlalchemy import bindparam, exists, func, literal_column, update
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import lazyload
+
+from naked_sqla._sqlalchemy import mappings, statements
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.read.loader import entity_result, loading_on
+from naked_sqla.write.finding import (
+    Identity,
+    class_criteria,
+    class_values,
+    equal,
+    find,
+    has_row,
+    look,
+    raise_stale,
+    raise_unmatched,
+)
+from naked_sqla.write.tables import Part, Written, has_expressions, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("Change", "expected_version", "next_version", "update_one", "update_rows")
+
+
+class Change:
+    """An UPDATE of one row.
+
+    :ivar key: its primary key, by attribute.
+    :ivar values: what is to be stored, by attribute; no part of the key.
+    :ivar linked: False where its keys in two tables differ, for Python at least.
+    :ivar version: the version that the row is expected to have; None: any.
+    """
+
+    __slots__ = ("key", "linked", "values", "version")
+
+    def __init__(self, written: Written, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        self.key = _whole_key(written, row)
+        self.linked = all(
+            self.key.get(parent, self.key[child]) == self.key[child]
+            for part in written.parts
+            for parent, child in part.inherited
+            if child in self.key
+        )
+        self.values = dict(values)
+        self.version = expected_version(written, row)
+        if written.version is None:
+            return
+        if written.generated:
+            self.values[written.version] = next_version(written, self.version)
+        elif self.version is None and row.get(written.version) is not None:
+            self.values[written.version] = row[written.version]
+
+
+def expected_version(written: Written, row: Mapping[str, Any]) -> Any:
+    """The version that the stored row is expected to have; None: any.
+
+    An SQL expression is no such version; where the mapping makes none, it is what is stored.
+
+    :raises InvalidStatement: an SQL expression where the mapping makes the next version.
+    """
+    name = written.version
+    version = None if name is None else row.get(name)
+    if version is None or not has_expressions((type(version),)):
+        return version
+    if written.generated:
+        raise InvalidStatement(
+            f"{written.name}.{name} is what the row is expected to have, and no SQL expression: "
+            f"the mapping makes the next version. Pass the one that you have seen, or leave it out."
+        )
+    return None
+
+
+def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The key of a row in each of its tables."""
+    key = {name: row.get(name) for part in written.parts for name in part.keys}
+    for part in written.parts:
+        for parent, child in part.inherited:
+            if child in key and key[child] is None:
+                key[child] = row.get(parent) if key.get(parent) is None else key[parent]
+    missing = [name for name, value in key.items() if value is None]
+    if missing:
+        raise InvalidRequestError(
+            f"No primary key value supplied for {', '.join(missing)} of {written.name}: a row is "
+            f"found by its whole key. Load it first, or write a statement with where()."
+        )
+    unhashable = [name for name, value in key.items() if type(value).__hash__ is None]
+    if unhashable:
+        raise InvalidRequestError(
+            f"{key[unhashable[0]]!r} can't be {written.name}.{unhashable[0]}, which is part of the "
+            f"primary key. Pass the key of one row; for several there are update_all() and "
+            f"delete_all()."
+        )
+    return key
+
+
+def next_version(written: Written, version: Any) -> Any:
+    """The version after one, or an expression for it where that is not known."""
+    generate: Any = written.mapper.version_id_generator
+    if version is None and mappings.counts_versions(written.mapper):
+        return func.coalesce(written.mapper.version_id_col, literal_column("0")) + 1
+    return generate(version)
+
+
+def update_one(conn: Connection, written: Written, change: Change) -> Any:
+    """UPDATE one row of a class with one table, and load what is stored now.
+
+    :raises RowGone: it is not there.
+    :raises VersionConflict: its version has moved on.
+    """
+    part = written.parts[0]
+    keys = [*part.keys, *([] if change.version is None else [str(written.version)])]
+    expected = [*map(change.key.get, part.keys), change.version]
+    statement = update(written.mapper.class_).where(
+        *equal([part.columns[key] for key in keys], expected[: len(keys)])
+    )
+    statement = statement.values({part.columns[key]: v for key, v in change.values.items()})
+    statement = statement.returning(written.mapper.class_).options(lazyload("*"))
+    result = conn.execute(statement, execution_options=statements.orm_options(None))
+    found = entity_result(result, statement, loading_on(conn, None)).scalars().all()
+    if not found:
+        _raise_missed(conn, written, [change])
+    return found[0]
+
+
+def update_rows(
+    conn: Connection,
+    written: Written,
+    changes: Sequence[Change],
+    options: Mapping[str, Any] | None = None,
+    criteria: Sequence[Any] = (),
+    strict: bool = True,
+) -> int:
+    """UPDATE rows in each table of a class, one batch for each run of rows with the same columns.
+
+    :param criteria: more for the WHERE of each UPDATE; then a row that none matches is no error.
+    :param strict: look at the rows where the driver does not tell how many a batch has matched;
+        False: only where there are versions to be checked, as the ORM session does.
+    :return: how many rows were matched, or -1 where nobody can tell.
+    :raises RowGone: a row is not there.
+    :raises VersionConflict: the version of a row has moved on.
+    """
+    checked = not criteria
+    counted = conn.dialect.supports_sane_multi_rowcount
+    versioned = any(change.version is not None for change in changes)
+    # the version that an UPDATE missed may be the very one that it would have made, and then
+    # nothing tells afterwards which row it was
+    looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
+    if looked or (checked and not any(change.values for change in changes)):
+        _lock(conn, written, changes)
+    apart = [c for c in changes if not c.linked and not has_row(conn, written, c.key)]
+    if apart:
+        raise_stale(written, [_identity(written, change) for change in apart], [])
+    touched = [_touched(written, change) for change in changes]
+    matched: int | None = None
+    for part in written.parts:
+        found = _update_part(
+            conn,
+            written,
+            part,
+            [
+                (change, _parameters(written, part, change, parts))
+                for change, parts in zip(changes, touched, strict=True)
+            ],
+            (options, criteria, checked and (counted or not looked)),
+        )
+        matched = found if matched is None else matched
+    return len(changes) if checked else (matched or 0)
+
+
+def _touched(written: Written, change: Change) -> list[Part]:
+    """The tables that an UPDATE of a row has values for."""
+    return [part for part in written.parts if not part.columns.keys().isdisjoint(change.values)]
+
+
+def _parameters(
+    written: Written, part: Part, change: Change, touched: Sequence[Part]
+) -> dict[str, Any]:
+    """The parameters of one UPDATE; without values there is none."""
+    if part not in touched:
+        return {}
+    values = {part.names[k]: v for k, v in change.values.items() if k in part.columns}
+    values.update((f"naked_pk_{i}", change.key[key]) for i, key in enumerate(part.keys))
+    if change.version is not None and written.version in part.columns:
+        values["naked_version"] = change.version
+    last = written.parts[-1]
+    inherits = len(written.parts) > 1 and written.mapper.inherits is not None
+    if inherits and part is touched[0] and (_is_chosen(written) or last not in touched):
+        # nothing else of this UPDATE tells that the row is one of this class
+        keys = written.keys if _is_chosen(written) else last.keys
+        values.update((f"naked_row_{i}", change.key[key]) for i, key in enumerate(keys))
+    return values
+
+
+def _is_chosen(written: Written) -> bool:
+    """True when the discriminator decides which rows of a table are of the class."""
+    return class_values(written) is not None
+
+
+def _membership(written: Written) -> Any:
+    """The criterion that the row with the key ``naked_row_`` is one of this class."""
+    last, criteria = written.parts[-1], class_criteria(written)
+    source = written.mapper.persist_selectable if criteria else last.table
+    columns = [written.columns[key] for key in written.keys]
+    columns = columns if criteria else [last.columns[key] for key in last.keys]
+    keys = (c == bindparam(f"naked_row_{i}", type_=c.type) for i, c in enumerate(columns))
+    return exists().select_from(source).where(*keys, *criteria).correlate(None)
+
+
+def _update_part(
+    conn: Connection,
+    written: Written,
+    part: Part,
+    pairs: Sequence[tuple[Change, dict[str, Any]]],
+    how: tuple[Any, Sequence[Any], bool],
+) -> int:
+    options, criteria, checked = how
+    pairs = [pair for pair in pairs if pair[1]]
+    own = class_criteria(written) if len(written.parts) == 1 else []
+    start = matched = 0
+    for expressions, group in runs(row for _, row in pairs):
+        changes = [change for change, _ in pairs[start : start + len(group)]]
+        start += len(group)
+        columns = [part.columns[key] for key in part.keys]
+        statement = update(part.table).where(
+            *criteria,
+            *own,
+            *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns)),
+        )
+        if "naked_row_0" in group[0]:
+            statement = statement.where(_membership(written))
+        if "naked_version" in group[0] and written.version is not None:
+            version = part.columns[written.version]
+            statement = statement.where(version == bindparam("naked_version", type_=version.type))
+        if expressions:
+            statement = statement.values({part.table.c[k]: v for k, v in expressions.items()})
+        result = conn.execute(statement, group, execution_options=options)
+        matched += result.rowcount
+        if checked and 0 <= result.rowcount != len(group):
+            _raise_missed(conn, written, changes)
+    return matched
+
+
+def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None:
+    """Lock the rows of some changes where the database can, and look whether they are there."""
+    wanted = [(_identity(written, change), change.version) for change in changes]
+    found, gone, moved = look(conn, written, wanted, lock=True)
+    seen: set[Identity] = set()
+    for key, version in wanted:
+        row = found.get(key)
+        if row is not None and version is not None and row.key in seen and key not in moved:
+            # an earlier change moves it on
+            moved.append(key)
+        if row is not None:
+            seen.add(row.key)
+    if gone or moved:
+        raise_stale(written, gone, moved)
+
+
+def _raise_missed(conn: Connection, written: Written, changes: Sequence[Change]) -> NoReturn:
+    """Find out which of some rows an UPDATE has not matched, and raise."""
+    identities = [_identity(written, change) for change in changes]
+    found = find(conn, written, identities)
+    gone = [key for key in identities if key not in found]
+    made = str(written.version) if written.generated else ""
+    moved = [
+        key
+        for key, change in zip(identities, changes, strict=True)
+        if change.version is not None
+        and key in found
+        # a single row was not matched, so that whatever version it has is another one
+        and (len(changes) == 1 or found[key].version != change.values.get(made, change.version))
+    ]
+    if gone or moved:
+        raise_stale(written, gone, moved)
+    raise_unmatched(conn, written, identities)
+
+
+def _identity(written: Written, change: Change) -> Identity:
+    return tuple(change.key[key] for key in written.keys)

@@ -1,0 +1,197 @@
+"""Which rows are there: of which class, under which key, with which version.
+
+The database decides.  A key that was passed and the key that is stored may be equal for it and not
+in Python (another case, padding, ``"5"`` for 5).  What Python finds equal, the database has found;
+for the rest it is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm.exc import StaleDataError
+
+from naked_sqla.exception import RowGone, VersionConflict
+from naked_sqla.write.keys import are_exact, criteria_for
+from naked_sqla.write.tables import Written
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = (
+    "Found",
+    "Identity",
+    "class_criteria",
+    "equal",
+    "find",
+    "look",
+    "raise_stale",
+    "raise_unmatched",
+)
+
+# keys in one message
+_SHOWN = 10
+
+Identity = tuple[Any, ...]
+
+
+class Found(NamedTuple):
+    """A row that is there: its key and its version (or None), as they are stored."""
+
+    key: Identity
+    version: Any
+
+
+def class_values(written: Written) -> tuple[Any, tuple[Any, ...]] | None:
+    """The discriminator of a single-table subclass, and its values in rows of it; or None."""
+    mapper = written.mapper
+    if not mapper.single or mapper.inherits is None or mapper.polymorphic_on is None:
+        return None
+    below = (m for m in mapper.self_and_descendants if not m.polymorphic_abstract)
+    return mapper.polymorphic_on, tuple(m.polymorphic_identity for m in below)
+
+
+def class_criteria(written: Written) -> list[Any]:
+    """The criteria that a row of the tables of a single-table subclass is one of that class.
+
+    Their parameters are ``naked_class_0`` and so on: an executemany takes no list for an IN.
+    """
+    chosen = class_values(written)
+    if chosen is None:
+        return []
+    of, kinds = chosen
+    return [of.in_([bindparam(f"naked_class_{i}", k, type_=of.type) for i, k in enumerate(kinds)])]
+
+
+def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """The criteria that columns have values, compared by the database."""
+    return [
+        column == bindparam(None, value, type_=column.type)
+        for column, value in zip(columns, values, strict=True)
+    ]
+
+
+def find(
+    conn: Connection, written: Written, identities: Iterable[Identity], lock: bool = False
+) -> dict[Identity, Found]:
+    """The rows of a class, by the keys that were passed; what is not there is left out.
+
+    :param lock: lock them, where the database can.
+    """
+    columns = [written.columns[key] for key in written.keys]
+    version = None if written.version is None else written.columns[written.version]
+    read = columns if version is None else [*columns, version]
+    statement = select(*read).select_from(written.mapper.persist_selectable)
+    statement = statement.where(*class_criteria(written))
+    if lock:
+        statement = statement.with_for_update(of=read)
+    size = len(columns)
+
+    def rows(*criteria: Any) -> list[Found]:
+        result = conn.execute(statement.where(*criteria))
+        return [Found(tuple(row[:size]), None if version is None else row[-1]) for row in result]
+
+    def among(keys: Sequence[Identity]) -> dict[Identity, Found]:
+        criteria = criteria_for(conn, columns, keys)
+        return {found.key: found for criterion in criteria for found in rows(criterion)}
+
+    wanted = list(dict.fromkeys(identities))
+    stored = among(wanted)
+    rest = [key for key in wanted if key not in stored]
+    if rest and not are_exact(conn, columns, rest):
+        others = among(rest) if len(rest) < len(wanted) else stored
+        for key in rest if others else ():
+            for found in rows(*equal(columns, key)):
+                stored[key] = found
+    return {key: stored[key] for key in wanted if key in stored}
+
+
+def has_row(conn: Connection, written: Written, key: Mapping[str, Any]) -> bool:
+    """True when one row of a class has a key in all of its tables."""
+    pairs = [(part.columns[name], key[name]) for part in written.parts for name in part.keys]
+    columns, values = zip(*pairs, strict=True)
+    statement = select(columns[0]).select_from(written.mapper.persist_selectable)
+    return conn.execute(statement.where(*equal(columns, values))).first() is not None
+
+
+def look(
+    conn: Connection,
+    written: Written,
+    wanted: Sequence[tuple[Identity, Any]],
+    lock: bool = False,
+) -> tuple[dict[Identity, Found], list[Identity], list[Identity]]:
+    """Look at rows before they are written.
+
+    :param wanted: keys, each with the version that its row is to have, or None.
+    :return: the rows that are there; the keys of those that are not; the keys of those that have
+        another version.
+    """
+    found = find(conn, written, (key for key, _ in wanted), lock)
+    gone = [key for key, _ in wanted if key not in found]
+    moved = [
+        key
+        for key, version in wanted
+        if version is not None
+        and key in found
+        and not _has_version(conn, written, found[key], version)
+    ]
+    return found, gone, moved
+
+
+def _has_version(conn: Connection, written: Written, row: Found, version: Any) -> bool:
+    if row.version == version:
+        return True
+    column = written.columns[str(written.version)]
+    if are_exact(conn, [column], [(version,)]):
+        return False
+    keys = [written.columns[key] for key in written.keys]
+    statement = select(column).select_from(written.mapper.persist_selectable)
+    statement = statement.where(*equal([*keys, column], [*row.key, version]))
+    return conn.execute(statement).first() is not None
+
+
+def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Identity]) -> NoReturn:
+    """Raise for those of some rows that a statement has not found."""
+    found = find(conn, written, identities)
+    gone = [key for key in identities if key not in found]
+    if gone:
+        raise_stale(written, gone, [])
+    raise StaleDataError(
+        f"{written.name}: the statement has left out rows that are there, of those with primary "
+        f"key {_shown(identities)}. Look for a trigger, a rule or a policy of the database; what "
+        f"this call has written before is rolled back with the transaction."
+    )
+
+
+def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Identity]) -> NoReturn:
+    """Raise ``VersionConflict`` where a version has moved on, ``RowGone`` where rows are gone only.
+
+    :param gone: the keys of rows that are not there.
+    :param moved: the keys of rows with another version.
+    """
+    facts = []
+    if gone:
+        facts.append(f"{_shown(gone)} is gone")
+    if moved:
+        facts.append(f"{_shown(moved)} has another version by now")
+    message = (
+        f"{written.name}: the row with primary key {', the row with primary key '.join(facts)}. "
+        f"Load what is stored now, and decide again; what this call has written before is rolled "
+        f"back with the transaction."
+    )
+    model = written.mapper.class_
+    if moved:
+        raise VersionConflict(message, model, map(_plain, moved), map(_plain, gone))
+    raise RowGone(message, model, map(_plain, gone))
+
+
+def _plain(key: Identity) -> Any:
+    return key[0] if len(key) == 1 else key
+
+
+def _shown(identities: Sequence[Identity]) -> str:
+    keys = [repr(_plain(key)) for key in identities[:_SHOWN]]
+    more = len(identities) - len(keys)
+    return ", ".join(keys) + (f" and {more} more" if more else "")

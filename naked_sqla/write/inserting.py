@@ -1,0 +1,194 @@
+"""INSERT of rows given by attribute keys: into one table or several, with the rows back or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import lazyload
+
+from naked_sqla._sqlalchemy import dml, statements
+from naked_sqla.backends import backend_of
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.read.loader import entity_result, loader_of, loading_on
+from naked_sqla.write.keys import by_key, criteria_for, has_key
+from naked_sqla.write.ordering import insert_in_order, keys_of
+from naked_sqla.write.tables import (
+    Part,
+    Rows,
+    Written,
+    has_expressions,
+    runs,
+    types_by_key,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = (
+    "insert_into_tables",
+    "insert_objects",
+    "returns_whole_rows",
+    "select_by_identity",
+    "stored_rows",
+)
+
+_Identity = tuple[Any, ...]
+
+
+def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
+    """Insert rows and load what was stored.
+
+    :param rows: dictionaries by attribute key.
+    :return: a naked object for each row, in their order.
+    """
+    if not conn.dialect.insert_returning:
+        raise InvalidStatement(
+            f"{backend_of(conn.dialect)} does not return the rows of an INSERT, so that they "
+            f"can't be given back. Use execute(insert({written.name}), rows)."
+        )
+    if not returns_whole_rows(written):
+        identities = insert_into_tables(conn, written, rows)
+        stored = stored_rows(conn, written, identities)
+        if any(obj is None for obj in stored):
+            raise InvalidStatement(
+                f"a {written.name} was stored that is none by what its columns say: its "
+                f"discriminator is another one. Insert the class that it is."
+            )
+        return stored
+    part = written.parts[0]
+    statement = dml.as_orm_insert(insert(written.mapper.class_)).options(lazyload("*"))
+    options = statements.orm_options(None)
+    loading = loading_on(conn, None)
+    objects: list[Any] = []
+    for expressions, group in _runs(part, rows):
+        writes = _with_expressions(statement, part, expressions)
+        entity = (written.mapper.class_,)
+        result, found = insert_in_order(conn, writes, entity, part.table, group, options)
+        loader = loader_of(result, writes, loading)
+        if loader is None:
+            raise InvalidStatement(f"{written.name} has no columns that an INSERT could return.")
+        objects += loader.load(found)
+    return objects
+
+
+def returns_whole_rows(written: Written) -> bool:
+    """False for a class whose rows the RETURNING of one INSERT can't give."""
+    discriminator = written.mapper.polymorphic_on
+    return (
+        len(written.parts) == 1
+        and written.mapper.selectable is written.mapper.local_table
+        and (discriminator is None or discriminator in written.columns.values())
+    )
+
+
+def _runs(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
+    """Rows by column key, in runs that one statement can store."""
+    types = types_by_key(rows)
+    if types is not None and types and not has_expressions(set().union(*types.values())):
+        nothing = type(None)
+        plain = not part.added and all(part.names.get(key) == key for key in types)
+        if plain and not any(nothing in types[key] for key in part.omitted if key in types):
+            # attributes and columns have the same names: the rows are what the statement takes
+            return [({}, rows)]
+    return runs(map(part.values, rows))
+
+
+def _with_expressions(statement: Any, part: Part, expressions: Mapping[str, Any]) -> Any:
+    """The INSERT with the SQL expressions of a row; :func:`runs` has put them apart."""
+    if not expressions:
+        return statement
+    return statement.values({part.table.columns[key]: v for key, v in expressions.items()})
+
+
+def insert_into_tables(
+    conn: Connection,
+    written: Written,
+    rows: Rows,
+    options: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+    render_nulls: bool = False,
+) -> list[_Identity]:
+    """Insert rows into each table of a class, parents first.
+
+    :param rows: dictionaries by attribute key; they stay as they are.
+    :param values: what all rows have besides, SQL expressions too, by attribute key.
+    :return: the primary key of each row, in their order.
+    """
+    kept = [dict(row) for row in rows]
+    for part in written.parts:
+        if values:
+            common = {key: value for key, value in values.items() if key in part.columns}
+            filled = [{**common, **row} for row in kept]
+        else:
+            filled = kept
+        _insert_into(conn, part, kept, [part.values(r, render_nulls) for r in filled], options)
+        for row in kept:
+            for parent, child in part.inherited:
+                if row.get(child) is None:
+                    row[child] = row.get(parent)
+    return [written.identity(row) for row in kept]
+
+
+def _insert_into(
+    conn: Connection,
+    part: Part,
+    rows: list[dict[str, Any]],
+    params: list[dict[str, Any]],
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Insert rows into one table, and note the keys that it generates."""
+    columns = [part.columns[key] for key in part.keys]
+    names = [part.names[key] for key in part.keys]
+    start = 0
+    for expressions, group in runs(params):
+        statement = _with_expressions(insert(part.table), part, expressions)
+        taken = rows[start : start + len(group)]
+        start += len(group)
+        if all(name in group[0] for name in names):
+            conn.execute(statement, group, execution_options=options)
+            continue
+        if not conn.dialect.insert_returning:
+            raise InvalidStatement(
+                f"{backend_of(conn.dialect)} does not return the keys of an INSERT into "
+                f"{part.table}. Give the primary key with each row."
+            )
+        result, found = insert_in_order(conn, statement, columns, part.table, group, options)
+        for row, key in zip(taken, keys_of(result, columns, found), strict=True):
+            row.update(zip(part.keys, key, strict=True))
+
+
+def select_by_identity(
+    conn: Connection, written: Written, identities: Sequence[_Identity]
+) -> Iterator[Any]:
+    """The objects with some primary keys, in any order."""
+    for criterion in criteria_for(conn, written.mapper.primary_key, identities):
+        yield from _selected(conn, written, criterion)
+
+
+def _selected(conn: Connection, written: Written, *criteria: Any) -> Any:
+    wanted = select(written.mapper.class_).options(lazyload("*")).where(*criteria)
+    result = conn.execute(wanted, execution_options=statements.orm_options(None))
+    return entity_result(result, wanted, loading_on(conn, None)).scalars()
+
+
+def stored_rows(
+    conn: Connection, written: Written, identities: Sequence[_Identity]
+) -> list[Any | None]:
+    """The stored objects with some primary keys, in their order; None for what is not there."""
+    if len(identities) == 1:
+        return [_one(conn, written, identities[0])]
+    found = by_key(select_by_identity(conn, written, identities), written.keys, identities)
+    if found is None:
+        return [_one(conn, written, identity) for identity in identities]
+    # a row that is named twice is two objects
+    return [
+        found.pop(identity) if identity in found else _one(conn, written, identity)
+        for identity in identities
+    ]
+
+
+def _one(conn: Connection, written: Written, identity: _Identity) -> Any | None:
+    criteria = has_key(conn, written.mapper.primary_key, identity)
+    return next(iter(_selected(conn, written, *criteria)), None)

@@ -1,0 +1,86 @@
+"""Finding many rows by their primary keys with few statements."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, Uuid, bindparam
+
+from naked_sqla._sqlalchemy import mappings
+from naked_sqla.backends import backend_of
+from naked_sqla.write.tables import among, has_expressions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("are_exact", "by_key", "criteria_for", "has_key")
+
+_Key = tuple[Any, ...]
+
+
+def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key]) -> Iterator[Any]:
+    """WHERE clauses that together find the rows whose columns have one of some keys."""
+    backend, version = backend_of(conn.dialect), conn.dialect.server_version_info
+    if len(columns) > 1:
+        yield from _each(columns, keys, backend.keys_per_statement)
+        return
+    for part in _parts(keys, backend.keys_per_array):
+        found = backend.with_keys(columns[0], [key[0] for key in part], version)
+        if found is None:
+            yield from _each(columns, part, backend.keys_per_statement)
+        else:
+            yield found
+
+
+def by_key(
+    objs: Iterable[Any], names: Sequence[str], keys: Iterable[_Key]
+) -> dict[_Key, Any] | None:
+    """Objects by their keys; None where these are not exactly the keys that were asked for.
+
+    Then keys are stored, or read, in another form, and only the database tells which is which.
+    """
+    listed = list(objs)
+    get = attrgetter(*names)
+    try:
+        found = {(get(o),): o for o in listed} if len(names) == 1 else {get(o): o for o in listed}
+        same = len(found) == len(listed) and found.keys() == set(keys)
+    except TypeError:
+        # an array, which is no key of a dictionary
+        return None
+    return found if same else None
+
+
+def has_key(conn: Connection, columns: Sequence[Any], key: _Key) -> Iterator[Any]:
+    """The criteria that a row has a key, which may be stored in another form than it is given."""
+    backend = backend_of(conn.dialect)
+    for column, value in zip(columns, key, strict=True):
+        if value is None or has_expressions((type(value),)):
+            yield column == value
+        else:
+            yield column == backend.as_stored(bindparam(None, value, type_=column.type))
+
+
+def _each(columns: Sequence[Any], keys: Sequence[_Key], size: int) -> Iterator[Any]:
+    return (among(columns, part) for part in _parts(keys, size))
+
+
+def are_exact(conn: Connection, columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> bool:
+    """True when the database finds keys equal just where Python does.
+
+    Numbers and UUIDs; not texts, whose collation may be anything, declared in the model or not.
+    """
+    database = backend_of(conn.dialect).name
+    for column, values in zip(columns, zip(*keys, strict=True), strict=True):
+        of = mappings.type_on(database, column.type)
+        types = set(map(type, values))
+        number = isinstance(of, Integer) and types == {int}
+        if not number and not (isinstance(of, Uuid) and of.native_uuid and types == {uuid.UUID}):
+            return False
+    return True
+
+
+def _parts(keys: Sequence[_Key], size: int) -> Iterator[Sequence[_Key]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -1,0 +1,240 @@
+"""Rows that an INSERT returns, in the order of its parameters.
+
+PostgreSQL: SQLAlchemy sorts them by a sentinel.  SQLite has none for a generated key, and
+SQLAlchemy inserts row by row there.  Here the batch stays one statement, and the order is proven:
+what each returned row holds is what the driver was given for it.  Two rows that were given the same
+values in every column can't be told apart by anybody, so that it does not matter which is which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, literal, select
+
+from naked_sqla._sqlalchemy import dml, results
+from naked_sqla.backends import backend_of
+from naked_sqla.exception import InvalidStatement
+from naked_sqla.write.keys import has_key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult
+
+__all__ = ("insert_in_order", "keys_of")
+
+_Row = Sequence[Any]
+_Key = tuple[Any, ...]
+
+
+def insert_in_order(
+    conn: Connection,
+    statement: Any,
+    returning: Sequence[Any],
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    options: Any,
+) -> tuple[CursorResult[Any], Sequence[_Row]]:
+    """Insert some rows with one statement.
+
+    :param statement: an INSERT without RETURNING.
+    :param returning: what it is to return, the primary key of ``table`` included.
+    :param rows: dictionaries with the same column keys.
+    :return: the result, which has been read, and its rows in the order of ``rows``, as the driver
+        gave them where the result is raw readable, else converted.
+    :raises InvalidStatement: fewer rows came back than were inserted, or nothing tells which is
+        which.
+    """
+    several = len(rows) > 1
+    proving = (
+        several and backend_of(conn.dialect).returns_in_any_order and not results.logs_rows(conn)
+    )
+    keyed = several and not proving and _gives_keys(table, rows[0])
+    if keyed and not _can_be_looked_up(table, rows[0]):
+        return _one_by_one(conn, statement, returning, table, rows, options)
+    sort = several and not proving and not keyed
+    statement = statement.returning(*returning, sort_by_parameter_order=sort)
+    # a list of one is no executemany, so that its row is returned by any dialect that can
+    result = conn.execute(statement, rows if several else rows[0], execution_options=options)
+    found = _read(result)
+    if len(found) != len(rows):
+        raise InvalidStatement(
+            f"INSERT into {table}: {len(rows)} rows were given and {len(found)} came back, so that "
+            f"a trigger or a rule must have left rows out. Use execute(insert(...), rows), which "
+            f"does not ask which row is which."
+        )
+    if keyed:
+        found = _by_keys(conn, table, result, found)
+    return result, _Proof(conn, table, result, found).rows() if proving else found
+
+
+def _gives_keys(table: Any, row: Mapping[str, Any]) -> bool:
+    """True when the client knows the primary keys of the rows before they are stored."""
+    return all(
+        column.key in row
+        or (column.default is not None and (column.default.is_scalar or column.default.is_callable))
+        for column in table.primary_key
+    )
+
+
+def _can_be_looked_up(table: Any, row: Mapping[str, Any]) -> bool:
+    return all(type(row.get(column.key)).__hash__ is not None for column in table.primary_key)
+
+
+def _one_by_one(
+    conn: Connection,
+    statement: Any,
+    returning: Sequence[Any],
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    options: Any,
+) -> tuple[CursorResult[Any], Sequence[_Row]]:
+    stored: list[_Row] = []
+    for row in rows:
+        result, found = insert_in_order(conn, statement, returning, table, [row], options)
+        stored += found
+    return result, stored
+
+
+def _by_keys(
+    conn: Connection, table: Any, result: CursorResult[Any], found: Sequence[_Row]
+) -> list[_Row]:
+    """The returned rows in the order of the given ones, whose keys the client knows.
+
+    SQLAlchemy can sort them, too, but not where a key comes back in another form than it was given.
+    """
+    columns = list(table.primary_key)
+    names = [column.key for column in columns]
+    given = [tuple([values[n] for n in names]) for values in dml.bound_values(result)]
+    stored = dict(zip(keys_of(result, columns, found), found, strict=True))
+    if len(stored) == len(found) and stored.keys() == set(given):
+        return [stored[key] for key in given]
+    # as the driver gives them, since two keys may be read as one
+    positions = _positions(result, columns)
+    stored = {tuple([row[i] for i in positions]): row for row in found}
+    ordered: list[_Row] = []
+    for key in given:
+        asked = _read(conn.execute(select(*columns).where(*has_key(conn, columns, key))))
+        row = stored.get(tuple(asked[0])) if asked else None
+        if row is None:
+            raise InvalidStatement(
+                f"INSERT into {table}: the row with the key {key!r} was stored with another one, "
+                f"so that nothing tells which of the returned rows it is. Pass batch_size=1."
+            )
+        ordered.append(row)
+    return ordered
+
+
+def _read(result: CursorResult[Any]) -> list[_Row]:
+    return list(results.raw_rows(result) if results.is_raw_readable(result) else result.all())
+
+
+def _positions(result: Any, columns: Sequence[Any]) -> list[Any]:
+    metadata = results.metadata_of(result)
+    return [results.position_of(metadata, column, required=True) for column in columns]
+
+
+def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Iterator[_Key]:
+    """The primary keys in rows of a result, converted by their types."""
+    positions = _positions(result, columns)
+    processors: Sequence[Any] = (None,) * len(columns)
+    if results.is_raw_readable(result):
+        processors = results.processors_of(
+            results.metadata_of(result), results.sentinels_of(result)
+        )
+    for row in found:
+        yield tuple(row[i] if processors[i] is None else processors[i](row[i]) for i in positions)
+
+
+class _Proof:
+    """Finds for each given row the one that was returned for it."""
+
+    def __init__(
+        self, conn: Connection, table: Any, result: CursorResult[Any], found: list[_Row]
+    ) -> None:
+        self.conn = conn
+        self.table = table
+        self.result = result
+        self.found = found
+
+    def rows(self) -> Sequence[_Row]:
+        """The returned rows in the order of the given ones."""
+        bound = dml.bound_rows(self.result)
+        if bound is None:
+            return self._verified()
+        names, given = bound
+        metadata = results.metadata_of(self.result)
+        positions = [self._position(metadata, name) for name in names]
+        if positions and None not in positions:
+            returned = itemgetter(*positions) if len(positions) > 1 else _one(positions[0])
+            if list(map(returned, self.found)) == given:
+                return self.found
+        try:
+            return self._matched(given, positions)
+        except TypeError:
+            # a value that can't be hashed
+            return self._verified()
+
+    def _position(self, metadata: Any, name: str) -> int | None:
+        column = self.table.columns.get(name)
+        return None if column is None else results.position_of(metadata, column)
+
+    def _matched(self, given: list[tuple[Any, ...]], positions: Sequence[int | None]) -> list[_Row]:
+        """Match rows by the columns whose values came back as they were given."""
+        kept = [
+            (i, position)
+            for i, position in enumerate(positions)
+            if position is not None
+            and Counter(row[i] for row in given) == Counter(row[position] for row in self.found)
+        ]
+        wanted = [tuple(row[i] for i, _ in kept) for row in given]
+        if len(set(wanted)) != len(set(given)):
+            return self._verified()
+        waiting: dict[tuple[Any, ...], deque[_Row]] = defaultdict(deque)
+        for row in self.found:
+            waiting[tuple(row[position] for _, position in kept)].append(row)
+        if any(not waiting[key] for key in wanted):
+            return self._verified()
+        counts = Counter(wanted)
+        if any(len(waiting[key]) != count for key, count in counts.items()):
+            return self._verified()
+        return [waiting[key].popleft() for key in wanted]
+
+    def _verified(self) -> list[_Row]:
+        """The rows as they came, when the database says of each that it holds what was given."""
+        metadata = results.metadata_of(self.result)
+        processors = results.processors_of(metadata)
+        keys = [
+            (column, results.position_of(metadata, column, required=True))
+            for column in self.table.primary_key
+        ]
+        for row, values in zip(self.found, dml.bound_values(self.result), strict=True):
+            criteria = [
+                column == bindparam(None, _converted(row, position, processors), type_=column.type)
+                for column, position in keys
+            ]
+            criteria += [
+                self.table.columns[name].is_not_distinct_from(
+                    bindparam(None, value, type_=self.table.columns[name].type)
+                )
+                for name, value in values.items()
+                if name in self.table.columns
+            ]
+            if self.conn.execute(select(literal(1)).where(*criteria)).first() is None:
+                raise InvalidStatement(
+                    f"INSERT into {self.table}: nothing tells which of the returned rows belongs "
+                    f"to which of the given ones, since their values are stored in another form. "
+                    f"Pass batch_size=1."
+                )
+        return self.found
+
+
+def _one(position: Any) -> Callable[[_Row], tuple[Any]]:
+    return lambda row: (row[position],)
+
+
+def _converted(row: _Row, position: Any, processors: Sequence[Any]) -> Any:
+    convert = processors[position]
+    return row[position] if convert is None else convert(row[position])

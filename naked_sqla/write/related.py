@@ -1,0 +1,270 @@
+"""What relationships that are set on an object say of its row.
+
+A many-to-one fills the foreign keys that are not set.  What a row can't hold raises: a related
+object without its key, another key than the one that is set, related objects that would have to be
+stored themselves.
+
+Whether a relationship of a loaded object was changed, nobody can tell.  It raises where it can't
+have been loaded as it is: its key is another one, or it holds an object that was never loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NoReturn
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import RelationshipProperty
+
+from naked_sqla._sqlalchemy import mappings, relationships
+from naked_sqla.exception import InvalidStatement, NotLoadedError
+from naked_sqla.objects.foreign_keys import Foreign, foreign_of
+from naked_sqla.write.tables import Written, has_expressions
+
+__all__ = ("Origin", "Related", "related_of")
+
+_Values = Mapping[str, Any]
+
+# Where an object comes from: it is an instance of the mapped class that the caller has constructed,
+# a statement has loaded it, or it is of another class.
+Origin = Literal["made", "loaded", "other"]
+
+# a part of a key that a statement has not loaded
+_UNKNOWN: Any = object()
+
+# calls that store rows that are not there yet
+_INSERTS = frozenset({"insert", "insert_all", "copy_in"})
+
+
+class Related:
+    """The relationships of a mapped class that decide what is stored.
+
+    :ivar keys: their attributes; a relationship that is ``viewonly`` decides nothing.
+    :ivar unread: those whose objects are not in the ``__dict__`` of an instance.
+    """
+
+    __slots__ = ("_is_dataclass", "_relationships", "_written", "keys", "unread")
+
+    def __init__(self, written: Written) -> None:
+        found: Iterable[RelationshipProperty[Any]] = written.mapper.relationships
+        self._relationships = {str(p.key): foreign_of(p) for p in found if not p.viewonly}
+        self._written = written
+        self._is_dataclass = hasattr(written.mapper.class_, "__dataclass_fields__")
+        self.keys = frozenset(self._relationships)
+        self.unread = frozenset(p.key for p in found if p.lazy in ("dynamic", "write_only"))
+
+    def completed(
+        self, what: str, row: _Values, values: _Values, origin: Origin, named: bool = False
+    ) -> _Values:
+        """A row with the foreign keys that the relationships of its object say.
+
+        :param what: the call, for messages.
+        :param row: the column attributes that the object has.
+        :param values: all attributes that it has.
+        :param named: the caller has named what is stored; then nothing raises.
+        :return: ``row`` itself where there is nothing to add.
+        :raises InvalidStatement: for a relationship that the row can't hold.
+        """
+        if self.keys.isdisjoint(values):
+            return row
+        call = _Call(what, f"{what}({self._written.name})", origin, named)
+        given = [(f, values[key]) for key, f in self._relationships.items() if key in values]
+        for foreign, value in given:
+            if foreign.side == "here" and value is not None:
+                row = self._filled(call, row, foreign, value)
+        if named:
+            return row
+        for foreign, value in given:
+            if foreign.side != "here":
+                _check_objects(call, row, foreign, value)
+            elif value is None and foreign.plain and self._says_nothing(origin):
+                _check_none(call, row, foreign)
+        return row
+
+    def _says_nothing(self, origin: Origin) -> bool:
+        """True when None in a many-to-one is no default of the object's class."""
+        return origin == "loaded" or (origin == "made" and not self._is_dataclass)
+
+    def _filled(self, call: _Call, row: _Values, foreign: Foreign, target: Any) -> _Values:
+        if call.named and not foreign.plain:
+            return row
+        _check_class(call, foreign, target)
+        fills = foreign.plain and self._written.columns.keys() >= {key for key, _ in foreign.pairs}
+        added: dict[str, Any] = {}
+        for key, referred in foreign.pairs:
+            value = _value_of(target, referred)
+            given = row.get(key, _UNKNOWN)
+            unset = given is _UNKNOWN or (given is None and call.origin != "loaded")
+            if value is None or (value is _UNKNOWN and unset):
+                if not call.named:
+                    _refuse_without_key(call, foreign, target, referred)
+            elif unset:
+                added[key] = value
+            elif not call.named and value is not _UNKNOWN and self._differ(call, key, given, value):
+                raise InvalidStatement(
+                    f"{call.shown}: {foreign.name} has {referred} {value!r}, and {key} is "
+                    f"{given!r}. Set both alike, or {_by_name(call, foreign, key)}."
+                )
+        if (
+            call.origin != "loaded"
+            and not call.named
+            and not fills
+            and (added or not foreign.pairs)
+        ):
+            raise InvalidStatement(
+                f"{call.shown}: {foreign.name} is joined by more than its foreign key, which is "
+                f"not taken from it. {foreign.advice}"
+            )
+        return {**row, **added} if added and fills else row
+
+    def _differ(self, call: _Call, key: str, given: Any, value: Any) -> bool:
+        """True when a foreign key is not the key of an object."""
+        if has_expressions((type(given), type(value))):
+            return given is not value
+        if call.origin != "loaded" or not isinstance(given, str):
+            return bool(given != value)
+        # the database has found them equal, and may do so where Python does not
+        column = self._written.columns.get(key)
+        if getattr(getattr(column, "type", None), "collation", None) is not None:
+            return False
+        return given.strip().casefold() != str(value).strip().casefold()
+
+
+class _Call:
+    """What the relationships of one object are looked at for."""
+
+    __slots__ = ("named", "origin", "shown", "what")
+
+    def __init__(self, what: str, shown: str, origin: Origin, named: bool) -> None:
+        self.what = what
+        self.shown = shown
+        self.origin = origin
+        self.named = named
+
+
+def related_of(written: Written) -> Related | None:
+    """The relationships of a mapped class; None where there are none. Found once."""
+    if written.related is None:
+        written.related = Related(written)
+    found: Related = written.related
+    return found if found.keys else None
+
+
+def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
+    """Refuse None where the foreign key is set."""
+    given = [key for key, _ in foreign.pairs if row.get(key) is not None]
+    # a key that is NULL in part refers to nothing; for a constructed object the ORM stores no part
+    if len(given) == len(foreign.pairs) or (given and call.origin == "made"):
+        key = given[0]
+        raise InvalidStatement(
+            f"{call.shown}: {foreign.name} is None, and {key} is {row[key]!r}. Set {key} to None "
+            f"too, or {_by_name(call, foreign, key)}."
+        )
+
+
+def _by_name(call: _Call, foreign: Foreign, key: str) -> str:
+    """How to say that the foreign key is right."""
+    if call.what in ("update", "update_all"):
+        return f"name what is stored: {call.what}(..., {foreign.model}.{key})"
+    relationship = foreign.name.rpartition(".")[2]
+    if call.origin == "loaded":
+        return f"leave {relationship} out: del obj.{relationship}"
+    return f"leave {relationship} out"
+
+
+def _check_class(call: _Call, foreign: Foreign, target: Any) -> None:
+    naked = getattr(type(target), "__naked__", None)
+    kind = type(target) if naked is None else naked.model
+    wanted = foreign.target.class_
+    is_mapped = hasattr(inspect(kind, raiseerr=False), "class_manager")
+    if is_mapped and not issubclass(kind, wanted) and not call.named:
+        raise InvalidStatement(
+            f"{call.shown}: {foreign.name} is a {wanted.__name__}, and was set to a "
+            f"{kind.__name__}. {foreign.advice}"
+        )
+
+
+def _refuse_without_key(call: _Call, foreign: Foreign, target: Any, referred: str) -> NoReturn:
+    name = foreign.target.class_.__name__
+    raise InvalidStatement(
+        f"{call.shown}: {foreign.name} is a {type(target).__name__} without {referred}, which the "
+        f"foreign key refers to. Store the {name} first, and go on with what insert() gives back. "
+        f"{foreign.advice}"
+    )
+
+
+def _check_objects(call: _Call, row: _Values, foreign: Foreign, value: Any) -> None:
+    """Refuse related objects that nobody would store, or whose foreign keys do not say so yet."""
+    objects = _objects_in(value)
+    if not objects:
+        return
+    is_new = call.what in _INSERTS or call.origin != "loaded"
+    for obj in objects:
+        if not _is_loaded(obj) or (is_new and not foreign.plain):
+            break
+        pairs = foreign.pairs if foreign.plain else ()
+        if any(_misses(_value_of(obj, key), row.get(own), is_new) for key, own in pairs):
+            break
+    else:
+        return
+    many = f"{len(objects)} objects" if len(objects) > 1 else "an object"
+    raise InvalidStatement(
+        f"{call.shown}: {foreign.name} has {many} that {call.what}() does not store with the "
+        f"{foreign.model}: an object is stored by itself. {foreign.advice}{_hint(call, foreign)}"
+    )
+
+
+def _hint(call: _Call, foreign: Foreign) -> str:
+    if call.what in ("update", "update_all"):
+        return f" To store the columns alone, name them: {call.what}(..., {foreign.model}.name)."
+    if call.origin == "made":
+        return (
+            f" A relationship fills the one that it is the other side of: what was constructed "
+            f"with a {foreign.model} is in {foreign.name}."
+        )
+    return ""
+
+
+def _misses(found: Any, own: Any, is_new: bool) -> bool:
+    """True when the foreign key of a related object does not say that it belongs to the row."""
+    if is_new or found is None:
+        return found is _UNKNOWN or found is None or own is None or bool(found != own)
+    if found is _UNKNOWN or own is None or isinstance(found, str) or isinstance(own, str):
+        return False
+    return bool(found != own)
+
+
+def _objects_in(value: Any) -> list[Any]:
+    """The objects of a relationship, whatever it holds them in."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return list(value.values())
+    adapter = relationships.collection_adapter(value)
+    if adapter is not None:
+        return list(adapter)
+    if isinstance(value, Iterable) and not hasattr(type(value), "__naked__"):
+        return list(value)
+    return [value]
+
+
+def _is_loaded(obj: Any) -> bool:
+    if hasattr(type(obj), "__naked__"):
+        return True
+    state = getattr(obj, mappings.INSTANCE_STATE, None)
+    return state is not None and bool(state.has_identity)
+
+
+def _value_of(obj: Any, key: str) -> Any:
+    """What an object has for an attribute; None for nothing, ``_UNKNOWN`` if it is not loaded."""
+    if isinstance(obj, Mapping):
+        return obj.get(key)
+    if hasattr(type(obj), "__naked__"):
+        try:
+            return getattr(obj, key)
+        except (NotLoadedError, AttributeError):
+            return _UNKNOWN
+    if hasattr(obj, mappings.INSTANCE_STATE):
+        # not by the attribute, which an ORM session would load
+        return obj.__dict__.get(key, _UNKNOWN if _is_loaded(obj) else None)
+    return getattr(obj, key, None)

@@ -1,0 +1,229 @@
+"""Sessions behind pgbouncer in transaction mode: a server connection belongs to a transaction only.
+
+Runs where pgbouncer is installed (Debian: ``apt-get install pgbouncer``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Integer, bindparam, create_engine, func, insert, literal, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from naked_sqla import AsyncSessionFactory, InvalidSessionState
+
+from .._pgbouncer import pgbouncer_program, running_pgbouncer
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed"),
+]
+
+SERVERS = 3
+
+# As the docs write it, in docs/guide/databases.md.
+CONNECT: dict[str, dict[str, Any]] = {
+    "asyncpg": {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,
+    },
+    "psycopg": {"prepare_threshold": None},
+    # as SQLAlchemy's documentation writes it; last, since it leaves statements on the servers
+    "asyncpg with names": {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__asyncpg_{uuid.uuid4()}__",
+    },
+}
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Note(Base):
+    __tablename__ = "pgbouncer_note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(unique=True)
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: URL) -> Iterator[URL]:
+    """The URL of a pgbouncer in front of a database of this module's own."""
+    admin = create_engine(
+        postgres_server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as conn:
+        conn.execute(text("CREATE DATABASE behind_pgbouncer"))
+    with running_pgbouncer(postgres_server, SERVERS) as url:
+        yield url.set(database="behind_pgbouncer")
+    with admin.connect() as conn:
+        conn.execute(text("DROP DATABASE behind_pgbouncer WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=CONNECT)
+async def db(
+    pooler: URL, request: pytest.FixtureRequest, anyio_backend: str
+) -> AsyncIterator[AsyncSessionFactory]:
+    name: str = request.param
+    url = pooler.set(drivername=f"postgresql+{name.split()[0]}")
+    engine = create_async_engine(url, pool_size=20, connect_args=CONNECT[name])
+    async with engine.begin() as conn:
+        await conn.run_sync(Base.metadata.drop_all)
+        await conn.run_sync(Base.metadata.create_all)
+    yield AsyncSessionFactory(engine)
+    await engine.dispose()
+
+
+async def at_once(use: Callable[[int], Any], users: int = 20) -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for n in range(users):
+            group.create_task(use(n))
+
+
+async def test_more_sessions_than_servers(
+    db: AsyncSessionFactory, request: pytest.FixtureRequest
+) -> None:
+    async def use(n: int) -> None:
+        for i in range(5):
+            async with db.begin() as session:
+                await session.execute(insert(Note), {"text": f"{n} {i}"})
+                found = await session.scalars(select(Note.text).where(Note.text == f"{n} {i}"))
+                assert found.one() == f"{n} {i}"
+
+    await at_once(use)
+    assert await db.scalar(select(func.count(Note.id))) == 100
+    async with db.begin() as session:
+        servers = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        found = await session.scalar(servers)
+        assert found is not None
+        assert found <= SERVERS
+        # nothing piles up on the servers
+        prepared = await session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        assert prepared == 0 or "names" in request.node.name
+
+
+async def test_one_call(db: AsyncSessionFactory) -> None:
+    """Without BEGIN, what asyncpg prepares and what it executes may go to two servers."""
+
+    async def use(n: int) -> None:
+        for i in range(20):
+            # as many texts as calls, so that another's statement gives another's answer
+            value = n * 100 + i
+            written = bindparam("value", value, Integer, literal_execute=True)
+            assert await db.scalar(select(written)) == value
+            assert await db.read().scalar(select(written)) == value
+            if i % 5 == 0:
+                await db.execute(insert(Note), {"text": f"{n} {i}"})
+
+    await at_once(use)
+    assert len((await db.scalars(select(Note))).all()) == 80
+
+
+async def test_streams(db: AsyncSessionFactory) -> None:
+    async with db.begin() as session:
+        await session.execute(insert(Note), [{"text": str(n)} for n in range(200)])
+
+    async def use(n: int) -> None:
+        async with db.begin() as session:
+            statement = select(Note.text).order_by(Note.id)
+            seen = []
+            options = {"yield_per": 30}
+            async with session.stream_scalars(statement, execution_options=options) as stream:
+                async for found in stream:
+                    if len(seen) % 50 == 0:
+                        assert await session.scalar(select(literal(n))) == n
+                    seen.append(found)
+            assert seen == [str(k) for k in range(200)]
+
+    await at_once(use, 8)
+
+
+async def test_savepoints(db: AsyncSessionFactory) -> None:
+    async with db.begin() as session:
+        await session.execute(insert(Note), {"text": "one"})
+
+    async def use(n: int) -> None:
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": f"before {n}"})
+            with pytest.raises(IntegrityError):
+                async with session.begin_nested():
+                    await session.execute(insert(Note), {"text": "one"})
+            await session.execute(insert(Note), {"text": f"after {n}"})
+
+    await at_once(use, 8)
+    assert await db.scalar(select(func.count(Note.id))) == 17
+
+
+async def test_what_is_set_for_a_session_is_not_there_for_the_next(
+    db: AsyncSessionFactory,
+) -> None:
+    async def use(n: int) -> None:
+        show = text("SHOW transaction_isolation")
+        if n % 4 == 0:
+            async with db.read() as session:
+                assert await session.scalar(text("SHOW transaction_read_only")) == "on"
+                with pytest.raises(InvalidSessionState):
+                    await session.execute(insert(Note), {"text": "read"})
+                with pytest.raises(DBAPIError, match="read-only"):
+                    await session.conn.execute(insert(Note).values(text="read"))
+        elif n % 4 == 1:
+            async with db.begin(isolation_level="SERIALIZABLE") as session:
+                assert await session.scalar(show) == "serializable"
+        elif n % 4 == 2:
+            async with db.begin() as session:
+                await session.execute(text("SET LOCAL statement_timeout = '3s'"))
+        async with db.begin() as session:
+            assert await session.scalar(show) == "read committed"
+            assert await session.scalar(text("SHOW transaction_read_only")) == "off"
+            assert await session.scalar(text("SHOW statement_timeout")) == "0"
+            await session.execute(insert(Note), {"text": f"written {n}"})
+
+    await at_once(use, 24)
+    assert await db.scalar(select(func.count(Note.id))) == 24
+
+
+async def test_two_databases_in_two_phases(db: AsyncSessionFactory, pooler: URL) -> None:
+    other = create_async_engine(
+        pooler.set(drivername="postgresql+psycopg"), connect_args=CONNECT["psycopg"]
+    )
+    both = AsyncSessionFactory(db.engine, binds={"other": other}, two_phase=True)
+
+    async def use(n: int) -> None:
+        async with both.begin() as session:
+            await session.execute(insert(Note), {"text": f"one {n}"})
+            to_other = {"bind_key": "other"}
+            await session.execute(insert(Note), {"text": f"two {n}"}, execution_options=to_other)
+
+    for n in range(3):
+        await use(n)
+    assert await db.scalar(select(func.count(Note.id))) == 6
+    await other.dispose()
+
+
+async def test_cancelled_sessions_give_their_server_back(db: AsyncSessionFactory) -> None:
+    async def use() -> None:
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": "held"})
+            holding.set()
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+    for _ in range(SERVERS + 1):
+        holding = asyncio.Event()
+        task = asyncio.create_task(use())
+        await holding.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(20):
+        assert (await db.scalars(select(Note))).all() == []
+        await at_once(lambda n: db.execute(insert(Note), {"text": str(n)}))
