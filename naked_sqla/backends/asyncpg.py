@@ -6,16 +6,34 @@ import datetime as dt
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ARRAY, TypeDecorator
+from sqlalchemy.dialects import postgresql
+
 from naked_sqla._sqlalchemy import greenlets
 from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
+from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
     from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.types import TypeEngine
 
     from naked_sqla.write.copyrows import Records
 
 __all__ = ("Asyncpg",)
+
+# What asyncpg knows as text only; its COPY is binary.
+_AS_TEXT = (
+    postgresql.CITEXT,
+    postgresql.HSTORE,
+    postgresql.MACADDR,
+    postgresql.MACADDR8,
+    postgresql.MONEY,
+    postgresql.REGCLASS,
+    postgresql.REGCONFIG,
+    postgresql.TSQUERY,
+    postgresql.TSVECTOR,
+)
 
 
 class Asyncpg(PostgreSQL):
@@ -55,6 +73,16 @@ class Asyncpg(PostgreSQL):
             return "what asyncpg gives for infinity too"
         return super().refuses_position(value)
 
+    def can_copy(self, of: TypeEngine[Any], dialect: Dialect) -> bool:
+        found: Any = of.dialect_impl(dialect)
+        while isinstance(found, TypeDecorator):
+            found = found.impl_instance
+        if isinstance(found, ARRAY):
+            return self.can_copy(found.item_type, dialect)
+        if isinstance(found, postgresql.DOMAIN):
+            return self.can_copy(found.data_type, dialect)
+        return not isinstance(found, _AS_TEXT)
+
     def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
         return int(greenlets.await_only(self.copy_async(conn, records, rows)))
 
@@ -62,9 +90,17 @@ class Asyncpg(PostgreSQL):
         self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
     ) -> int:
         raw: Any = conn.connection.driver_connection
-        status = await raw.copy_records_to_table(
-            records.table, schema_name=records.schema, columns=records.names, records=rows
-        )
+        try:
+            status = await raw.copy_records_to_table(
+                records.table, schema_name=records.schema, columns=records.names, records=rows
+            )
+        except conn.dialect.loaded_dbapi.asyncpg.InternalClientError as error:
+            if "no binary format encoder" not in str(error):
+                raise
+            raise InvalidStatement(
+                f"copy_in(): asyncpg can't send a column of {records.table} with COPY, which is "
+                f"binary there ({error}). Use insert_all()."
+            ) from error
         return int(status.split()[-1])
 
 

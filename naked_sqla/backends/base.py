@@ -16,8 +16,9 @@ from naked_sqla.backends import own
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
+    from sqlalchemy import BindParameter, Connection, Dialect, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.types import TypeEngine
 
     from naked_sqla.sessions._async.greenlet import Stop
     from naked_sqla.sessions.transaction import Work
@@ -162,6 +163,10 @@ class Backend:
     def position(self, value: Any) -> Any:
         """A value of a row as the parameter that equals it in a comparison."""
         return value
+
+    def can_copy(self, of: TypeEngine[Any], dialect: Dialect) -> bool:
+        """False for a type whose values the driver can't send with COPY."""
+        return True
 
     def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
         """Send rows with COPY; on an asynchronous driver from within SQLAlchemy's greenlet.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sqlalchemy.schema import Column
 
 from naked_sqla._sqlalchemy import dml
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.write.names import names_of_attributes
 from naked_sqla.write.tables import Part, Written
@@ -96,17 +97,22 @@ class Records:
             )
         self._attributes = tuple(attributes)
         for key in self._attributes:
-            column = self._part.columns[key]
-            if dml.has_bind_expression(column.type):
-                raise InvalidStatement(
-                    f"copy_in({name}): {name}.{key} is stored through an SQL expression of its "
-                    f"type, which COPY can't evaluate. Use insert_all()."
-                )
-            self._add(column)
+            self._add(key, self._part.columns[key])
         self._fill()
 
-    def _add(self, column: Any) -> None:
-        dialect = self._conn.dialect
+    def _add(self, key: str, column: Any) -> None:
+        dialect, name = self._conn.dialect, self._written.name
+        if dml.has_bind_expression(column.type):
+            raise InvalidStatement(
+                f"copy_in({name}): {name}.{key} is stored through an SQL expression of its "
+                f"type, which COPY can't evaluate. Use insert_all()."
+            )
+        if not backend_of(dialect).can_copy(column.type, dialect):
+            kind = column.type.compile(dialect)
+            raise InvalidStatement(
+                f"copy_in({name}): {name}.{key} is a {kind}, which {dialect.driver} can't send "
+                f"with COPY. Use insert_all(), or leave it out with columns=."
+            )
         self.names.append(str(column.name))
         self._processors.append(column.type.dialect_impl(dialect).bind_processor(dialect))
 
@@ -122,7 +128,7 @@ class Records:
                 self._added[key] = self._default(key, column)
             else:
                 continue
-            self._add(column)
+            self._add(key, column)
 
     def _default(self, key: str, column: Column[Any]) -> Callable[[Mapping[str, Any]], Any]:
         default: Any = column.default
