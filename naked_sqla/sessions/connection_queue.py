@@ -42,7 +42,7 @@ class Turns:
         try:
             await ticket
         except BaseException:
-            self._withdraw(ticket, granted=ticket.done() and not ticket.cancelled())
+            self._withdraw(ticket)
             raise
 
     def take_in_thread(self) -> None:
@@ -56,7 +56,7 @@ class Turns:
         try:
             ticket.wait()
         except BaseException:
-            self._withdraw(ticket, granted=ticket.is_set())
+            self._withdraw(ticket)
             raise
 
     def release(self) -> None:
@@ -84,13 +84,14 @@ class Turns:
             self._waiting.append((me, ticket))
             return False
 
-    def _withdraw(self, ticket: Any, granted: bool) -> None:
+    def _withdraw(self, ticket: Any) -> None:
         """Leave the queue; a turn that came too late goes to the next."""
+        with self._lock:
+            others = deque(item for item in self._waiting if item[1] is not ticket)
+            granted = len(others) == len(self._waiting)
+            self._waiting = others
         if granted:
             self.release()
-            return
-        with self._lock:
-            self._waiting = deque(item for item in self._waiting if item[1] is not ticket)
 
 
 def turns_of(pool: Pool) -> Turns | None:
@@ -118,7 +119,15 @@ def _grant(ticket: Any) -> bool:
     if isinstance(ticket, threading.Event):
         ticket.set()
         return True
-    if ticket.done() or ticket.get_loop().is_closed():
+    try:
+        # the one who waits may be in another event loop, in another thread
+        ticket.get_loop().call_soon_threadsafe(_wake, ticket)
+    except RuntimeError:
+        # that loop is closed, and nobody waits any more
         return False
-    ticket.set_result(None)
     return True
+
+
+def _wake(ticket: asyncio.Future[None]) -> None:
+    if not ticket.done():
+        ticket.set_result(None)

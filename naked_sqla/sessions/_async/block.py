@@ -26,6 +26,7 @@ from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import Turns, turns_of
 from naked_sqla.sessions.current import Current, Entry
+from naked_sqla.sessions.loops import OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.transaction import Work
 
@@ -40,6 +41,7 @@ class AsyncSessionBlock(AsyncBlock):
         "_engine",
         "_entered",
         "_entry",
+        "_loop",  # ASYNC
         "_options",
         "_session",
         "_snapshot",
@@ -71,6 +73,7 @@ class AsyncSessionBlock(AsyncBlock):
         self._entered = False
         self._entry: Entry | None = None
         self._turns: Turns | None = None
+        self._loop: OneLoop | None = None  # ASYNC
 
     async def __aenter__(self) -> AsyncSession:
         if self._entered:
@@ -86,6 +89,10 @@ class AsyncSessionBlock(AsyncBlock):
         self._turns = turns_of(self._engine.sync_engine.pool)
         if self._turns is not None:
             await self._turns.take_in_task()
+        if True:  # ASYNC
+            self._loop = loop_of(self._engine.sync_engine.pool)
+            if self._loop is not None:
+                self._loop.enter()
         work = self._work(eager=self._eager)
         await self._connect(work)
         return AsyncSession._begun(self._engine, work)
@@ -171,6 +178,9 @@ class AsyncSessionBlock(AsyncBlock):
     def _release_turn(self) -> None:
         if self._turns is not None:
             self._turns.release()
+        if True:  # ASYNC
+            if self._loop is not None:
+                self._loop.leave()
 
 
 async def once(
@@ -191,9 +201,12 @@ async def once(
     if True:  # ASYNC
         if alone and not needs_connecting(pool):
             single, sync_engine = Work(eager=eager), engine.sync_engine
-            stop = stopper(single, sync_engine)
+            stop, loop = stopper(single, sync_engine), loop_of(pool)
+            if loop is not None:
+                loop.enter()
+            done = nothing if loop is None else loop.leave
             with noticing_cancellation():
-                return await hop(nothing, stop, single.once, sync_engine, plan.options, call)
+                return await hop(done, stop, single.once, sync_engine, plan.options, call)
     else:
         if alone:
             return Work(eager=eager).once(engine, plan.options, call)

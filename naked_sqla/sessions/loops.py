@@ -1,0 +1,62 @@
+"""One running event loop at a time on a pool.
+
+A pool wakes the tasks that wait for its connections in the loop of whoever gives one back.  A task
+of another loop, in another thread, would sleep on; and most drivers bind a connection to a loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from sqlalchemy.pool import Pool, QueuePool
+
+from naked_sqla.exception import InvalidSessionState
+
+_KEY = "_naked_sqla_loop"
+
+
+class OneLoop:
+    """Which event loop has sessions open on a pool, and how many."""
+
+    __slots__ = ("_lock", "_loop", "_open")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: Any = None
+        self._open = 0
+
+    def enter(self) -> None:
+        """Note that the running loop opens a session.
+
+        :raises InvalidSessionState: when another loop that runs has one open.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._loop is not loop:
+                if self._open and self._loop.is_running():
+                    raise InvalidSessionState(
+                        "a session on an engine on which another event loop, which runs in another "
+                        "thread, has sessions open: a pool of connections works in one loop at a "
+                        "time. Give each of the loops an engine and a factory of its own."
+                    )
+                # what a loop has left open that runs no more is not given back
+                self._loop, self._open = loop, 0
+            self._open += 1
+
+    def leave(self) -> None:
+        """Note that a session has ended, in the loop that opened it."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._loop is loop:
+                self._open -= 1
+
+
+def loop_of(pool: Pool) -> OneLoop | None:
+    """What keeps a pool to one loop; ``None`` for one in which nobody waits."""
+    if not isinstance(pool, QueuePool):
+        return None
+    found: OneLoop | None = vars(pool).get(_KEY)
+    # setdefault(), since two threads may be here at once
+    return found or vars(pool).setdefault(_KEY, OneLoop())

@@ -1,0 +1,148 @@
+"""One factory in several event loops: in turn it works, at once it is refused, or works."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from naked_sqla import AsyncSessionFactory, InvalidSessionState
+from naked_sqla.sessions.loops import OneLoop
+
+from .._notes import Note, checked_out, create
+
+pytestmark = pytest.mark.anyio
+
+REFUSED = "another event loop, which runs in another thread, has sessions open.*an engine and a fac"
+
+
+class Elsewhere:
+    """An event loop in another thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    async def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
+        done = asyncio.run_coroutine_threadsafe(coro, self.loop)
+        return await asyncio.wait_for(asyncio.wrap_future(done), 10)
+
+    def end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    other = Elsewhere()
+    yield other
+    other.end()
+
+
+@pytest.mark.parametrize("way", ["block", "call", "read"])
+async def test_at_once_is_refused(engine: AsyncEngine, elsewhere: Elsewhere, way: str) -> None:
+    """A task would not wake up when another loop gives a connection back."""
+    await create(engine)
+    db = AsyncSessionFactory(engine)
+
+    async def here() -> int:
+        if way == "call":
+            return int(await db.scalar(select(func.count()).select_from(Note)) or 0)
+        async with db.read() if way == "read" else db.begin() as session:
+            return len((await session.scalars(select(Note))).all())
+
+    async with db.begin() as session:
+        await session.execute(insert(Note), {"text": "kept"})
+        with pytest.raises(InvalidSessionState, match=REFUSED):
+            await elsewhere.run(here())
+    assert checked_out(engine) == 0
+    assert await here() == 1
+    async with db.begin() as session:
+        assert len((await session.scalars(select(Note))).all()) == 1
+        # any number of sessions in the one loop
+        assert await here() == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_in_turn_works(engine: AsyncEngine, elsewhere: Elsewhere) -> None:
+    """As in a test of a service that runs in a thread: aiosqlite is bound to no loop."""
+    await create(engine)
+    db = AsyncSessionFactory(engine)
+
+    async def write(text: str) -> None:
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": text})
+
+    for n in range(3):
+        await write(f"here {n}")
+        await elsewhere.run(write(f"there {n}"))
+        assert len((await db.scalars(select(Note))).all()) == 2 * n + 2
+    with pytest.raises(InvalidSessionState, match="AUTOCOMMIT"):
+        db.begin(isolation_level="AUTOCOMMIT")
+    # a session that could not be opened is not one that is open
+    with pytest.raises(Exception, match=r"(?i)isolation"):
+        async with db.begin(isolation_level="NONSENSE"):
+            pass
+    await elsewhere.run(write("last"))
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_loops_one_after_another(database_url: URL) -> None:
+    engine = create_async_engine(database_url)
+    db = AsyncSessionFactory(engine)
+    asyncio.run(create(engine))
+
+    async def write(text: str) -> int:
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": text})
+        return len((await db.scalars(select(Note))).all())
+
+    assert [asyncio.run(write(f"note {n}")) for n in range(3)] == [1, 2, 3]
+    asyncio.run(engine.dispose())
+
+
+async def test_an_in_memory_database_is_shared_by_loops(elsewhere: Elsewhere) -> None:
+    """Sessions take turns on its one connection, whichever loop they are in."""
+    engine = create_async_engine("sqlite+aiosqlite://")
+    await create(engine)
+    db = AsyncSessionFactory(engine)
+
+    async def write(name: str) -> None:
+        for n in range(20):
+            async with db.begin() as session:
+                await session.execute(insert(Note), {"text": f"{name} {n}"})
+            await db.scalars(select(Note))
+
+    await asyncio.wait_for(asyncio.gather(write("here"), elsewhere.run(write("there"))), 20)
+    assert len((await db.scalars(select(Note))).all()) == 40
+    # one that gives up waiting leaves its turn to the next
+    async with db.begin():
+        waiting = asyncio.create_task(elsewhere.run(write("late")))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.wait((waiting,))
+    assert len((await db.scalars(select(Note.id))).all()) >= 40
+    await engine.dispose()
+
+
+def test_what_a_loop_left_open_that_has_ended_counts_no_more() -> None:
+    one = OneLoop()
+
+    async def enter() -> None:
+        one.enter()
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    first.run_until_complete(enter())
+    second.run_until_complete(enter())
+    first.run_until_complete(enter())
+    first.close()
+    second.close()
+    asyncio.run(enter())
