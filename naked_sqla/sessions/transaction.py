@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +17,8 @@ from sqlalchemy.pool import StaticPool
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
-from naked_sqla.exception import InvalidSessionState, TransactionRolledBack
+from naked_sqla.exception import TransactionRolledBack
+from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.idle import discard_torn, give_back
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ LOST = (
 )
 
 
-class Work:
+class Work(Ending):
     """One transaction on one connection, and whether it may still be used.
 
     :param conn: the connection; ``None`` until :meth:`connect`.
     :param eager: whether relationships are loaded that are mapped to be loaded eagerly.
     """
 
-    __slots__ = ("conn", "eager", "failure", "open", "streams")
+    __slots__ = ("conn", "eager", "failure", "streams")
 
     def __init__(self, conn: Connection | None = None, *, eager: bool = True) -> None:
         self.conn: Connection = conn  # type: ignore[assignment]
@@ -59,10 +60,6 @@ class Work:
     def connected(self) -> bool:
         """False while there is no connection to give back."""
         return self.conn is not None
-
-    @property
-    def state(self) -> Literal["open", "closed"]:
-        return "open" if self.open else "closed"
 
     def connect(self, engine: Engine, options: Mapping[str, Any], snapshot: bool = False) -> None:
         """Check a connection out and begin its transaction.
@@ -132,10 +129,6 @@ class Work:
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit; False on a closed session."""
         return self.open and self.conn.in_transaction()
-
-    def check_open(self, what: str) -> None:
-        """Raise ``InvalidSessionState`` on a closed session."""
-        check_open(self.open, what)
 
     def call(self, call: Call) -> Any:
         """Run a call in the transaction."""
@@ -246,8 +239,7 @@ class Work:
 
     def rollback(self) -> None:
         """Roll back, and close the session whatever comes of it."""
-        self.open = False
-        self.failure = None
+        self.close()
         self.close_streams()
         self.end_transaction(commit=False)
 
@@ -258,43 +250,14 @@ class Work:
         else:
             self.conn.rollback()
 
-    def rollback_quietly(self) -> None:
-        """Roll back under another error, which a failure here must not replace."""
-        try:
-            self.rollback()
-        except Exception:
-            logger.warning("the rollback of a session failed", exc_info=True)
-
-    def finish(self, pending: bool, commit: bool, failed: bool) -> None:
-        """End the block: what is pending is committed or rolled back, the connection goes back.
-
-        :param pending: False when the session was committed or rolled back by hand.
-        :param commit: commit what is pending, rather than roll it back.
-        :param failed: an exception is on its way out of the block, and must come out.
-        """
-        try:
-            if pending:
-                if commit:
-                    self.commit()
-                elif failed:
-                    self.rollback_quietly()
-                else:
-                    self.rollback()
-        except BaseException:
-            self.release(quietly=True)
-            raise
-        self.release(quietly=failed)
-
-    def release(self, quietly: bool) -> None:
-        """Give the connection back; quietly when another error is on its way."""
+    def close(self) -> None:
+        """Let no further call in."""
         self.open = False
         self.failure = None
-        try:
-            give_back(self.conn)
-        except Exception:
-            if not quietly:
-                raise
-            logger.warning("a session's connection could not be given back", exc_info=True)
+
+    def give_back(self) -> None:
+        """Give the connection back."""
+        give_back(self.conn)
 
     def close_streams(self) -> None:
         """Close what was not read to its end: an open cursor on SQLite holds its lock."""
@@ -313,19 +276,6 @@ class Work:
         if not conn.in_transaction():
             return False
         return backend_of(conn.dialect).has_lost_transaction(conn, failure)
-
-
-def check_open(is_open: bool, what: str) -> None:
-    """Raise ``InvalidSessionState`` unless a session is open.
-
-    :param what: was called, or done.
-    """
-    if not is_open:
-        call = what if " " in what else f"{what}()"
-        raise InvalidSessionState(
-            f"{call} on a closed session: it was committed, rolled back, or its block has "
-            f"ended. Open another one with begin(); results read before stay readable."
-        )
 
 
 def _sqlstate(error: BaseException) -> str | None:

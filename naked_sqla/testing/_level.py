@@ -217,10 +217,8 @@ class SandboxWork(Work):
             inner = self.conn.get_nested_transaction()
         self._point.rollback()
 
-    def release(self, quietly: bool) -> None:
+    def give_back(self) -> None:
         """Give nothing back: the connection is the sandbox's."""
-        self.open = False
-        self.failure = None
         if not self.conn.invalidated:
             self.end_transaction(commit=False)
             connections.set_back_options(self.conn, self._before)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import InvalidSessionState, PartialCommit, TransactionRolledBack
 from naked_sqla.sessions import checks
+from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.routing.routes import Routes
 from naked_sqla.sessions.routing.tables import Key
-from naked_sqla.sessions.transaction import LOST, Work, check_open
+from naked_sqla.sessions.transaction import LOST, Work
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction
@@ -63,10 +64,10 @@ class Level:
         self.points: dict[Work, tuple[NestedTransaction, BaseException | None]] = {}
 
 
-class Several:
+class Several(Ending):
     """The transactions of one session, one for each database that it has used, in that order."""
 
-    __slots__ = ("busy", "levels", "open", "two_phase", "works")
+    __slots__ = ("busy", "levels", "two_phase", "works")
 
     def __init__(self, two_phase: bool) -> None:
         self.two_phase = two_phase
@@ -75,14 +76,6 @@ class Several:
         self.open = True
         # The one that is waited for; a cancellation has to know.
         self.busy: Work | None = None
-
-    @property
-    def state(self) -> Literal["open", "closed"]:
-        return "open" if self.open else "closed"
-
-    def check_open(self, what: str) -> None:
-        """Raise ``InvalidSessionState`` on a closed session."""
-        check_open(self.open, what)
 
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit."""
@@ -144,7 +137,7 @@ class Several:
             committed then.
         :raises PartialCommit: when one fails after others have committed.
         """
-        self._close()
+        self.close()
         failures = [work.failure for work in self.works.values() if work.is_lost()]
         if failures:
             self.rollback_quietly()
@@ -172,35 +165,20 @@ class Several:
 
     def rollback(self) -> None:
         """Roll back in each database, and close the session whatever comes of it."""
-        self._close()
+        self.close()
         self._all(Work.rollback, "the rollback of a session failed")
 
-    def rollback_quietly(self) -> None:
-        """Roll back under another error, which a failure here must not replace."""
-        for work in self._each():
-            work.rollback_quietly()
+    def close(self) -> None:
+        """Let no further call in."""
+        self.open = False
+        for work in self.works.values():
+            work.open = False
 
-    def finish(self, pending: bool, commit: bool, failed: bool) -> None:
-        """End the block as ``Work.finish`` does."""
-        try:
-            if pending:
-                if commit:
-                    self.commit()
-                elif failed:
-                    self._close()
-                    self.rollback_quietly()
-                else:
-                    self.rollback()
-        except BaseException:
-            self.release(quietly=True)
-            raise
-        self.release(quietly=failed)
-
-    def release(self, quietly: bool) -> None:
-        """Give all connections back; quietly when another error is on its way."""
-        self._close()
+    def give_back(self) -> None:
+        """Give all connections back."""
         self._all(
-            lambda work: work.release(quietly), "a session's connection could not be given back"
+            lambda work: work.release(quietly=False),
+            "a session's connection could not be given back",
         )
 
     def _all(self, do: Callable[[Work], None], failing: str) -> None:
@@ -210,9 +188,14 @@ class Several:
             try:
                 do(work)
             except BaseException as error:
-                if first is not None:
+                if first is None:
+                    first = error
+                elif isinstance(error, Exception) or not isinstance(first, Exception):
                     logger.warning(failing, exc_info=True)
-                first = first or error
+                else:
+                    # a cancellation comes out, whatever has failed before
+                    logger.warning(failing, exc_info=first)
+                    first = error
         if first is not None:
             raise first
 
@@ -220,11 +203,6 @@ class Several:
         for work in list(self.works.values() if works is None else works):
             self.busy = work
             yield work
-
-    def _close(self) -> None:
-        self.open = False
-        for work in self.works.values():
-            work.open = False
 
 
 def _partial(done: list[Key], left: list[Key]) -> PartialCommit:
