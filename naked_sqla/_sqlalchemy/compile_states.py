@@ -80,6 +80,12 @@ def memoized_setups(state: Any, path: Any) -> Mapping[Any, Any]:
     }
 
 
+def raises_on_read(state: Any, path: Any, prop: Any) -> bool:
+    """True for a column attribute that ``raiseload=True`` leaves out of a statement."""
+    setups = path.get(state.attributes, "memoized_setups", {})
+    return setups.get(prop) is _orm_base._RAISE_FOR_STATE
+
+
 def entity_adapter(state: Any, entity: Any) -> Any:
     """What translates the mapper's columns to those of the statement (aliases), or None."""
     adapter = entity._get_entity_clauses(state)

@@ -188,6 +188,20 @@ def fire_mutable_load(instance: Any) -> None:
             function(state)
 
 
+def query_expressions(mapper: Mapper[Any]) -> Iterator[tuple[Any, bool]]:
+    """Each ``query_expression()`` of a class, and whether it has a ``default_expr``."""
+    for prop in mapper.column_attrs:
+        if ("query_expression", True) in prop.strategy_key:
+            strategy: Any = prop._get_strategy(prop.strategy_key)
+            yield prop, strategy._have_default_expression
+
+
+def deferred_keys(instance: Any) -> set[str]:
+    """The attributes of an ORM instance that reading would load."""
+    state = instance._sa_instance_state
+    return {*state.callables, *state.expired_attributes}
+
+
 def instance_values(instance: Any) -> dict[str, Any]:
     """What is set on, or loaded into, an instance of the ORM, by attribute key."""
     values: dict[str, Any] = instance._sa_instance_state.dict

@@ -243,6 +243,9 @@ def _structure(
         for key, cell in cells.items():
             column = Column((key,), f"{of}.{key}", cell, key in implied)
             columns.setdefault((key, cell.index), column)
+        for key in entity.naked.unset:
+            # None, and nothing that a field would have to take
+            columns.setdefault((key, -1), Column((key,), f"{of}.{key}", None, True))
         for composite in entity.composites:
             made = tuple(cells[part] for part in composite.parts)
             computed.setdefault(

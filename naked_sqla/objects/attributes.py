@@ -36,6 +36,19 @@ class NotLoaded:
         raise NotLoadedError(not_loaded_message(self._model, self._key, self._hint))
 
 
+class Unset:
+    """A ``query_expression()`` that the statement has no expression for: None, as in the ORM."""
+
+    __slots__ = ("_key", "_model")
+
+    def __init__(self, model: type, key: str) -> None:
+        self._model = model
+        self._key = key
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        return getattr(self._model, self._key) if obj is None else None
+
+
 def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
     """The fact, the attribute, and what to write instead."""
     return (

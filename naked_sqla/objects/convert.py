@@ -81,7 +81,13 @@ def _naked(instance: Any, made: dict[int, Any]) -> Any:
     ]
     relations = [prop for prop in mapper.relationships if prop.key in loaded]
     slots = (*keys, *(p.key for p in whole), *(p.key for p in relations))
-    naked = naked_class(mapper, slots)
+    deferred = mappings.deferred_keys(instance)
+    unset = tuple(
+        prop.key
+        for prop, _ in mappings.query_expressions(mapper)
+        if prop.key not in loaded and prop.key not in deferred
+    )
+    naked = naked_class(mapper, slots, unset)
     obj = made[id(instance)] = naked.make()
     for key in keys:
         naked.setter(key)(obj, loaded[key])

@@ -28,6 +28,7 @@ from naked_sqla.objects.attributes import (
     BoundToModel,
     CompositeAttribute,
     NotLoaded,
+    Unset,
     Untracked,
     Variables,
 )
@@ -64,17 +65,31 @@ class NakedClass:
     :ivar cls: the class itself.
     :ivar model: the mapped class.
     :ivar loaded: keys of the attributes that are loaded, in the order of their slots.
+    :ivar unset: keys of query expressions that the statement has no expression for: they are None.
     :ivar make: gives an empty instance: no attribute is set yet.
     :ivar plain: True when ``obj.key = value`` is nothing but a slot store.
     :ivar variables: the real ``__dict__`` of an instance.
     """
 
-    __slots__ = ("__weakref__", "cls", "loaded", "make", "model", "plain", "slots", "variables")
+    __slots__ = (
+        "__weakref__",
+        "cls",
+        "loaded",
+        "make",
+        "model",
+        "plain",
+        "slots",
+        "unset",
+        "variables",
+    )
 
-    def __init__(self, mapper: Mapper[Any], loaded: tuple[str, ...]) -> None:
+    def __init__(
+        self, mapper: Mapper[Any], loaded: tuple[str, ...], unset: tuple[str, ...] = ()
+    ) -> None:
         model: Any = mapper.class_
         self.model: type = model
         self.loaded = loaded
+        self.unset = unset
         self.variables = _dict_getter(model)
         in_slots = _can_have_slots(model, loaded)
         self.plain = in_slots and model.__setattr__ is object.__setattr__
@@ -129,29 +144,32 @@ def description_of(cls: type) -> NakedClass:
 
 _lock = threading.Lock()
 _classes: weakref.WeakKeyDictionary[
-    Any, weakref.WeakValueDictionary[tuple[str, ...], NakedClass]
+    Any, weakref.WeakValueDictionary[tuple[tuple[str, ...], ...], NakedClass]
 ] = weakref.WeakKeyDictionary()
 
 
-def naked_class(mapper: Mapper[Any], loaded: tuple[str, ...]) -> NakedClass:
+def naked_class(
+    mapper: Mapper[Any], loaded: tuple[str, ...], unset: tuple[str, ...] = ()
+) -> NakedClass:
     """The naked class of a mapped class for a set of loaded attributes; made once.
 
     :param mapper: the mapper of the class.
     :param loaded: keys of the loaded attributes, composites included.
+    :param unset: keys of query expressions that are None.
     """
     with _lock:
         by_keys = _classes.get(mapper)
         if by_keys is None:
             by_keys = _classes[mapper] = weakref.WeakValueDictionary()
-        found = by_keys.get(loaded)
+        found = by_keys.get((loaded, unset))
         if found is None:
-            found = by_keys[loaded] = NakedClass(mapper, loaded)
+            found = by_keys[loaded, unset] = NakedClass(mapper, loaded, unset)
         return found
 
 
-def restore(model: type, loaded: tuple[str, ...]) -> Any:
+def restore(model: type, loaded: tuple[str, ...], unset: tuple[str, ...] = ()) -> Any:
     """An empty loaded object; what ``pickle`` and ``copy`` start from."""
-    return naked_class(inspect(model), loaded).make()
+    return naked_class(inspect(model), loaded, unset).make()
 
 
 def _dict_getter(model: Any) -> Callable[[Any], dict[str, Any]]:
@@ -241,7 +259,9 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
         "_sa_instance_state": Untracked(model),
     }
     for attribute in mapper.attrs:
-        if attribute.key not in loaded and _is_loadable(attribute):
+        if attribute.key in naked.unset:
+            namespace[attribute.key] = Unset(model, attribute.key)
+        elif attribute.key not in loaded and _is_loadable(attribute):
             namespace[attribute.key] = NotLoaded(model, attribute.key, attribute)
     for name in _classmethods(model) - namespace.keys() - set(loaded):
         namespace[name] = BoundToModel(model, name)
@@ -316,7 +336,7 @@ def _reduce(obj: Any, naked: NakedClass) -> tuple[Any, ...]:
     else:
         slots = {key: slot.__get__(obj) for key, slot in naked.slots.items() if _is_set(slot, obj)}
         state = (dict(naked.variables(obj)) or None, slots)
-    return restore, (naked.model, naked.loaded), state
+    return restore, (naked.model, naked.loaded, naked.unset), state
 
 
 def _set_state(obj: Any, naked: NakedClass, state: tuple[dict[str, Any] | None, Any]) -> None:

@@ -6,7 +6,7 @@ ORM's own loader does (``sqlalchemy.orm.loading``), and writes down a :class:`~.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -220,7 +220,7 @@ class _Reader:
             found = relationships.subclass_loads(self.state, node.path, mapper, asked)
             classes = tuple(LaterClass(entity, asked, node.path) for entity in found)
         return Entity(
-            naked=naked_class(mapper, tuple(keys)),
+            naked=naked_class(mapper, tuple(keys), tuple(self.unset(node, mapper, loaded))),
             identity=self.identity(node, mapper),
             attributes=attributes,
             composites=composites,
@@ -264,6 +264,20 @@ class _Reader:
                 index = compile_states.probe_position(prop, self.state, node, mapper, self.metadata)
             if index is not None:
                 yield prop, index
+
+    def unset(self, node: Node, mapper: Mapper[Any], loaded: Container[str]) -> Iterator[str]:
+        """The query expressions that are None, because the statement has no expression for them.
+
+        One that the statement defers is not loaded, unless there is nothing that would be.
+        """
+        setups = compile_states.memoized_setups(self.state, node.path)
+        for prop, has_default in mappings.query_expressions(mapper):
+            if prop.key in loaded:
+                continue
+            deferred = setups.get(prop, prop) is None
+            raises = deferred and compile_states.raises_on_read(self.state, node.path, prop)
+            if not deferred or not (has_default or raises):
+                yield prop.key
 
     def find(self, node: Node, column: Any) -> int | None:
         adapted = node.column(column)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     aliased,
+    defer,
     load_only,
     mapped_column,
     query_expression,
@@ -190,7 +191,7 @@ def test_the_mirror_of_the_orm_is_still_there() -> None:
     }
 
 
-def test_the_advice_for_a_query_expression_names_with_expression() -> None:
+def test_a_query_expression_without_an_expression_is_none() -> None:
     class Scored(Base):
         __tablename__ = "scored"
 
@@ -199,6 +200,9 @@ def test_the_advice_for_a_query_expression_names_with_expression() -> None:
 
     (entity,) = decide(select(Scored)).items
     assert isinstance(entity, Entity)
-    assert entity.naked.loaded == ("id",)
+    assert (entity.naked.loaded, entity.naked.unset) == (("id",), ("score",))
+    assert entity.naked.make().score is None
+    (entity,) = decide(select(Scored).options(defer(Scored.score, raiseload=True))).items
+    assert isinstance(entity, Entity)
     with pytest.raises(NotLoadedError, match=r"with_expression\(Scored\.score, \.\.\.\)"):
         entity.naked.make().score  # noqa: B018 - reading it is the test
