@@ -241,11 +241,8 @@ def _shown(model: type) -> list[tuple[str, Callable[[Any], str]]]:
     if _is_by_dataclasses(owner, method):
         return [(field.name, repr) for field in dataclasses.fields(owner) if field.repr]
     if _is_by_attrs(owner, method):
-        return [
-            (field.name, field.repr if callable(field.repr) else repr)
-            for field in owner.__attrs_attrs__
-            if field.repr
-        ]
+        fields: Any = owner.__attrs_attrs__
+        return [(f.name, repr if f.repr is True else f.repr) for f in fields if f.repr]
     return []
 
 

@@ -91,11 +91,10 @@ def _one_by_one(
     rows: Sequence[Mapping[str, Any]],
     options: Any,
 ) -> tuple[CursorResult[Any], Sequence[_Row]]:
-    stored: list[_Row] = []
-    for row in rows:
-        result, found = insert_in_order(conn, statement, returning, table, [row], options)
-        stored += found
-    return result, stored
+    results_and_rows = [
+        insert_in_order(conn, statement, returning, table, [row], options) for row in rows
+    ]
+    return results_and_rows[-1][0], [row for _, stored in results_and_rows for row in stored]
 
 
 def _by_keys(
@@ -127,7 +126,7 @@ def _by_keys(
     return ordered
 
 
-def _read(result: CursorResult[Any]) -> list[_Row]:
+def _read(result: Any) -> list[_Row]:
     return list(results.raw_rows(result) if results.is_raw_readable(result) else result.all())
 
 

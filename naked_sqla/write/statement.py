@@ -139,7 +139,7 @@ def _execute_ready(
     last = results[-1]
     if len(results) == 1:
         return last
-    if dml.returning_columns(statement):
+    if dml.returning_columns(ready[-1][0]):
         return results[0].merge(*results[1:])
     dml.set_rowcount(last, affected)
     return last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Select
@@ -52,11 +51,9 @@ class Call:
     __slots__ = ()
 
     if TYPE_CHECKING:
-
-        @property
-        def name(self) -> str: ...
-        @property
-        def options(self) -> Mapping[str, Any] | None: ...
+        # fields of the named tuple that each call is besides
+        name: Any
+        options: Any
 
     def run(self, conn: Connection, eager: bool) -> Any:
         """Do it.
