@@ -181,7 +181,7 @@ def test_a_mark_keeps_the_other_branch() -> None:
                 if x:
                     return 1
                 else:
-                    return hop(1)
+                    return run_in_greenlet(1)
             else:
                 # inside
                 if x:
@@ -222,7 +222,7 @@ def test_a_marked_line_is_left_out() -> None:
             )
             def f(self, conn):
                 self._conn = conn  # of an AsyncA
-                self._stop = hop  # ASYNC
+                self._stop = run_in_greenlet  # ASYNC
         """
     assert printed(source) == textwrap.dedent("""\
         class A:
@@ -243,10 +243,10 @@ def test_what_is_no_mark_is_refused(mark: str) -> None:
 def test_expressions() -> None:
     source = """
         async def f(rows: Iterable[Any] | AsyncIterable[Any]) -> Coroutine[Any, Any, dict[str, T]]:
-            x = await spawn(self.work.finish, True, *args, failed=failed)
+            x = await run_to_end(self.work.finish, True, *args, failed=failed)
             await self.conn.run_sync(begin_now, x)
             y = (await (await f(x)).g(await h(x))).z
-            return await hop(nothing, stop, work.once, engine)
+            return await run_in_greenlet(nothing, stop, work.once, engine)
 
         def g(make: Callable[[], Coroutine[Any, Any, R]]) -> AsyncStreaming[AsyncResult[R]]: ...
         """
@@ -262,8 +262,8 @@ def test_expressions() -> None:
 
 
 def test_a_hop_that_gives_something_back_needs_a_mark() -> None:
-    with pytest.raises(CannotPrint, match=r"line 2: hop\(\)"):
-        printed("async def f():\n    return await hop(guard.leave, stop, work.once)\n")
+    with pytest.raises(CannotPrint, match=r"line 2: run_in_greenlet\(\)"):
+        printed("async def f():\n    return await run_in_greenlet(guard.leave, stop, work.once)\n")
 
 
 WRITTEN = '''\

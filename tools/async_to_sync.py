@@ -7,7 +7,7 @@ Three things turn asynchronous source into synchronous source:
 
 - *Words*, see ``words.py``: ``await`` and ``async`` go, ``AsyncSession`` becomes ``Session``, a
   task a thread; in code, comments, docstrings and messages alike, with the article that fits.
-- *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``spawn(fn, x)`` becomes ``fn(x)``
+- *Expressions*: ``Coroutine[Any, Any, T]`` becomes ``T``, ``run_to_end(fn, x)`` becomes ``fn(x)``
   (``UNWRAPPED``, ``RUNNERS``), ``conn.run_sync(fn)`` becomes ``fn(conn)``.
 - *Marks*, for what truly differs.  A line that ends with ``# ASYNC`` is left out.  Of
   ``if True:  # ASYNC`` the ``else`` remains, or nothing; both are written with the names of the
@@ -46,7 +46,7 @@ FACES = {
 UNWRAPPED = {"Coroutine": 2, "AsyncStreaming": 0}
 
 # Functions that run another one, and which of their arguments that is.
-RUNNERS = {"spawn": 0, "hop": 2}
+RUNNERS = {"run_to_end": 0, "run_in_greenlet": 2}
 
 
 def to_sync(source: str) -> str:

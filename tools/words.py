@@ -7,7 +7,7 @@ from collections.abc import Set
 
 # What a synchronous session has nothing to do with.
 FOREIGN = re.compile(
-    r"\b(async|asyncio|asyncpg|await\w*|\w*[Aa]synchronous\w*|coroutines?|greenlets?|hop|"
+    r"\b(async|asyncio|asyncpg|await\w*|\w*[Aa]synchronous\w*|coroutines?|greenlets?|run_in_greenlet|"
     r"run_sync|tasks?|\w*Async\w*)\b"
 )
 
@@ -26,7 +26,7 @@ WORDS = {
     r"\bsessions\._async\b": "sessions._sync",
     r"\bom\.asession\b": "om.session",
     r"\basyncpg and psycopg\b": "psycopg",
-    r"\b(take_in|in)_task\b": r"\1_thread",
+    r"\b(open_in|take_in|in)_task\b": r"\1_thread",
     r"\bTaskGuard\b": "ThreadGuard",
     r"\btask(s?)\b": r"thread\1",
     r"\b(Pagination|KeysetPage)\b": r"Sync\1",

@@ -9,7 +9,7 @@ from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._async.greenlet import Stop
-    from naked_sqla.sessions.transaction import Work
+    from naked_sqla.sessions.transaction import Transaction
 
 __all__ = ("Aiosqlite",)
 
@@ -20,27 +20,27 @@ _AGAIN = 0.02
 class Aiosqlite(SQLite):
     """The driver's thread goes on with a statement that nobody waits for, unless interrupted."""
 
-    def stop(self, work: Work) -> Stop | None:
+    def stop(self, transaction: Transaction) -> Stop | None:
         # SQLAlchemy throws a connection away when a CancelledError comes out of it, and with it an
         # in-memory database.
-        return Interrupt(work)
+        return Interrupt(transaction)
 
 
 class Interrupt:
     """Interrupts what SQLite does for a session."""
 
-    __slots__ = ("_work",)
+    __slots__ = ("_transaction",)
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
 
     def applies(self) -> bool:
         """False while the work waits for the pool, whose timeout comes as a cancellation too."""
-        return self._work.connected
+        return self._transaction.connected
 
     async def __call__(self, waits: Any) -> BaseException | None:
-        conn: Any = self._work.conn
-        if not self._work.connected or conn.closed or conn.invalidated:
+        conn: Any = self._transaction.conn
+        if not self._transaction.connected or conn.closed or conn.invalidated:
             return asyncio.CancelledError()
         raw: Any = conn.connection.driver_connection
         stopping = asyncio.get_running_loop().create_task(_keep_interrupting(raw))

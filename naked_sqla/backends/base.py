@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from naked_sqla.sessions._async.greenlet import Stop
-    from naked_sqla.sessions.transaction import Work
+    from naked_sqla.sessions.transaction import Transaction
     from naked_sqla.write.copyrows import Records
 
 __all__ = ("Backend",)
@@ -122,7 +122,7 @@ class Backend:
     def after_refusal(self, conn: Connection) -> None:
         """Put in order what a statement in AUTOCOMMIT leaves behind that the driver has refused."""
 
-    def stop(self, work: Work) -> Stop | None:
+    def stop(self, transaction: Transaction) -> Stop | None:
         """What ends a statement that a cancelled task waits for; ``None``: a ``CancelledError``."""
         return None
 

@@ -20,7 +20,7 @@ _lock = threading.Lock()
 _by_pool: WeakKeyDictionary[Pool, Any] = WeakKeyDictionary()
 
 
-class Turns:
+class ConnectionQueue:
     """The queue for one shared connection: who has it, and who waits for it."""
 
     __slots__ = ("__weakref__", "_holder", "_lock", "_waiting")
@@ -94,23 +94,23 @@ class Turns:
             self.release()
 
 
-def turns_of(pool: Pool) -> Turns | None:
+def queue_of(pool: Pool) -> ConnectionQueue | None:
     """The queue for a pool's one connection, ``None`` for a pool that has more."""
     if isinstance(pool, StaticPool):
         with _lock:
-            turns: Turns | None = _by_pool.get(pool)
-            if turns is None:
-                turns = _by_pool[pool] = Turns()
-            return turns
+            queue: ConnectionQueue | None = _by_pool.get(pool)
+            if queue is None:
+                queue = _by_pool[pool] = ConnectionQueue()
+            return queue
     if isinstance(pool, SingletonThreadPool):
         # One connection for each thread: a thread can only get in its own way.
         with _lock:
             threads = _by_pool.get(pool)
             if threads is None:
                 threads = _by_pool[pool] = threading.local()
-        if not hasattr(threads, "turns"):
-            threads.turns = Turns()
-        own: Turns = threads.turns
+        if not hasattr(threads, "queue"):
+            threads.queue = ConnectionQueue()
+        own: ConnectionQueue = threads.queue
         return own
     return None
 

@@ -15,7 +15,7 @@ from naked_sqla._sqlalchemy import statements
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
 from naked_sqla.read.facts import facts_of
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from naked_sqla.sessions.calls.base import Call
@@ -33,7 +33,7 @@ _WRITING = re.compile(
 )
 
 
-class ReadingWork(Work):
+class ReadOnlyTransaction(Transaction):
     """A transaction in which the database refuses writes, and this before it."""
 
     __slots__ = ()

@@ -20,7 +20,7 @@ _AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Manner:
     """How one call is run.
 
     :ivar options: execution options of the connection.
@@ -35,7 +35,7 @@ class Plan:
     commit: bool = True
 
 
-def plan(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Plan:
+def manner_of(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Manner:
     """Decide how a factory runs a call.
 
     :raises InvalidSessionState: for a statement that may write, where nothing would commit it, or
@@ -47,20 +47,20 @@ def plan(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Plan:
         backend = backend_of(engine.dialect)
         if does.further:
             options = (level in (None, _AUTO) and backend.snapshot_options) or {}
-            return Plan(options, snapshot=True, commit=auto_commit)
+            return Manner(options, snapshot=True, commit=auto_commit)
         if level == _AUTO:
-            return Plan({}, alone=True)
+            return Manner({}, alone=True)
         if level is None and backend.pays_for_transactions and not engine.dispatch.begin:
             # A listener for BEGIN may set what holds in the transaction only: who may see what.
-            return Plan(_AUTOCOMMIT, alone=True)
-        return Plan({}, alone=not backend.pays_for_transactions, commit=auto_commit)
+            return Manner(_AUTOCOMMIT, alone=True)
+        return Manner({}, alone=not backend.pays_for_transactions, commit=auto_commit)
     checks.refuse_autocommit(engine.dialect, engine.get_execution_options())
     if does.writes and not auto_commit:
         _refuse(call)
     if does.steady and _isolation_level(engine) is None:
         options = backend_of(engine.dialect).snapshot_options or {}
-        return Plan(options, snapshot=True, commit=auto_commit)
-    return Plan({}, snapshot=does.steady, commit=auto_commit)
+        return Manner(options, snapshot=True, commit=auto_commit)
+    return Manner({}, snapshot=does.steady, commit=auto_commit)
 
 
 _AUTO = "AUTOCOMMIT"

@@ -47,14 +47,14 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         super().__init__(metadata, iter(()), raw, _source_supports_scalars=scalars)
         self._hard_closed: bool = False
         self._session = session
-        self._work = session._work
+        self._transaction = session._transaction
         self._make_chunks = chunks
         self._chunks = chunks(size or _CHUNK)
         self._ahead: deque[Any] = deque()
         self._is_read = False
         # A cancellation may tear the result's own closing, which then takes the cursor for closed.
         self._cursor = raw.cursor
-        self._work.streams[self] = self._close
+        self._transaction.streams[self] = self._close
         self._yield_per: int | None = size
 
     # ---- for the async face
@@ -92,7 +92,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
     def _check(self) -> None:
         if self._hard_closed:
             self._raise_hard_closed()
-        if not self._work.open or self._session._guard.holder is not None:
+        if not self._transaction.open or self._session._guard.holder is not None:
             self._session._enter(READING)
             self._session._guard.leave()
 
@@ -149,7 +149,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         return self
 
     def _soft_close(self, hard: bool = False, **_: Any) -> None:
-        if not self._is_read and self._work.open:
+        if not self._is_read and self._transaction.open:
             self._session._run_inside(READING, self._close)
         self._ended()
         self._ahead.clear()
@@ -163,7 +163,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         """Close it, on the connection's own ground; what is in hand goes too."""
         self._ahead.clear()
         self._hard_closed = True
-        if not self._is_read and self._work.open:
+        if not self._is_read and self._transaction.open:
             self._close()
             self._ended()
 
@@ -174,7 +174,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
 
     def _ended(self) -> None:
         self._is_read = True
-        self._work.streams.pop(self, None)
+        self._transaction.streams.pop(self, None)
 
 
 def stream_of(session: Session | AsyncSession, result: Any) -> Stream:

@@ -39,7 +39,7 @@ LOST = (
 )
 
 
-class Work(Ending):
+class Transaction(Ending):
     """One transaction on one connection, and whether it may still be used.
 
     :param conn: the connection; ``None`` until :meth:`connect`.
@@ -103,7 +103,7 @@ class Work(Ending):
                 conn.invalidate()
             raise
 
-    def once(self, engine: Engine, options: Mapping[str, Any], call: Call) -> Any:
+    def read_alone(self, engine: Engine, options: Mapping[str, Any], call: Call) -> Any:
         """Run one statement that only reads, on a connection that is given back at once.
 
         :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;

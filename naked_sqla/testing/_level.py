@@ -19,7 +19,7 @@ from naked_sqla.backends import backend_of
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.idle import give_back
 from naked_sqla.sessions.read_only import refuse_writes
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 from ..exception import InvalidSessionState, UnsupportedOption
 
@@ -32,18 +32,18 @@ _STRICTNESS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALI
 class Level:
     """A session of a sandbox, or the sandbox itself, in which one session at a time is open.
 
-    :param box: the sandbox.
+    :param shared: the sandbox.
     :param parent: the session that this one is inside of.
     :param who: the task or thread that opened it.
     """
 
-    __slots__ = ("box", "child", "closed", "lock", "lost", "outer_writers", "parent", "who")
+    __slots__ = ("child", "closed", "lock", "lost", "outer_writers", "parent", "shared", "who")
 
-    def __init__(self, box: Box, parent: Level | None, who: str) -> None:
-        self.box = box
+    def __init__(self, shared: SandboxConnection, parent: Level | None, who: str) -> None:
+        self.shared = shared
         self.parent = parent
         self.who = who
-        self.lock: Any = box.make_lock()
+        self.lock: Any = shared.make_lock()
         self.child: Level | None = None
         self.closed = False
         # What a rollback of an inner session has undone.
@@ -52,7 +52,7 @@ class Level:
 
     def enter(self, who: str) -> Level:
         """Open a level inside of this one, whose lock the caller has."""
-        self.child = Level(self.box, self, who)
+        self.child = Level(self.shared, self, who)
         inside.set(self.child)
         return self.child
 
@@ -98,12 +98,12 @@ class Level:
         holder = self.child.who if self.child is not None else "(leaving)"
         return InvalidSessionState(
             f"a sandbox has one connection, and {holder} has a session open on it: another one "
-            f"that is not inside of it waited for {self.box.patience} seconds. End that session "
+            f"that is not inside of it waited for {self.shared.patience} seconds. End that session "
             f"first, or pass it on."
         )
 
 
-class Box:
+class SandboxConnection:
     """What the sessions of a sandbox share: the connection, and who is in.
 
     :param conn: in the transaction that is rolled back in the end.
@@ -123,7 +123,7 @@ class Box:
         """The session of this sandbox that the caller is inside of, or the sandbox."""
         self.check()
         level = inside.get()
-        while level is not None and (level.closed or level.box is not self):
+        while level is not None and (level.closed or level.shared is not self):
             level = level.parent
         return level or self.root
 
@@ -154,7 +154,7 @@ class Box:
         )
 
 
-class SandboxWork(Work):
+class SandboxTransaction(Transaction):
     """A session's work whose transaction is a savepoint."""
 
     __slots__ = ("_before", "_point", "level")
@@ -167,9 +167,9 @@ class SandboxWork(Work):
 
     def connect(self, engine: Any, options: Any, snapshot: bool = False) -> None:
         """Set the savepoint; the options hold until it ends."""
-        box = self.level.box
-        box.check()
-        self.conn = conn = box.conn
+        shared = self.level.shared
+        shared.check()
+        self.conn = conn = shared.conn
         self._before = conn.get_execution_options()
         if options:
             conn.execution_options(**_possible(conn, dict(options)))
@@ -224,7 +224,7 @@ class SandboxWork(Work):
             connections.set_back_options(self.conn, self._before)
 
 
-class ReadingSandboxWork(SandboxWork):
+class ReadOnlySandboxTransaction(SandboxTransaction):
     """The same for a session that only reads; the connection is the one that others write on."""
 
     __slots__ = ()
@@ -250,11 +250,11 @@ def end(conn: Connection) -> None:
         give_back(conn)
 
 
-def note_call(work: Any, call: Call) -> None:
+def note_call(transaction: Any, call: Call) -> None:
     """Note a call that writes into the savepoints of inner sessions."""
-    level: Level = work.level
+    level: Level = transaction.level
     level.check()
-    if level.child is not None and not call.effects(work.eager).reads:
+    if level.child is not None and not call.effects(transaction.eager).reads:
         level.writes()
 
 
@@ -280,10 +280,10 @@ def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-async def take_in_task(level: Level) -> Level:
+async def open_in_task(level: Level) -> Level:
     """Wait until the running task may open a session inside of a level, and open it."""
     try:
-        async with asyncio.timeout(level.box.patience):
+        async with asyncio.timeout(level.shared.patience):
             await level.lock.acquire()
     except TimeoutError:
         raise level.refuse() from None
@@ -291,8 +291,8 @@ async def take_in_task(level: Level) -> Level:
     return level.enter("(no task)" if task is None else f"task {task.get_name()!r}")
 
 
-def take_in_thread(level: Level) -> Level:
+def open_in_thread(level: Level) -> Level:
     """Wait until the running thread may open a session inside of a level, and open it."""
-    if not level.lock.acquire(timeout=level.box.patience):
+    if not level.lock.acquire(timeout=level.shared.patience):
         raise level.refuse()
     return level.enter(f"thread {threading.current_thread().name!r}")

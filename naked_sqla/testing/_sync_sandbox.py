@@ -8,24 +8,24 @@ from types import TracebackType
 from typing import Any
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions import single_call as oneshot
 from naked_sqla.sessions._sync.block import SessionBlock
 from naked_sqla.sessions._sync.reader import Reader
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.connection_queue import turns_of
+from naked_sqla.sessions.connection_queue import queue_of
 from naked_sqla.sessions.idle import give_back
+from naked_sqla.sessions.single_call import manner_of
 
 from ..om.session import SessionFactory
 from ._level import (
-    Box,
     Level,
-    ReadingSandboxWork,
-    SandboxWork,
+    ReadOnlySandboxTransaction,
+    SandboxConnection,
+    SandboxTransaction,
     begin,
     end,
     note_call,
-    take_in_thread,
+    open_in_thread,
 )
 
 
@@ -33,18 +33,18 @@ class Sandbox:
     """What :func:`sandbox` returns, to be entered once."""
 
     _conn: Any
-    _box: Box
+    _shared: SandboxConnection
 
     def __init__(self, db: SessionFactory, patience: float, options: dict[str, Any]) -> None:
         self._db = db
         self._patience = patience
         self._options = options
-        self._turns = turns_of(db.engine.pool)
+        self._queue = queue_of(db.engine.pool)
 
     def __enter__(self) -> SessionFactory:
         db = self._db
-        if self._turns is not None:
-            self._turns.take_in_thread()
+        if self._queue is not None:
+            self._queue.take_in_thread()
         try:
             conn = db.engine.connect()
             self._conn = conn
@@ -56,33 +56,33 @@ class Sandbox:
         except BaseException:
             self._release_turn()
             raise
-        self._box = Box(self._conn, self._patience, threading.Lock)
-        return _SandboxFactory(db, self._box)
+        self._shared = SandboxConnection(self._conn, self._patience, threading.Lock)
+        return _SandboxFactory(db, self._shared)
 
     def __exit__(self, *_: object) -> None:
-        self._box.ended = True
+        self._shared.ended = True
         try:
             end(self._conn)
         finally:
             self._release_turn()
 
     def _release_turn(self) -> None:
-        if self._turns is not None:
-            self._turns.release()
+        if self._queue is not None:
+            self._queue.release()
 
 
 class _SandboxFactory(SessionFactory):
-    __slots__ = ("_box",)
+    __slots__ = ("_shared",)
 
-    def __init__(self, db: SessionFactory, box: Box) -> None:
+    def __init__(self, db: SessionFactory, shared: SandboxConnection) -> None:
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
-        self._box = box
+        self._shared = shared
 
     def begin(self, **execution_options: Any) -> SessionBlock:
-        self._box.check()
+        self._shared.check()
         checks.begin_options(self._engine, execution_options)
         return _SandboxBlock(
-            self._box,
+            self._shared,
             self._engine,
             self._auto_commit,
             execution_options,
@@ -91,12 +91,12 @@ class _SandboxFactory(SessionFactory):
         )
 
     def read(self, **execution_options: Any) -> Reader:
-        return _SandboxReader(self._box, self, execution_options)
+        return _SandboxReader(self._shared, self, execution_options)
 
     def _call(self, call: Call) -> Any:
-        plan = oneshot.plan(self._engine, self._auto_commit, self._eager, call)
-        self._box.check()
-        block = _SandboxBlock(self._box, self._engine, plan.commit, {}, self._eager)
+        manner = manner_of(self._engine, self._auto_commit, self._eager, call)
+        self._shared.check()
+        block = _SandboxBlock(self._shared, self._engine, manner.commit, {}, self._eager)
         with block as session:
             return session._call(call)
 
@@ -104,23 +104,25 @@ class _SandboxFactory(SessionFactory):
 class _SandboxReader(Reader):
     """Reads what the sandbox has, a replica or not."""
 
-    __slots__ = ("_box",)
+    __slots__ = ("_shared",)
 
-    def __init__(self, box: Box, db: SessionFactory, options: dict[str, Any]) -> None:
+    def __init__(
+        self, shared: SandboxConnection, db: SessionFactory, options: dict[str, Any]
+    ) -> None:
         super().__init__(db._engine, db._eager, options, db._current, None)
-        self._box = box
+        self._shared = shared
 
     def _make_block(self) -> SessionBlock:
-        self._box.check()
+        self._shared.check()
         checks.begin_options(self._engine, self._options)
         return _SandboxBlock(
-            self._box,
+            self._shared,
             self._engine,
             False,
             self._options,
             self._eager,
             current=self._current,
-            kind=ReadingSandboxWork,
+            kind=ReadOnlySandboxTransaction,
         )
 
     def _call(self, call: Call) -> Any:
@@ -129,29 +131,33 @@ class _SandboxReader(Reader):
 
 
 class _SandboxBlock(SessionBlock):
-    __slots__ = ("_box", "_kind", "_level")
+    __slots__ = ("_level", "_shared")
 
     _level: Level
 
     def __init__(
-        self, box: Box, *args: Any, kind: type[SandboxWork] = SandboxWork, **kwargs: Any
+        self,
+        shared: SandboxConnection,
+        *args: Any,
+        kind: type[SandboxTransaction] = SandboxTransaction,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
-        self._box = box
-        self._kind = kind
+        super().__init__(*args, kind=kind, **kwargs)
+        self._shared = shared
 
     def __enter__(self) -> Session:
         if self._entered:
             checks.entered_twice()
         self._entered = True
-        self._level = take_in_thread(self._box.innermost())
-        work: Any = self._kind(self._level, self._eager)
+        self._level = open_in_thread(self._shared.innermost())
+        kind: Any = self._kind
+        transaction = kind(self._level, self._eager)
         try:
-            self._connect(work)
+            self._connect(transaction)
         except BaseException:
             self._level.step_out()
             raise
-        session = _SandboxSession._begun(self._engine, work)
+        session = _SandboxSession._begun(self._engine, transaction)
         self._session = session
         if self._current is not None:
             self._entry = self._current.enter(threading.current_thread(), session)
@@ -176,5 +182,5 @@ class _SandboxSession(Session):
     __slots__ = ()
 
     def _call(self, call: Call) -> Any:
-        note_call(self._work, call)
+        note_call(self._transaction, call)
         return super()._call(call)

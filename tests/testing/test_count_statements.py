@@ -219,7 +219,7 @@ async def test_what_the_library_asks_for_itself_does_not_count(db: AsyncSessionF
         async with db.begin() as session:
             with pytest.raises(LookupError):
                 await session.conn.run_sync(fails)
-            session._work.failure = LookupError()
+            session._transaction.failure = LookupError()
         async with db.begin() as session:
             await session.conn.exec_driver_sql("SELECT 1")
     assert [statement.sql for statement in seen] == ["SELECT 1"]

@@ -11,24 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
-from naked_sqla.sessions import single_call as oneshot
 from naked_sqla.sessions._async.cancel import needs_connecting, stopper
 from naked_sqla.sessions._async.greenlet import (
     end_block,
-    hop,
     nothing,
     noticing_cancellation,
+    run_in_greenlet,
+    run_to_end,
     shielded,
-    spawn,
     start,
 )
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.connection_queue import Turns, turns_of
+from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.loops import OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.transaction import Transaction
 
 
 class AsyncSessionBlock(AsyncBlock):
@@ -41,12 +41,12 @@ class AsyncSessionBlock(AsyncBlock):
         "_engine",
         "_entered",
         "_entry",
+        "_kind",
         "_loop",  # ASYNC
         "_options",
+        "_queue",
         "_session",
         "_snapshot",
-        "_turns",
-        "_work",
     )
 
     _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
@@ -61,7 +61,8 @@ class AsyncSessionBlock(AsyncBlock):
         eager: bool,
         snapshot: bool = False,
         current: Current | None = None,
-        work: type[Work] = Work,
+        *,
+        kind: type[Transaction] = Transaction,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -69,10 +70,10 @@ class AsyncSessionBlock(AsyncBlock):
         self._eager = eager
         self._snapshot = snapshot
         self._current = current
-        self._work = work
+        self._kind = kind
         self._entered = False
         self._entry: Entry | None = None
-        self._turns: Turns | None = None
+        self._queue: ConnectionQueue | None = None
         self._loop: OneLoop | None = None  # ASYNC
 
     async def __aenter__(self) -> AsyncSession:
@@ -80,62 +81,62 @@ class AsyncSessionBlock(AsyncBlock):
             checks.entered_twice()
         self._entered = True
         self._session = session = await self._opened()
-        session._patient = self._turns is not None  # ASYNC
+        session._patient = self._queue is not None  # ASYNC
         if self._current is not None:
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
 
     async def _opened(self) -> AsyncSession:
-        self._turns = turns_of(self._engine.sync_engine.pool)
-        if self._turns is not None:
-            await self._turns.take_in_task()
+        self._queue = queue_of(self._engine.sync_engine.pool)
+        if self._queue is not None:
+            await self._queue.take_in_task()
         if True:  # ASYNC
             self._loop = loop_of(self._engine.sync_engine.pool)
             if self._loop is not None:
                 self._loop.enter()
-        work = self._work(eager=self._eager)
-        await self._connect(work)
-        return AsyncSession._begun(self._engine, work)
+        transaction = self._kind(eager=self._eager)
+        await self._connect(transaction)
+        return AsyncSession._begun(self._engine, transaction)
 
-    async def _connect(self, work: Work) -> None:
+    async def _connect(self, transaction: Transaction) -> None:
         """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
         if True:  # ASYNC
             engine = self._engine.sync_engine
-            connect = work.connect, engine, self._options, self._snapshot
+            connect = transaction.connect, engine, self._options, self._snapshot
             opening: asyncio.Task[None] | None = None
             try:
                 with noticing_cancellation():
                     if needs_connecting(engine.pool):
                         # A torn connection attempt leaks its socket on some drivers: let it end.
-                        opening = start(spawn(*connect))
-                        await shielded(opening, patient=self._turns is not None, push=False)
+                        opening = start(run_to_end(*connect))
+                        await shielded(opening, patient=self._queue is not None, push=False)
                     else:
-                        await hop(nothing, stopper(work, engine), *connect)
+                        await run_in_greenlet(nothing, stopper(transaction, engine), *connect)
             except BaseException:
                 if opening is None or opening.done():
-                    await self._give_back(work)
+                    await self._give_back(transaction)
                 else:
-                    opening.add_done_callback(lambda _: start(self._give_back(work)))
+                    opening.add_done_callback(lambda _: start(self._give_back(transaction)))
                 raise
         else:
             try:
-                work.connect(self._engine, self._options, self._snapshot)
+                transaction.connect(self._engine, self._options, self._snapshot)
             except BaseException:
-                self._give_back(work)
+                self._give_back(transaction)
                 raise
 
-    async def _give_back(self, work: Work) -> None:
+    async def _give_back(self, transaction: Transaction) -> None:
         """Undo what was opened for a block that is not entered after all."""
         if True:  # ASYNC
-            if work.connected:
-                release = start(spawn(work.release, True), self._release_turn)
-                await shielded(release, patient=self._turns is not None)
+            if transaction.connected:
+                release = start(run_to_end(transaction.release, True), self._release_turn)
+                await shielded(release, patient=self._queue is not None)
             else:
                 self._release_turn()
         else:
             try:
-                if work.connected:
-                    work.release(quietly=True)
+                if transaction.connected:
+                    transaction.release(quietly=True)
             finally:
                 self._release_turn()
 
@@ -148,7 +149,7 @@ class AsyncSessionBlock(AsyncBlock):
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None
-        pending, session._work.open = session._work.open, False
+        pending, session._transaction.open = session._transaction.open, False
         inside = session._guard.holder
         commit = self._auto_commit and not failed and inside is None
         if True:  # ASYNC
@@ -171,46 +172,50 @@ class AsyncSessionBlock(AsyncBlock):
         guard = self._session._guard
         await guard.wait_and_enter()
         try:
-            await spawn(self._session._work.finish, pending, commit, failed)
+            await run_to_end(self._session._transaction.finish, pending, commit, failed)
         finally:
             guard.leave()
 
     def _release_turn(self) -> None:
-        if self._turns is not None:
-            self._turns.release()
+        if self._queue is not None:
+            self._queue.release()
         if True:  # ASYNC
             if self._loop is not None:
                 self._loop.leave()
 
 
-async def once(
+async def run_single_call(
     engine: AsyncEngine,
     auto_commit: bool,
     eager: bool,
     call: Call,
     options: Mapping[str, Any] | None = None,
-    work: type[Work] = Work,
+    kind: type[Transaction] = Transaction,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
     :param options: for the connection; where there are any, the transaction is needed.
     """
-    plan = oneshot.plan(engine.sync_engine, auto_commit, eager, call)
+    manner = manner_of(engine.sync_engine, auto_commit, eager, call)
     pool = engine.sync_engine.pool
-    alone = plan.alone and not options and turns_of(pool) is None
+    alone = manner.alone and not options and queue_of(pool) is None
     if True:  # ASYNC
         if alone and not needs_connecting(pool):
-            single, sync_engine = Work(eager=eager), engine.sync_engine
+            single, sync_engine = Transaction(eager=eager), engine.sync_engine
             stop, loop = stopper(single, sync_engine), loop_of(pool)
             if loop is not None:
                 loop.enter()
             done = nothing if loop is None else loop.leave
             with noticing_cancellation():
-                return await hop(done, stop, single.once, sync_engine, plan.options, call)
+                return await run_in_greenlet(
+                    done, stop, single.read_alone, sync_engine, manner.options, call
+                )
     else:
         if alone:
-            return Work(eager=eager).once(engine, plan.options, call)
-    with_options = {**plan.options, **options} if options else plan.options
-    block = AsyncSessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+            return Transaction(eager=eager).read_alone(engine, manner.options, call)
+    with_options = {**manner.options, **options} if options else manner.options
+    block = AsyncSessionBlock(
+        engine, manner.commit, with_options, eager, manner.snapshot, kind=kind
+    )
     async with block as session:
         return await session._call(call)

@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from naked_sqla.sessions._async.greenlet import Stop
-    from naked_sqla.sessions.routing.databases import Several
-    from naked_sqla.sessions.transaction import Work
+    from naked_sqla.sessions.routing.databases import Transactions
+    from naked_sqla.sessions.transaction import Transaction
 
 
-def stopper(work: Work, engine: Engine | None = None) -> Stop | None:
+def stopper(transaction: Transaction, engine: Engine | None = None) -> Stop | None:
     """What ends a statement of cancelled work; ``None``: a ``CancelledError`` in it."""
-    dialect = engine.dialect if engine is not None else work.conn.dialect
-    return backend_of(dialect).stop(work)
+    dialect = engine.dialect if engine is not None else transaction.conn.dialect
+    return backend_of(dialect).stop(transaction)
 
 
-class StopBusy:
+class StopActive:
     """Stops what a call waits for that goes through all databases: in the one it is at."""
 
-    __slots__ = ("_works",)
+    __slots__ = ("_transactions",)
 
-    def __init__(self, works: Several) -> None:
-        self._works = works
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def applies(self) -> bool:
         stop = self._stop()
@@ -42,8 +42,8 @@ class StopBusy:
         return asyncio.CancelledError() if stop is None else await stop(waits)
 
     def _stop(self) -> Stop | None:
-        work = self._works.busy
-        return None if work is None else stopper(work)
+        transaction = self._transactions.active
+        return None if transaction is None else stopper(transaction)
 
 
 def needs_connecting(pool: Pool) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.block import AsyncSessionBlock, once
+from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.session import AsyncSession
@@ -169,7 +169,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         if self._databases is not None:
             key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, self._auto_commit, self._eager, call)
+        return run_single_call(engine, self._auto_commit, self._eager, call)
 
     if not TYPE_CHECKING:
 

@@ -1,9 +1,9 @@
 # ASYNC: a synchronous session calls its work where it is.
 """Synchronous work run for a task, in a greenlet, and what a cancellation does to it.
 
-A statement runs in the caller's own task (:func:`hop`): nothing is spawned.  When that task is
-cancelled meanwhile, the rest of the work, which is clean-up by then, moves to a task of its own and
-sees one cancellation and no more, however often the caller is cancelled (anyio's scopes cancel at
+A statement runs in the caller's own task (:func:`run_in_greenlet`).  When that task is cancelled
+meanwhile, the rest of the work, which is clean-up by then, moves to a task of its own and sees one
+cancellation and no more, however often the caller is cancelled (anyio's scopes cancel at
 every await).  What must not be torn at all, a COMMIT or the opening of a connection, runs in a task
 of its own from the start (:func:`shielded`).  In both cases the caller waits until the work has
 ended, for a grace of about a second.
@@ -47,7 +47,7 @@ class Stop(Protocol):
 _leftover: set[asyncio.Task[Any]] = set()
 
 
-def hop(
+def run_in_greenlet(
     done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
 ) -> Coroutine[Any, Any, _T]:
     """Run ``fn(*args)`` in a greenlet of the task that awaits this, and give what it returns.
@@ -58,12 +58,12 @@ def hop(
         ``stop`` is called, and the error that it gives goes there.
     """
     if stop is None:
-        return _hop(done, fn, args)
+        return _run(done, fn, args)
     # a generator rather than a coroutine: only that can hold a cancellation back, frame by frame
-    return cast("Coroutine[Any, Any, _T]", _held_hop(done, stop, fn, args))
+    return cast("Coroutine[Any, Any, _T]", _run_held(done, stop, fn, args))
 
 
-async def _hop(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
+async def _run(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
     asked = _times_cancelled()
@@ -119,10 +119,10 @@ def _cancellation(error: BaseException, asked: int) -> BaseException | None:
 
 
 @types.coroutine
-def _held_hop(
+def _run_held(
     done: Callable[[], object], stop: Stop, fn: Callable[..., Any], args: tuple[Any, ...]
 ) -> Generator[Any, Any, Any]:
-    """:func:`_hop` that drives each awaitable by hand, so that a cancellation leaves it whole."""
+    """:func:`_run` that drives each awaitable by hand, so that a cancellation leaves it whole."""
     worker = AsyncIoGreenlet(fn, current_greenlet())
     held = moved = False
     pending: Any
@@ -220,10 +220,10 @@ async def end_block(
 
 
 def nothing() -> None:
-    """For :func:`hop`, where the caller holds nothing that is to be given back."""
+    """For :func:`run_in_greenlet`, where the caller holds nothing that is to be given back."""
 
 
-async def spawn(fn: Callable[..., _T], *args: Any) -> _T:
+async def run_to_end(fn: Callable[..., _T], *args: Any) -> _T:
     """Run ``fn(*args)`` in a greenlet of whatever task awaits it, and leave cancellations alone."""
     worker = AsyncIoGreenlet(fn, current_greenlet())
     return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]

@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.block import AsyncSessionBlock, once
+from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions.misuse import AsyncBlock
-from naked_sqla.sessions.read_only import ReadingWork, refuse_writes
+from naked_sqla.sessions.read_only import ReadOnlyTransaction, refuse_writes
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -69,12 +69,12 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         if self._databases is None:
             checks.begin_options(self._engine.sync_engine, options)
             return AsyncSessionBlock(
-                self._engine, False, options, eager, current=current, work=ReadingWork
+                self._engine, False, options, eager, current=current, kind=ReadOnlyTransaction
             )
         from naked_sqla.sessions._async.routed import AsyncRoutedBlock
 
         return AsyncRoutedBlock(
-            self._databases, False, options, eager, current=current, work=ReadingWork
+            self._databases, False, options, eager, current=current, kind=ReadOnlyTransaction
         )
 
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
@@ -83,4 +83,4 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         if self._databases is not None:
             key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, True, self._eager, call, self._options, ReadingWork)
+        return run_single_call(engine, True, self._eager, call, self._options, ReadOnlyTransaction)

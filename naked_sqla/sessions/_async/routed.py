@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock
-from naked_sqla.sessions._async.cancel import StopBusy
-from naked_sqla.sessions._async.greenlet import hop, nothing
+from naked_sqla.sessions._async.cancel import StopActive
+from naked_sqla.sessions._async.greenlet import nothing, run_in_greenlet
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import TaskGuard
-from naked_sqla.sessions.routing.databases import Databases, Several, not_opened
+from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
 from naked_sqla.sessions.routing.tables import Key
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 
 class AsyncRoutedSession(AsyncSession):
@@ -25,25 +25,25 @@ class AsyncRoutedSession(AsyncSession):
 
     __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
 
-    _work: Any
+    _transaction: Any
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
-    _kind: type[Work]
+    _kind: type[Transaction]
     _sessions: dict[Key, AsyncSession]
     _blocks: list[AsyncSessionBlock]
 
     @classmethod
     def _over(
-        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
+        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Transaction]
     ) -> AsyncRoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]
-        session._work = Several(databases.two_phase)
+        session._transaction = Transactions(databases.two_phase)
         session._guard = TaskGuard()
         session._conn = None  # ASYNC
         session._patient = False  # ASYNC
-        session._stop = StopBusy(session._work)  # ASYNC
+        session._stop = StopActive(session._transaction)  # ASYNC
         session._databases = databases
         session._options = options
         session._eager = eager
@@ -67,7 +67,7 @@ class AsyncRoutedSession(AsyncSession):
 
     async def connection(self, bind_key: str | None = None) -> AsyncConnection:
         """The connection to one of the databases, opened when it is asked for first."""
-        self._work.check_open("connection")
+        self._transaction.check_open("connection")
         session = await self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
@@ -109,19 +109,21 @@ class AsyncRoutedSession(AsyncSession):
     async def _open(self, key: Key) -> AsyncSession:
         engine = self._databases.engines[key]
         checks.begin_options(engine.sync_engine, self._options)
-        block = AsyncSessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        block = AsyncSessionBlock(engine, False, self._options, self._eager, kind=self._kind)
         session = await block.__aenter__()
-        work = session._work
-        if self._work.levels:
+        transaction = session._transaction
+        if self._transaction.groups:
             try:
-                await hop(nothing, session._stop, self._work.join_savepoints, work)
+                await run_in_greenlet(
+                    nothing, session._stop, self._transaction.join_savepoints, transaction
+                )
             except BaseException:
-                self._work.forget(work)
-                await block._give_back(work)
+                self._transaction.forget(transaction)
+                await block._give_back(transaction)
                 raise
         session._guard = self._guard
         self._patient = self._patient or session._patient  # ASYNC
-        self._work.add(key, work)
+        self._transaction.add(key, transaction)
         self._sessions[key] = session
         self._blocks.append(block)
         return session
@@ -140,15 +142,15 @@ class AsyncRoutedBlock(AsyncSessionBlock):
         eager: bool,
         *,
         current: Current,
-        work: type[Work] = Work,
+        kind: type[Transaction] = Transaction,
     ) -> None:
         engine = databases.engines[None]
-        super().__init__(engine, auto_commit, options, eager, current=current, work=work)
+        super().__init__(engine, auto_commit, options, eager, current=current, kind=kind)
         self._databases = databases
 
     async def _opened(self) -> AsyncSession:
         # Connections are opened by the first statement for each.
-        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._work)
+        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._kind)
 
     def _release_turn(self) -> None:
         session: Any = self._session

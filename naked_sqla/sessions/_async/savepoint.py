@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.greenlet import end_block, hop, spawn
+from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_to_end
 from naked_sqla.sessions.misuse import AsyncBlock
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class AsyncSavepoint(AsyncBlock):
         session = self._session
         session._enter("begin_nested")
         if True:  # ASYNC
-            self._point, self._before = await hop(
-                session._guard.leave, session._stop, session._work.savepoint
+            self._point, self._before = await run_in_greenlet(
+                session._guard.leave, session._stop, session._transaction.savepoint
             )
         else:
             try:
-                self._point, self._before = session._work.savepoint()
+                self._point, self._before = session._transaction.savepoint()
             finally:
                 session._guard.leave()
         return self
@@ -70,7 +70,7 @@ class AsyncSavepoint(AsyncBlock):
         session = self._session
         await session._guard.wait_and_enter()
         try:
-            work = session._work
-            await spawn(work.end_savepoint, self._point, self._before, keep, failed)
+            transaction = session._transaction
+            await run_to_end(transaction.end_savepoint, self._point, self._before, keep, failed)
         finally:
             session._guard.leave()

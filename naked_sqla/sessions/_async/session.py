@@ -12,18 +12,18 @@ from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
-from naked_sqla.sessions._async.greenlet import Stop, hop, shielded, spawn, start
+from naked_sqla.sessions._async.greenlet import Stop, run_in_greenlet, run_to_end, shielded, start
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.stream import AsyncStream, AsyncStreaming
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
-from naked_sqla.sessions.connection_queue import turns_of
+from naked_sqla.sessions.connection_queue import queue_of
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.stream import stream_of
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
@@ -53,7 +53,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         "_guard",
         "_patient",  # ASYNC
         "_stop",  # ASYNC
-        "_work",
+        "_transaction",
     )
 
     _conn: AsyncConnection | None  # ASYNC
@@ -62,22 +62,22 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     def __init__(self, conn: AsyncConnection) -> None:
         checks.session_connection(type(self), conn, AsyncConnection)
         checks.open_connection(conn.sync_connection)
-        self._fill(conn.engine, Work(conn.sync_connection))
+        self._fill(conn.engine, Transaction(conn.sync_connection))
         self._conn = conn  # ASYNC
-        self._patient = turns_of(conn.sync_engine.pool) is not None  # ASYNC
+        self._patient = queue_of(conn.sync_engine.pool) is not None  # ASYNC
 
-    def _fill(self, engine: AsyncEngine, work: Work) -> None:
+    def _fill(self, engine: AsyncEngine, transaction: Transaction) -> None:
         self._engine = engine
-        self._work = work
+        self._transaction = transaction
         self._guard = TaskGuard()
         self._conn = None  # ASYNC
         self._patient = False  # ASYNC
-        self._stop = stopper(work)  # ASYNC
+        self._stop = stopper(transaction)  # ASYNC
 
     @classmethod
-    def _begun(cls, engine: AsyncEngine, work: Work) -> AsyncSession:
+    def _begun(cls, engine: AsyncEngine, transaction: Transaction) -> AsyncSession:
         session = cls.__new__(cls)
-        session._fill(engine, work)
+        session._fill(engine, transaction)
         return session
 
     @property
@@ -89,15 +89,15 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """
         if True:  # ASYNC
             if self._conn is None:
-                self._conn = AsyncConnection(self._engine, self._work.conn)
+                self._conn = AsyncConnection(self._engine, self._transaction.conn)
             return self._conn
         else:
-            return self._work.conn
+            return self._transaction.conn
 
     @property
     def state(self) -> Literal["open", "closed"]:
         """``"open"`` until commit, rollback, or the end of the block."""
-        return self._work.state
+        return self._transaction.state
 
     @overload
     def stream(
@@ -149,7 +149,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
-        call = StatementCall("stream", statement, parameters, execution_options, work=stream)
+        call = StatementCall("stream", statement, parameters, execution_options, function=stream)
         streaming: AsyncStreaming[AsyncResult[*tuple[Any, ...]]] = self._streaming(
             self._stream, call
         )
@@ -193,7 +193,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         if execution_options is not None:
             checks.stream_options(execution_options)
         call = StatementCall(
-            "stream_scalars", statement, parameters, execution_options, work=stream
+            "stream_scalars", statement, parameters, execution_options, function=stream
         )
         streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
             self._stream_scalars, call
@@ -234,7 +234,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
 
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit; False on a closed session."""
-        return self._work.in_transaction()
+        return self._transaction.in_transaction()
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
         """The engine to which the statements for a model go, or a statement, table or column.
@@ -255,7 +255,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         :raises InvalidSessionState: on a closed session.
         :raises InvalidBind: for a bind key that is not configured.
         """
-        self._work.check_open("connection")
+        self._transaction.check_open("connection")
         if bind_key is not None:
             checks.no_such_bind(bind_key)
         return self.conn
@@ -268,7 +268,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         :raises TransactionRolledBack: when the database had given the transaction up.
         """
         self._enter("commit")
-        await self._end(self._work.commit)
+        await self._end(self._transaction.commit)
 
     async def rollback(self) -> None:
         """Roll the transaction back and close the session, whatever comes of it.
@@ -277,22 +277,22 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         :raises ConcurrentSessionUse: when another task is inside the session.
         """
         self._enter("rollback")
-        await self._end(self._work.rollback)
+        await self._end(self._transaction.rollback)
 
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
         self._enter(call.name)
         if True:  # ASYNC
-            return hop(self._guard.leave, self._stop, self._work.call, call)
+            return run_in_greenlet(self._guard.leave, self._stop, self._transaction.call, call)
         else:
             try:
-                return self._work.call(call)
+                return self._transaction.call(call)
             finally:
                 self._guard.leave()
 
     async def _end(self, how: Callable[[], None]) -> None:
         if True:  # ASYNC
-            self._work.open = False
-            await shielded(start(spawn(how), self._guard.leave), patient=self._patient)
+            self._transaction.open = False
+            await shielded(start(run_to_end(how), self._guard.leave), patient=self._patient)
         else:
             try:
                 how()
@@ -310,7 +310,9 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     async def _stream(self, call: Call) -> Any:
         if True:  # ASYNC
             self._enter(call.name)
-            opened = hop(self._guard.leave, self._stop, self._work.open_stream, call)
+            opened = run_in_greenlet(
+                self._guard.leave, self._stop, self._transaction.open_stream, call
+            )
             return AsyncStream(stream_of(self, await opened))
         else:
             return stream_of(self, self._call(call))
@@ -324,7 +326,9 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         self._enter(what)
         if True:  # ASYNC
             # It is called from within a greenlet of SQLAlchemy's.
-            return await_only(hop(self._guard.leave, self._stop, self._work.watched, fn, *args))
+            return await_only(
+                run_in_greenlet(self._guard.leave, self._stop, self._transaction.watched, fn, *args)
+            )
         else:
             try:
                 return fn(*args)
@@ -333,9 +337,9 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
 
     def _enter(self, what: str) -> None:
         self._guard.enter()
-        if not self._work.open:
+        if not self._transaction.open:
             self._guard.leave()
-            self._work.check_open(what)
+            self._transaction.check_open(what)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
 
 from naked_sqla._sqlalchemy import results
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.greenlet import end_block, hop, spawn
+from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_to_end
 from naked_sqla.sessions.stream import READING, Stream
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ async def _read(source: Stream) -> None:
     if not source.is_read:
         session: Any = source._session
         session._enter(READING)
-        await hop(session._guard.leave, session._stop, session._work.watched, source.read)
+        await run_in_greenlet(
+            session._guard.leave, session._stop, session._transaction.watched, source.read
+        )
 
 
 class AsyncStreaming(Generic[_R]):
@@ -105,7 +107,7 @@ class AsyncStreaming(Generic[_R]):
     ) -> None:
         source: Stream = results.sync_result(self._result)
         session = self._session
-        if source.is_read or not session._work.open:
+        if source.is_read or not session._transaction.open:
             return
         try:
             await end_block(self._close(source), exc, patient=session._patient)
@@ -118,6 +120,6 @@ class AsyncStreaming(Generic[_R]):
         guard = self._session._guard
         await guard.wait_and_enter()
         try:
-            await spawn(source.close_now)
+            await run_to_end(source.close_now)
         finally:
             guard.leave()

@@ -12,13 +12,13 @@ from sqlalchemy import Engine
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
-from naked_sqla.sessions import single_call as oneshot
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.connection_queue import Turns, turns_of
+from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.misuse import Block
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.transaction import Transaction
 
 
 class SessionBlock(Block):
@@ -31,11 +31,11 @@ class SessionBlock(Block):
         "_engine",
         "_entered",
         "_entry",
+        "_kind",
         "_options",
+        "_queue",
         "_session",
         "_snapshot",
-        "_turns",
-        "_work",
     )
 
     _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
@@ -50,7 +50,8 @@ class SessionBlock(Block):
         eager: bool,
         snapshot: bool = False,
         current: Current | None = None,
-        work: type[Work] = Work,
+        *,
+        kind: type[Transaction] = Transaction,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -58,10 +59,10 @@ class SessionBlock(Block):
         self._eager = eager
         self._snapshot = snapshot
         self._current = current
-        self._work = work
+        self._kind = kind
         self._entered = False
         self._entry: Entry | None = None
-        self._turns: Turns | None = None
+        self._queue: ConnectionQueue | None = None
 
     def __enter__(self) -> Session:
         if self._entered:
@@ -73,26 +74,26 @@ class SessionBlock(Block):
         return session
 
     def _opened(self) -> Session:
-        self._turns = turns_of(self._engine.pool)
-        if self._turns is not None:
-            self._turns.take_in_thread()
-        work = self._work(eager=self._eager)
-        self._connect(work)
-        return Session._begun(self._engine, work)
+        self._queue = queue_of(self._engine.pool)
+        if self._queue is not None:
+            self._queue.take_in_thread()
+        transaction = self._kind(eager=self._eager)
+        self._connect(transaction)
+        return Session._begun(self._engine, transaction)
 
-    def _connect(self, work: Work) -> None:
+    def _connect(self, transaction: Transaction) -> None:
         """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
         try:
-            work.connect(self._engine, self._options, self._snapshot)
+            transaction.connect(self._engine, self._options, self._snapshot)
         except BaseException:
-            self._give_back(work)
+            self._give_back(transaction)
             raise
 
-    def _give_back(self, work: Work) -> None:
+    def _give_back(self, transaction: Transaction) -> None:
         """Undo what was opened for a block that is not entered after all."""
         try:
-            if work.connected:
-                work.release(quietly=True)
+            if transaction.connected:
+                transaction.release(quietly=True)
         finally:
             self._release_turn()
 
@@ -105,7 +106,7 @@ class SessionBlock(Block):
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None
-        pending, session._work.open = session._work.open, False
+        pending, session._transaction.open = session._transaction.open, False
         inside = session._guard.holder
         commit = self._auto_commit and not failed and inside is None
         try:
@@ -119,33 +120,33 @@ class SessionBlock(Block):
         guard = self._session._guard
         guard.wait_and_enter()
         try:
-            self._session._work.finish(pending, commit, failed)
+            self._session._transaction.finish(pending, commit, failed)
         finally:
             guard.leave()
 
     def _release_turn(self) -> None:
-        if self._turns is not None:
-            self._turns.release()
+        if self._queue is not None:
+            self._queue.release()
 
 
-def once(
+def run_single_call(
     engine: Engine,
     auto_commit: bool,
     eager: bool,
     call: Call,
     options: Mapping[str, Any] | None = None,
-    work: type[Work] = Work,
+    kind: type[Transaction] = Transaction,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
     :param options: for the connection; where there are any, the transaction is needed.
     """
-    plan = oneshot.plan(engine, auto_commit, eager, call)
+    manner = manner_of(engine, auto_commit, eager, call)
     pool = engine.pool
-    alone = plan.alone and not options and turns_of(pool) is None
+    alone = manner.alone and not options and queue_of(pool) is None
     if alone:
-        return Work(eager=eager).once(engine, plan.options, call)
-    with_options = {**plan.options, **options} if options else plan.options
-    block = SessionBlock(engine, plan.commit, with_options, eager, plan.snapshot, work=work)
+        return Transaction(eager=eager).read_alone(engine, manner.options, call)
+    with_options = {**manner.options, **options} if options else manner.options
+    block = SessionBlock(engine, manner.commit, with_options, eager, manner.snapshot, kind=kind)
     with block as session:
         return session._call(call)

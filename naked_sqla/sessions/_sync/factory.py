@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Engine
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._sync.block import SessionBlock, once
+from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.session import Session
@@ -169,7 +169,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
         if self._databases is not None:
             key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, self._auto_commit, self._eager, call)
+        return run_single_call(engine, self._auto_commit, self._eager, call)
 
     if not TYPE_CHECKING:
 

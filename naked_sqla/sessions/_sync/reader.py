@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._sync.block import SessionBlock, once
+from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions.misuse import Block
-from naked_sqla.sessions.read_only import ReadingWork, refuse_writes
+from naked_sqla.sessions.read_only import ReadOnlyTransaction, refuse_writes
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -70,12 +70,12 @@ class Reader(SyncCalls, SyncPages, Block):
         if self._databases is None:
             checks.begin_options(self._engine, options)
             return SessionBlock(
-                self._engine, False, options, eager, current=current, work=ReadingWork
+                self._engine, False, options, eager, current=current, kind=ReadOnlyTransaction
             )
         from naked_sqla.sessions._sync.routed import RoutedBlock
 
         return RoutedBlock(
-            self._databases, False, options, eager, current=current, work=ReadingWork
+            self._databases, False, options, eager, current=current, kind=ReadOnlyTransaction
         )
 
     def _call(self, call: Call) -> Any:
@@ -84,4 +84,4 @@ class Reader(SyncCalls, SyncPages, Block):
         if self._databases is not None:
             key, call = self._databases.routes.of_call(call, self._eager)
             engine = self._databases.engines[key]
-        return once(engine, True, self._eager, call, self._options, ReadingWork)
+        return run_single_call(engine, True, self._eager, call, self._options, ReadOnlyTransaction)

@@ -14,9 +14,9 @@ from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import ThreadGuard
-from naked_sqla.sessions.routing.databases import Databases, Several, not_opened
+from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
 from naked_sqla.sessions.routing.tables import Key
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 
 class RoutedSession(Session):
@@ -24,21 +24,21 @@ class RoutedSession(Session):
 
     __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
 
-    _work: Any
+    _transaction: Any
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
-    _kind: type[Work]
+    _kind: type[Transaction]
     _sessions: dict[Key, Session]
     _blocks: list[SessionBlock]
 
     @classmethod
     def _over(
-        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Work]
+        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Transaction]
     ) -> RoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]
-        session._work = Several(databases.two_phase)
+        session._transaction = Transactions(databases.two_phase)
         session._guard = ThreadGuard()
         session._databases = databases
         session._options = options
@@ -63,7 +63,7 @@ class RoutedSession(Session):
 
     def connection(self, bind_key: str | None = None) -> Connection:
         """The connection to one of the databases, opened when it is asked for first."""
-        self._work.check_open("connection")
+        self._transaction.check_open("connection")
         session = self._on(self._databases.routes.key(bind_key), "connection")
         return session.conn
 
@@ -105,18 +105,18 @@ class RoutedSession(Session):
     def _open(self, key: Key) -> Session:
         engine = self._databases.engines[key]
         checks.begin_options(engine, self._options)
-        block = SessionBlock(engine, False, self._options, self._eager, work=self._kind)
+        block = SessionBlock(engine, False, self._options, self._eager, kind=self._kind)
         session = block.__enter__()
-        work = session._work
-        if self._work.levels:
+        transaction = session._transaction
+        if self._transaction.groups:
             try:
-                self._work.join_savepoints(work)
+                self._transaction.join_savepoints(transaction)
             except BaseException:
-                self._work.forget(work)
-                block._give_back(work)
+                self._transaction.forget(transaction)
+                block._give_back(transaction)
                 raise
         session._guard = self._guard
-        self._work.add(key, work)
+        self._transaction.add(key, transaction)
         self._sessions[key] = session
         self._blocks.append(block)
         return session
@@ -135,15 +135,15 @@ class RoutedBlock(SessionBlock):
         eager: bool,
         *,
         current: Current,
-        work: type[Work] = Work,
+        kind: type[Transaction] = Transaction,
     ) -> None:
         engine = databases.engines[None]
-        super().__init__(engine, auto_commit, options, eager, current=current, work=work)
+        super().__init__(engine, auto_commit, options, eager, current=current, kind=kind)
         self._databases = databases
 
     def _opened(self) -> Session:
         # Connections are opened by the first statement for each.
-        return RoutedSession._over(self._databases, self._options, self._eager, self._work)
+        return RoutedSession._over(self._databases, self._options, self._eager, self._kind)
 
     def _release_turn(self) -> None:
         session: Any = self._session

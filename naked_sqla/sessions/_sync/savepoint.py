@@ -39,7 +39,7 @@ class Savepoint(Block):
         session = self._session
         session._enter("begin_nested")
         try:
-            self._point, self._before = session._work.savepoint()
+            self._point, self._before = session._transaction.savepoint()
         finally:
             session._guard.leave()
         return self
@@ -61,7 +61,7 @@ class Savepoint(Block):
         session = self._session
         session._guard.wait_and_enter()
         try:
-            work = session._work
-            work.end_savepoint(self._point, self._before, keep, failed)
+            transaction = session._transaction
+            transaction.end_savepoint(self._point, self._before, keep, failed)
         finally:
             session._guard.leave()

@@ -19,7 +19,7 @@ from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.stream import stream_of
-from naked_sqla.sessions.transaction import Work
+from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult
@@ -45,34 +45,34 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         "__weakref__",
         "_engine",
         "_guard",
-        "_work",
+        "_transaction",
     )
 
     def __init__(self, conn: Connection) -> None:
         checks.session_connection(type(self), conn, Connection)
         checks.open_connection(conn)
-        self._fill(conn.engine, Work(conn))
+        self._fill(conn.engine, Transaction(conn))
 
-    def _fill(self, engine: Engine, work: Work) -> None:
+    def _fill(self, engine: Engine, transaction: Transaction) -> None:
         self._engine = engine
-        self._work = work
+        self._transaction = transaction
         self._guard = ThreadGuard()
 
     @classmethod
-    def _begun(cls, engine: Engine, work: Work) -> Session:
+    def _begun(cls, engine: Engine, transaction: Transaction) -> Session:
         session = cls.__new__(cls)
-        session._fill(engine, work)
+        session._fill(engine, transaction)
         return session
 
     @property
     def conn(self) -> Connection:
         """The connection, for what a session does not do."""
-        return self._work.conn
+        return self._transaction.conn
 
     @property
     def state(self) -> Literal["open", "closed"]:
         """``"open"`` until commit, rollback, or the end of the block."""
-        return self._work.state
+        return self._transaction.state
 
     @overload
     def stream(
@@ -123,7 +123,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         """
         if execution_options is not None:
             checks.stream_options(execution_options)
-        call = StatementCall("stream", statement, parameters, execution_options, work=stream)
+        call = StatementCall("stream", statement, parameters, execution_options, function=stream)
         streaming: Result[*tuple[Any, ...]] = self._streaming(self._stream, call)
         return streaming
 
@@ -165,7 +165,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         if execution_options is not None:
             checks.stream_options(execution_options)
         call = StatementCall(
-            "stream_scalars", statement, parameters, execution_options, work=stream
+            "stream_scalars", statement, parameters, execution_options, function=stream
         )
         streaming: ScalarResult[Any] = self._streaming(self._stream_scalars, call)
         return streaming
@@ -202,7 +202,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
 
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit; False on a closed session."""
-        return self._work.in_transaction()
+        return self._transaction.in_transaction()
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
         """The engine to which the statements for a model go, or a statement, table or column.
@@ -220,7 +220,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         :raises InvalidSessionState: on a closed session.
         :raises InvalidBind: for a bind key that is not configured.
         """
-        self._work.check_open("connection")
+        self._transaction.check_open("connection")
         if bind_key is not None:
             checks.no_such_bind(bind_key)
         return self.conn
@@ -233,7 +233,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         :raises TransactionRolledBack: when the database had given the transaction up.
         """
         self._enter("commit")
-        self._end(self._work.commit)
+        self._end(self._transaction.commit)
 
     def rollback(self) -> None:
         """Roll the transaction back and close the session, whatever comes of it.
@@ -242,12 +242,12 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         :raises ConcurrentSessionUse: when another thread is inside the session.
         """
         self._enter("rollback")
-        self._end(self._work.rollback)
+        self._end(self._transaction.rollback)
 
     def _call(self, call: Call) -> Any:
         self._enter(call.name)
         try:
-            return self._work.call(call)
+            return self._transaction.call(call)
         finally:
             self._guard.leave()
 
@@ -277,9 +277,9 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
 
     def _enter(self, what: str) -> None:
         self._guard.enter()
-        if not self._work.open:
+        if not self._transaction.open:
             self._guard.leave()
-            self._work.check_open(what)
+            self._transaction.check_open(what)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

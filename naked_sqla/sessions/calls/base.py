@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import CompoundSelect, Select
 
 from naked_sqla.read.facts import Facts, facts_of
-from naked_sqla.sessions.routing.tables import OPTION
+from naked_sqla.sessions.routing.tables import BIND_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,10 +31,6 @@ class Effects(NamedTuple):
     further: bool
     writes: bool
     steady: bool = False
-
-
-_UNKNOWN = Effects(reads=False, further=False, writes=True)
-_SEVERAL_READS = Effects(reads=True, further=True, writes=False)
 
 
 UNKNOWN = Effects(reads=False, further=False, writes=True)
@@ -83,11 +79,11 @@ class Call:
 
     def named_database(self) -> tuple[Key, Any]:
         """The bind key that the caller named, or None, and the call without it."""
-        if not self.options or self.options.get(OPTION) is None:
+        if not self.options or self.options.get(BIND_KEY) is None:
             return None, self
-        rest = {name: value for name, value in self.options.items() if name != OPTION}
+        rest = {name: value for name, value in self.options.items() if name != BIND_KEY}
         fields: Any = self
-        return self.options[OPTION], fields._replace(options=rest or None)
+        return self.options[BIND_KEY], fields._replace(options=rest or None)
 
 
 def effects_of(statement: Any, eager: bool) -> Effects:

@@ -23,7 +23,7 @@ __all__ = ("PageCall",)
 
 class _PageFields(NamedTuple):
     name: str
-    work: Callable[..., Any]
+    function: Callable[..., Any]
     statement: Any
     arguments: tuple[Any, ...]
     has_several: Callable[[Any], bool] | None
@@ -39,7 +39,7 @@ class PageCall(_PageFields, Call):
     __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
-        return self.work(conn, eager, self.statement, *self.arguments)
+        return self.function(conn, eager, self.statement, *self.arguments)
 
     def effects(self, eager: bool) -> Effects:
         statement = statements.resolved(self.statement)

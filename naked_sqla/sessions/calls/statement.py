@@ -11,7 +11,7 @@ from naked_sqla._sqlalchemy import dml, results
 from naked_sqla.read import statement as _statement
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call, Effects, effects_of
-from naked_sqla.sessions.routing.tables import OPTION
+from naked_sqla.sessions.routing.tables import BIND_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,14 +28,14 @@ class _StatementFields(NamedTuple):
     parameters: Any
     options: Mapping[str, Any] | None
     take: Callable[[Result[Any], Any], Any] | None = None
-    work: Callable[..., Any] = _statement.execute
+    function: Callable[..., Any] = _statement.execute
 
 
 class StatementCall(_StatementFields, Call):
     """Run a statement.
 
     :ivar take: what of its result is given back; None: the result itself.
-    :ivar work: ``execute`` or ``stream`` of :mod:`~naked_sqla.read.statement`.
+    :ivar function: ``execute`` or ``stream`` of :mod:`~naked_sqla.read.statement`.
     """
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class StatementCall(_StatementFields, Call):
     def run(self, conn: Connection, eager: bool) -> Any:
         statement = self.statement
         checks.statement_options(statement, self.options)
-        result = self.work(conn, statement, self.parameters, self.options, eager=eager)
+        result = self.function(conn, statement, self.parameters, self.options, eager=eager)
         return result if self.take is None else self.take(result, statement)
 
     def effects(self, eager: bool) -> Effects:
@@ -134,7 +134,7 @@ def named_by_statement(call: Any) -> tuple[Key, Any]:
     own = None
     if not isinstance(statement, type):
         read: Any = getattr(statement, "get_execution_options", None)
-        own = None if read is None else read().get(OPTION)
+        own = None if read is None else read().get(BIND_KEY)
     if own is not None:
-        found = found._replace(statement=statement.execution_options(**{OPTION: None}))
+        found = found._replace(statement=statement.execution_options(**{BIND_KEY: None}))
     return (own if named is None else named), found

@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.routing.tables import mapped
+from naked_sqla.sessions.routing.tables import mapper_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +24,7 @@ __all__ = ("WriteCall",)
 
 class _WriteFields(NamedTuple):
     name: str
-    work: Callable[..., Any]
+    function: Callable[..., Any]
     subject: Any
     arguments: tuple[Any, ...]
     named: Mapping[str, Any]
@@ -34,7 +34,7 @@ class _WriteFields(NamedTuple):
 class WriteCall(_WriteFields, Call):
     """Write rows by object.
 
-    :ivar work: a function of :mod:`~naked_sqla.write`, which gets the rest.
+    :ivar function: a function of :mod:`~naked_sqla.write`, which gets the rest.
     :ivar subject: a mapped class, an object, or several.
     """
 
@@ -47,7 +47,7 @@ class WriteCall(_WriteFields, Call):
             checks.statement_options(None, options)
             meanwhile = connections.options_meanwhile(conn, options)
         with meanwhile:
-            return self.work(conn, self.subject, *self.arguments, **self.named)
+            return self.function(conn, self.subject, *self.arguments, **self.named)
 
     def is_write(self) -> bool:
         return True
@@ -69,10 +69,12 @@ class WriteCall(_WriteFields, Call):
     def _about(self) -> Iterable[Any]:
         """The mapped classes that it writes, and the SQL among its values."""
         for part in (self.subject, self.subject.__class__, *self.arguments, *self.named.values()):
-            if mapped(part) is not None:
+            if mapper_of(part) is not None:
                 yield part
             elif isinstance(part, Mapping):
                 yield from (value for value in part.values() if isinstance(value, ClauseElement))
         yield from (value for value in self.named.values() if isinstance(value, ClauseElement))
         if isinstance(self.subject, list):
-            yield from {kind for obj in self.subject if mapped(kind := obj.__class__) is not None}
+            yield from {
+                kind for obj in self.subject if mapper_of(kind := obj.__class__) is not None
+            }

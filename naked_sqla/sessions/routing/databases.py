@@ -1,6 +1,6 @@
 """The transactions of one session on several databases, which end together.
 
-To the faces this is what ``Work`` is; each database has a ``Work`` of its own in it.
+To the faces ``Transactions`` is what ``Transaction`` is; it has one for each database.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.routing.routes import Routes
 from naked_sqla.sessions.routing.tables import Key
-from naked_sqla.sessions.transaction import LOST, Work
+from naked_sqla.sessions.transaction import LOST, Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction
@@ -54,75 +54,78 @@ def databases(name: str, engine: Any, binds: Mapping[str, Any], two_phase: bool)
     return Databases(engines, Routes(binds), two_phase)
 
 
-class Level:
+class SavepointGroup:
     """One savepoint of a session: one in each of its databases."""
 
     __slots__ = ("points",)
 
     def __init__(self) -> None:
         # Each with the failure that was known before it.
-        self.points: dict[Work, tuple[NestedTransaction, BaseException | None]] = {}
+        self.points: dict[Transaction, tuple[NestedTransaction, BaseException | None]] = {}
 
 
-class Several(Ending):
+class Transactions(Ending):
     """The transactions of one session, one for each database that it has used, in that order."""
 
-    __slots__ = ("busy", "levels", "two_phase", "works")
+    __slots__ = ("active", "groups", "transactions", "two_phase")
 
     def __init__(self, two_phase: bool) -> None:
         self.two_phase = two_phase
-        self.works: dict[Key, Work] = {}
-        self.levels: list[Level] = []
+        self.transactions: dict[Key, Transaction] = {}
+        self.groups: list[SavepointGroup] = []
         self.open = True
         # The one that is waited for; a cancellation has to know.
-        self.busy: Work | None = None
+        self.active: Transaction | None = None
 
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit."""
-        return self.open and any(work.in_transaction() for work in self.works.values())
+        return self.open and any(
+            transaction.in_transaction() for transaction in self.transactions.values()
+        )
 
-    def add(self, key: Key, work: Work) -> None:
+    def add(self, key: Key, transaction: Transaction) -> None:
         """Take in a database whose connection was opened."""
-        self.works[key] = work
+        self.transactions[key] = transaction
 
-    def join_savepoints(self, work: Work) -> None:
+    def join_savepoints(self, transaction: Transaction) -> None:
         """Set the savepoints that the session is in on a new connection."""
-        for level in self.levels:
-            level.points[work] = work.savepoint()
+        for group in self.groups:
+            group.points[transaction] = transaction.savepoint()
 
-    def forget(self, work: Work) -> None:
+    def forget(self, transaction: Transaction) -> None:
         """Leave out a connection on which the savepoints could not be set."""
-        for level in self.levels:
-            level.points.pop(work, None)
+        for group in self.groups:
+            group.points.pop(transaction, None)
 
     def savepoint(self) -> tuple[Any, BaseException | None]:
         """Set a savepoint in each database."""
-        level = Level()
+        group = SavepointGroup()
         try:
-            for work in self._each():
-                level.points[work] = work.savepoint()
+            for transaction in self._each():
+                group.points[transaction] = transaction.savepoint()
         except BaseException:
-            for point, _ in level.points.values():
+            for point, _ in group.points.values():
                 _quietly(point.rollback)
             raise
-        self.levels.append(level)
-        return level, None
+        self.groups.append(group)
+        return group, None
 
-    def end_savepoint(self, level: Any, _: Any, keep: bool, failed: bool) -> None:
+    def end_savepoint(self, group: Any, _: Any, keep: bool, failed: bool) -> None:
         """Release a savepoint in each database, or roll back to it."""
-        if not self.open or level not in self.levels:
+        if not self.open or group not in self.groups:
             return
-        del self.levels[self.levels.index(level) :]
+        del self.groups[self.groups.index(group) :]
         lost = keep and any(
-            work.lost_since(point, before) for work, (point, before) in level.points.items()
+            transaction.lost_since(point, before)
+            for transaction, (point, before) in group.points.items()
         )
         first: BaseException | None = None
-        for work in self._each(level.points):
-            point, before = level.points[work]
-            mine = keep and first is None and (not lost or work.lost_since(point, before))
+        for transaction in self._each(group.points):
+            point, before = group.points[transaction]
+            mine = keep and first is None and (not lost or transaction.lost_since(point, before))
             try:
                 # One that has lost its part says so, and the others go back with it.
-                work.end_savepoint(point, before, mine, failed or first is not None)
+                transaction.end_savepoint(point, before, mine, failed or first is not None)
             except BaseException as error:
                 if first is not None:
                     logger.warning("the rollback to a savepoint failed", exc_info=True)
@@ -138,24 +141,28 @@ class Several(Ending):
         :raises PartialCommit: when one fails after others have committed.
         """
         self.close()
-        failures = [work.failure for work in self.works.values() if work.is_lost()]
+        failures = [
+            transaction.failure
+            for transaction in self.transactions.values()
+            if transaction.is_lost()
+        ]
         if failures:
             self.rollback_quietly()
             raise TransactionRolledBack(LOST) from failures[0]
-        if self.two_phase and len(self.works) > 1:
+        if self.two_phase and len(self.transactions) > 1:
             from naked_sqla.sessions.routing.two_phase import commit
 
-            commit(self.works)
+            commit(self.transactions)
             return
         done: list[Key] = []
-        for key, work in self.works.items():
-            self.busy = work
+        for key, transaction in self.transactions.items():
+            self.active = transaction
             try:
-                work.commit()
+                transaction.commit()
             except BaseException as error:
-                left = [other for other in self.works if other not in done]
+                left = [other for other in self.transactions if other not in done]
                 for other in left:
-                    self.works[other].rollback_quietly()
+                    self.transactions[other].rollback_quietly()
                 if done and isinstance(error, Exception):
                     raise _partial(done, left) from error
                 if done:
@@ -166,27 +173,27 @@ class Several(Ending):
     def rollback(self) -> None:
         """Roll back in each database, and close the session whatever comes of it."""
         self.close()
-        self._all(Work.rollback, "the rollback of a session failed")
+        self._all(Transaction.rollback, "the rollback of a session failed")
 
     def close(self) -> None:
         """Let no further call in."""
         self.open = False
-        for work in self.works.values():
-            work.open = False
+        for transaction in self.transactions.values():
+            transaction.open = False
 
     def give_back(self) -> None:
         """Give all connections back."""
         self._all(
-            lambda work: work.release(quietly=False),
+            lambda transaction: transaction.release(quietly=False),
             "a session's connection could not be given back",
         )
 
-    def _all(self, do: Callable[[Work], None], failing: str) -> None:
+    def _all(self, do: Callable[[Transaction], None], failing: str) -> None:
         """Do it on each, also after one has failed; the first error comes out."""
         first: BaseException | None = None
-        for work in self._each():
+        for transaction in self._each():
             try:
-                do(work)
+                do(transaction)
             except BaseException as error:
                 if first is None:
                     first = error
@@ -199,10 +206,12 @@ class Several(Ending):
         if first is not None:
             raise first
 
-    def _each(self, works: Any = None) -> Iterator[Work]:
-        for work in list(self.works.values() if works is None else works):
-            self.busy = work
-            yield work
+    def _each(self, transactions: Any = None) -> Iterator[Transaction]:
+        for transaction in list(
+            self.transactions.values() if transactions is None else transactions
+        ):
+            self.active = transaction
+            yield transaction
 
 
 def _partial(done: list[Key], left: list[Key]) -> PartialCommit:

@@ -10,7 +10,7 @@ from sqlalchemy.sql import ClauseElement
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidBind
-from naked_sqla.sessions.routing.tables import Found, Key, collect, eager_loads, refuse_several
+from naked_sqla.sessions.routing.tables import Key, NamesByKey, collect, eager_loads, refuse_several
 
 if TYPE_CHECKING:
     from naked_sqla.sessions.calls.base import Call
@@ -41,7 +41,7 @@ class Routes:
 
     def of(self, *subjects: Any) -> Key:
         """The database of mapped classes, tables, columns and statements."""
-        found: Found = {}
+        found: NamesByKey = {}
         for subject in subjects:
             if subject is not None:
                 collect(subject, found)
@@ -67,7 +67,7 @@ class Routes:
                 known = cache_key, eager
         if known is not None and known in self._remembered:
             return self._remembered[known]
-        found: Found = {}
+        found: NamesByKey = {}
         collect(subject, found)
         eager_loads(subject, options, eager, found)
         key = self.one(found)
@@ -75,7 +75,7 @@ class Routes:
             self._remembered[known] = key
         return key
 
-    def one(self, found: Found) -> Key:
+    def one(self, found: NamesByKey) -> Key:
         """The only database among some."""
         if not found:
             return None

@@ -16,16 +16,16 @@ from sqlalchemy.sql.elements import ColumnClause
 from naked_sqla._sqlalchemy import loader_options, mappings, statements
 from naked_sqla.exception import InvalidBind
 
-OPTION = "bind_key"
+BIND_KEY = "bind_key"
 
 Key = str | None
 # What belongs to which database: a name of something for each key.
-Found = dict[Key, str]
+NamesByKey = dict[Key, str]
 
 _LOADING = frozenset({"selectin", "subquery", "immediate", "joined", False})
 
 
-def mapped(subject: Any) -> Any:
+def mapper_of(subject: Any) -> Any:
     """The mapper of a mapped class, or None."""
     if not isinstance(subject, type):
         return None
@@ -33,9 +33,9 @@ def mapped(subject: Any) -> Any:
     return found if hasattr(found, "local_table") else None
 
 
-def collect(subject: Any, found: Found) -> None:
+def collect(subject: Any, found: NamesByKey) -> None:
     """Add the databases of whatever a statement is made of."""
-    mapper = mapped(subject)
+    mapper = mapper_of(subject)
     if mapper is None and hasattr(subject, "local_table"):
         mapper = subject
     if mapper is not None:
@@ -98,11 +98,11 @@ def key_of_table(table: Any) -> Key:
         )
     key: Key = keys.pop() if keys else None
     if key is None and isinstance(table, Table):
-        key = table.info.get(OPTION) or table.metadata.info.get(OPTION)
+        key = table.info.get(BIND_KEY) or table.metadata.info.get(BIND_KEY)
     return key
 
 
-def refuse_several(found: Found) -> NoReturn:
+def refuse_several(found: NamesByKey) -> NoReturn:
     parts = ", ".join(
         f"{what} in {'the default database' if key is None else repr(key)}"
         for key, what in found.items()
@@ -110,16 +110,16 @@ def refuse_several(found: Found) -> NoReturn:
     raise InvalidBind(
         f"a statement spans several databases: {parts}; nothing of it was sent. Write a statement "
         f"for each, or name the one that has all of it: "
-        f'execution_options={{"{OPTION}": ...}}.'
+        f'execution_options={{"{BIND_KEY}": ...}}.'
     )
 
 
 # ---------------------------------------------------------------- what is loaded besides
 
 
-def of_paths(paths: Iterable[Any], eager: bool) -> Found:
+def of_paths(paths: Iterable[Any], eager: bool) -> NamesByKey:
     """The databases of what ``preload()`` reads."""
-    found: Found = {}
+    found: NamesByKey = {}
     for path in paths:
         for step in path if isinstance(path, tuple | list) else (path,):
             prop: Any = getattr(step, "property", None)
@@ -130,7 +130,7 @@ def of_paths(paths: Iterable[Any], eager: bool) -> Found:
     return found
 
 
-def eager_loads(subject: Any, options: Iterable[Any], eager: bool, found: Found) -> None:
+def eager_loads(subject: Any, options: Iterable[Any], eager: bool, found: NamesByKey) -> None:
     """Add the databases of relationships that are loaded by options, or as they are mapped."""
     named: dict[Any, bool] = {}
     wildcard = False
@@ -143,7 +143,7 @@ def eager_loads(subject: Any, options: Iterable[Any], eager: bool, found: Found)
                 _related(prop, found)
     if not eager or wildcard:
         return
-    roots = [mapped(subject)] if isinstance(subject, type) else statements.mappers_of(subject)
+    roots = [mapper_of(subject)] if isinstance(subject, type) else statements.mappers_of(subject)
     waiting = [mapper for mapper in roots if mapper is not None]
     seen = set(waiting)
     while waiting:
@@ -156,7 +156,7 @@ def eager_loads(subject: Any, options: Iterable[Any], eager: bool, found: Found)
                         waiting.append(prop.mapper)
 
 
-def _related(prop: Any, found: Found) -> None:
+def _related(prop: Any, found: NamesByKey) -> None:
     where = f"{prop.parent.class_.__name__}.{prop.key}, which is loaded with it,"
     for table in _tables_of(prop.mapper):
         found.setdefault(key_of_table(table), where)

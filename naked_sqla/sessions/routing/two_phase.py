@@ -20,7 +20,7 @@ from naked_sqla.sessions.routing.tables import Key
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from naked_sqla.sessions.transaction import Work
+    from naked_sqla.sessions.transaction import Transaction
 
 logger = logging.getLogger("naked_sqla")
 
@@ -28,7 +28,7 @@ logger = logging.getLogger("naked_sqla")
 _UNKNOWN = "42704"
 
 
-def commit(works: Mapping[Key, Work]) -> None:
+def commit(transactions: Mapping[Key, Transaction]) -> None:
     """Commit the open transactions of several databases.
 
     :raises PartialCommit: when a database promised to commit, and can't be reached any more; the
@@ -37,42 +37,45 @@ def commit(works: Mapping[Key, Work]) -> None:
     What a database says that can't prepare comes out as it is; nothing is committed then.
     """
     mark = uuid.uuid4().hex
-    ids = {key: f"naked_sqla_{mark}_{n}" for n, key in enumerate(works)}
+    ids = {key: f"naked_sqla_{mark}_{n}" for n, key in enumerate(transactions)}
     asked: list[Key] = []
     try:
-        for key, work in works.items():
+        for key, transaction in transactions.items():
             asked.append(key)
-            _prepare(work, ids[key])
+            _prepare(transaction, ids[key])
     except BaseException:
-        for key in works:
+        for key in transactions:
             if key in asked:
                 # also the one that failed: its answer may have been lost, and not its work
-                _take_back(works[key], ids[key])
+                _take_back(transactions[key], ids[key])
             else:
-                works[key].rollback_quietly()
+                transactions[key].rollback_quietly()
         raise
-    errors = {key: _decide(work, f"COMMIT PREPARED '{ids[key]}'") for key, work in works.items()}
+    errors = {
+        key: _decide(transaction, f"COMMIT PREPARED '{ids[key]}'")
+        for key, transaction in transactions.items()
+    }
     left = [key for key, error in errors.items() if error is not None]
     if left:
         todo = "; ".join(f"{_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in left)
         raise PartialCommit(
             f"all databases have prepared the commit, and some can't be reached to do it. They "
             f"keep what was prepared, and its locks, until you send them ({todo}).",
-            [key for key in works if key not in left],
+            [key for key in transactions if key not in left],
             left,
         ) from errors[left[0]]
 
 
-def _prepare(work: Work, name: str) -> None:
-    work.close_streams()
-    own.send(work.conn, f"PREPARE TRANSACTION '{name}'")
+def _prepare(transaction: Transaction, name: str) -> None:
+    transaction.close_streams()
+    own.send(transaction.conn, f"PREPARE TRANSACTION '{name}'")
     # The transaction has left the connection; this tells SQLAlchemy and the driver.
-    work.conn.commit()
+    transaction.conn.commit()
 
 
-def _take_back(work: Work, name: str) -> None:
-    work.rollback_quietly()
-    error = _decide(work, f"ROLLBACK PREPARED '{name}'")
+def _take_back(transaction: Transaction, name: str) -> None:
+    transaction.rollback_quietly()
+    error = _decide(transaction, f"ROLLBACK PREPARED '{name}'")
     if error is not None:
         logger.error(
             "a prepared transaction could not be rolled back, and keeps its locks until you send: "
@@ -82,12 +85,12 @@ def _take_back(work: Work, name: str) -> None:
         )
 
 
-def _decide(work: Work, sql: str) -> BaseException | None:
+def _decide(transaction: Transaction, sql: str) -> BaseException | None:
     """Send what ends a prepared transaction; a second time on a connection of its own."""
-    conn = work.conn
+    conn = transaction.conn
     try:
         if not conn.invalidated:
-            work.set_options({"isolation_level": "AUTOCOMMIT"})
+            transaction.set_options({"isolation_level": "AUTOCOMMIT"})
             _send(conn, sql)
             return None
     except BaseException as error:
