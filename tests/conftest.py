@@ -39,12 +39,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """SQLAlchemy's asyncio extension runs on asyncio only."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[URL]:
     """The URL of the run's server; a server that does not start is an error of the run."""
     with running_server() as url:
@@ -75,7 +69,7 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
 
 
 @pytest.fixture
-async def engine(database_url: URL, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+async def engine(database_url: URL) -> AsyncIterator[AsyncEngine]:
     """An async engine on this test's own, empty database; disposed of afterwards."""
     engine = create_async_engine(database_url)
     yield engine

@@ -146,7 +146,6 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 assert printed == block.prints, f"{block.path}, line {block.line}"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_the_copy_of_the_page_on_writing(engine: AsyncEngine) -> None:
     """On the page's own database there is no COPY."""
@@ -190,19 +189,18 @@ asyncio.run(create())
 """
 
 
-@pytest.mark.parametrize("plugin", ["anyio", "asyncio"])
+@pytest.mark.parametrize("plugin", ["asyncio", "anyio"])
 def test_the_fixtures_of_the_guide_to_testing(plugin: str, tmp_path: Path) -> None:
     page = DOCS / "guide" / "testing.md"
     start = page.read_text(encoding="utf-8").partition("## Fixtures")[0].count("\n")
     code = "\n\n".join(block.code for block in blocks_of(page) if block.line > start)
     options = ["-p", "no:cacheprovider", "-W", "error", "-p", "no:xdist"]
-    if plugin == "anyio":
-        options += ["-p", "no:asyncio"]
+    if plugin == "asyncio":
+        options += ["-p", "no:anyio", "-o", "asyncio_mode=auto"]
+        options += ["-o", "asyncio_default_fixture_loop_scope=function"]
     else:
-        pytest.importorskip("pytest_asyncio")
-        options += ["-p", "no:anyio", "-o", "asyncio_default_fixture_loop_scope=function"]
-        code = "import pytest_asyncio\n" + code.replace("pytest.mark.anyio", "pytest.mark.asyncio")
-        code = re.sub(r"@pytest\.fixture(?=\nasync)", "@pytest_asyncio.fixture", code)
+        options += ["-p", "no:asyncio"]
+        code += "\n\npytestmark = pytest.mark.anyio\n"
     (tmp_path / "test_guide.py").write_text(PRELUDE + code, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", *options, "test_guide.py"]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -39,8 +39,6 @@ from naked_sqla.view import (
     view_table,
 )
 
-pytestmark = pytest.mark.anyio
-
 on_postgresql = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 
 

@@ -128,7 +128,6 @@ def test_what_a_database_lacks_is_refused_before_anything_is_sent(oracle: Oracle
 
 
 @pytest.mark.parametrize("name", ["plaindb", "roomydb"])
-@pytest.mark.anyio
 async def test_two_phase_needs_prepared_transactions(name: str, tmp_path: Path) -> None:
     engine = create_async_engine(f"{name}+underneath:///{tmp_path}/a.sqlite")
     with pytest.raises(ValueError, match=f"is {name}, which has none"):

@@ -41,8 +41,6 @@ from naked_sqla.testing import sandbox
 from .._notes import COUNT, Note, checked_out, create, stored
 from .._server import serving
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def one(database_url: URL) -> AsyncIterator[AsyncSessionFactory]:

@@ -29,8 +29,6 @@ from .._postgres import own_schema, url_in_schema
 from .._raw_client import hanging_up, request
 from .._server import serving
 
-pytestmark = pytest.mark.anyio
-
 ROOT = Path(__file__).resolve().parents[2]
 
 FLIGHT = {
@@ -68,9 +66,7 @@ def service_url(request: pytest.FixtureRequest, postgres_server: URL) -> Iterato
 
 
 @pytest.fixture(scope="module")
-async def service(
-    service_url: URL, anyio_backend: str
-) -> AsyncIterator[tuple[httpx.AsyncClient, AsyncSessionFactory]]:
+async def service(service_url: URL) -> AsyncIterator[tuple[httpx.AsyncClient, AsyncSessionFactory]]:
     """A client of the running service, and the service's own factory, of one connection.
 
     The buffers are small: of an answer that nobody reads the server can send only a part.

@@ -32,7 +32,6 @@ from .._server import serving
 from ..ext.test_service import FLIGHT, settings_of
 
 pytestmark = [
-    pytest.mark.anyio,
     pytest.mark.parametrize("backend", ["sqlite", "asyncpg"], indirect=True),
 ]
 

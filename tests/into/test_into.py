@@ -59,8 +59,6 @@ from naked_sqla.exception import (
 from .._into import Circle, Company, Database, Mood, Point, Post, Shape, Typed, User, filled
 from ..models.columns import Renamed
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def db(engine: AsyncEngine) -> AsyncIterator[Database]:

@@ -19,7 +19,7 @@ from .._into import Company, Database, Post, Typed, User, filled
 if TYPE_CHECKING:
     from decimal import Decimal as Unresolvable
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 class Refusing:

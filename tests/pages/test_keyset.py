@@ -210,14 +210,12 @@ def test_rows_that_nothing_tells_apart(oracle: Oracle) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
-@pytest.mark.anyio
 async def test_rows_that_a_function_multiplies(db: AsyncSessionFactory) -> None:
     statement = select(Thing.id, func.generate_series(1, 2))
     with pytest.raises(InvalidStatement, match="have the same key"):
         await db.keyset(statement, per_page=1)
 
 
-@pytest.mark.anyio
 async def test_a_unique_constraint_is_a_key(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
         await conn.run_sync(unique_key.metadata.create_all)
@@ -231,7 +229,6 @@ async def test_a_unique_constraint_is_a_key(engine: AsyncEngine) -> None:
 # --- cursors ---
 
 
-@pytest.mark.anyio
 async def test_foreign_cursors(db: AsyncSessionFactory) -> None:
     cursor = (await db.keyset(by_kind, per_page=2)).next_cursor
     assert (await db.keyset(by_kind.where(Thing.id > 3), after=cursor, per_page=99)).has_prev
@@ -254,7 +251,6 @@ async def test_foreign_cursors(db: AsyncSessionFactory) -> None:
         await db.keyset(by_kind, after=cursor, before=cursor)
 
 
-@pytest.mark.anyio
 async def test_the_values_of_an_order_are_part_of_it(db: AsyncSessionFactory) -> None:
     def by_remainder(divisor: int) -> Any:
         return select(Thing).order_by(Thing.id % divisor)
@@ -265,7 +261,6 @@ async def test_the_values_of_an_order_are_part_of_it(db: AsyncSessionFactory) ->
         await db.keyset(by_remainder(3), after=cursor)
 
 
-@pytest.mark.anyio
 async def test_a_cursor_does_for_every_driver(postgres_url: Callable[[str], URL]) -> None:
     statement = select(Thing).order_by(Thing.id % 2, Thing.rank.desc(), Thing.kind)
     engines = [create_async_engine(postgres_url(driver)) for driver in ("asyncpg", "psycopg")]
@@ -281,7 +276,6 @@ async def test_a_cursor_does_for_every_driver(postgres_url: Callable[[str], URL]
         await engine.dispose()
 
 
-@pytest.mark.anyio
 async def test_an_alias_made_for_each_page(db: AsyncSessionFactory) -> None:
     def neighbours() -> Any:
         other = aliased(Thing)
@@ -302,14 +296,12 @@ async def test_an_alias_made_for_each_page(db: AsyncSessionFactory) -> None:
     assert len(found) == 12
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("size", [0, -1, True, "2", None, 1.5])
 async def test_sizes(db: AsyncSessionFactory, size: Any) -> None:
     with pytest.raises(PageNotFound, match=f"per_page={size!r} is no positive whole number"):
         await db.keyset(by_kind, per_page=size)
 
 
-@pytest.mark.anyio
 async def test_a_page_of_everything(db: AsyncSessionFactory) -> None:
     page = await db.keyset(by_kind, per_page=10**30)
     assert (len(page.items), page.has_next, page.has_prev) == (12, False, False)
@@ -318,13 +310,11 @@ async def test_a_page_of_everything(db: AsyncSessionFactory) -> None:
     assert [thing.id for thing in page] == [thing.id for thing in page.items]
 
 
-@pytest.mark.anyio
 async def test_an_empty_table(db: AsyncSessionFactory) -> None:
     page = await db.keyset(select(Thing).where(Thing.id < 0).order_by(Thing.rank))
     assert (page.items, page.has_next, page.has_prev) == ([], False, False)
 
 
-@pytest.mark.anyio
 async def test_an_empty_page_leads_back(db: AsyncSessionFactory) -> None:
     cursor = (await db.keyset(select(Thing), per_page=4)).next_cursor
     await db.execute(delete(Thing).where(Thing.id > 4))
@@ -338,7 +328,6 @@ async def test_an_empty_page_leads_back(db: AsyncSessionFactory) -> None:
     assert (gone.items, gone.has_next, gone.has_prev) == ([], False, False)
 
 
-@pytest.mark.anyio
 async def test_the_row_of_a_cursor_is_gone(db: AsyncSessionFactory) -> None:
     page = await db.keyset(select(Thing), per_page=4)
     await db.execute(delete(Thing).where(Thing.id.in_([4, 5])))
@@ -351,7 +340,6 @@ async def test_the_row_of_a_cursor_is_gone(db: AsyncSessionFactory) -> None:
         await following.prev()
 
 
-@pytest.mark.anyio
 async def test_a_next_cursor_as_before(db: AsyncSessionFactory) -> None:
     """A cursor is a place between two rows: both sides of it can be asked for."""
     page = await db.keyset(select(Thing), per_page=4)
@@ -365,7 +353,6 @@ async def test_a_next_cursor_as_before(db: AsyncSessionFactory) -> None:
 # --- what comes out is what the statement selects ---
 
 
-@pytest.mark.anyio
 async def test_rows_are_those_of_the_statement(db: AsyncSessionFactory) -> None:
     other = aliased(Thing)
     statement = (
@@ -387,13 +374,11 @@ async def test_rows_are_those_of_the_statement(db: AsyncSessionFactory) -> None:
     assert value == "b"
 
 
-@pytest.mark.anyio
 async def test_parameters_and_options_of_the_statement(db: AsyncSessionFactory) -> None:
     statement = by_kind.where(Thing.id > bindparam("low")).params(low=10)
     assert [thing.id for thing in await db.keyset(statement)] == [12, 11]
 
 
-@pytest.mark.anyio
 async def test_next_and_prev(db: AsyncSessionFactory) -> None:
     async with db.begin() as session:
         page = await session.keyset(by_kind, per_page=5)
@@ -427,7 +412,6 @@ def test_sync(sync_engine: Engine) -> None:
 # --- values as the database has them ---
 
 
-@pytest.mark.anyio
 async def test_floats_of_single_precision(engine: AsyncEngine) -> None:
     """A REAL is no DOUBLE PRECISION: 0.1 in the one is not 0.1 in the other."""
     async with engine.begin() as conn:
@@ -443,7 +427,6 @@ async def test_floats_of_single_precision(engine: AsyncEngine) -> None:
         assert [page.items for page in pages] == [[str(v)] for v in sorted(values)]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_times_that_others_wrote(engine: AsyncEngine) -> None:
     """CURRENT_TIMESTAMP of SQLite has no microseconds; SQLAlchemy writes them."""
@@ -462,7 +445,6 @@ async def test_times_that_others_wrote(engine: AsyncEngine) -> None:
 # --- one state ---
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_a_page_of_several_statements_sees_one_state(db: AsyncSessionFactory) -> None:
     """A row whose NULL becomes a value between the two statements comes once."""
@@ -583,7 +565,6 @@ _odd = Table(
 )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_values_that_drivers_give_as_others(engine: AsyncEngine, backend: str) -> None:
     """PostgreSQL's year has 360 days, the drivers' has 365; asyncpg has no infinity."""

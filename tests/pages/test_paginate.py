@@ -365,7 +365,6 @@ async def db(engine: AsyncEngine) -> AsyncSessionFactory:
 ordered = select(Note).order_by(Note.id)
 
 
-@pytest.mark.anyio
 async def test_prev_and_next(db: AsyncSessionFactory) -> None:
     async with db.begin() as session:
         page = await session.paginate(ordered, page=2, per_page=3)
@@ -384,7 +383,6 @@ async def test_prev_and_next(db: AsyncSessionFactory) -> None:
     assert page.per_page == 200
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "statement",
     [ordered, select(Note).where(func.length(Note.text) > 3).order_by(Note.id)],
@@ -420,7 +418,6 @@ async def test_count_and_items_see_one_state(
             assert await session.conn.get_isolation_level() == "READ COMMITTED"
 
 
-@pytest.mark.anyio
 async def test_auto_commit_off(db: AsyncSessionFactory) -> None:
     careful = AsyncSessionFactory(db.engine, auto_commit=False)
     assert (await careful.paginate(ordered)).total == 7

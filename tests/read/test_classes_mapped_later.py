@@ -26,8 +26,6 @@ from naked_sqla import AsyncSessionFactory
 
 from ..oracle import Comparison
 
-pytestmark = pytest.mark.anyio
-
 
 def models(base_has_identity: bool) -> Any:
     """Give classes of a registry of their own: boxes, with things of one class to begin with."""

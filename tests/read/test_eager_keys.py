@@ -39,8 +39,6 @@ from naked_sqla.testing import count_statements
 
 from ..oracle import Comparison
 
-pytestmark = pytest.mark.anyio
-
 
 class Kind(NamedTuple):
     """How keys are stored: the type of a key, that of what refers to it, and spellings of keys."""

@@ -21,8 +21,6 @@ from sqlmodel import Field, Relationship, SQLModel, col, func, select
 from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError
 from naked_sqla.ext.fastapi import get_or_404, session_dependency
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(SQLModel, registry=registry()):
     pass

@@ -21,8 +21,6 @@ from naked_sqla import (
 
 from .._notes import COUNT, Note, checked_out, create, stored
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def db(engine: AsyncEngine) -> AsyncSessionFactory:

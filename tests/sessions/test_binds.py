@@ -32,8 +32,6 @@ from naked_sqla import (
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._postgres import own_schema, url_in_schema
 
-pytestmark = pytest.mark.anyio
-
 on_postgres = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 only_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
@@ -82,7 +80,7 @@ class Text:
 
 @pytest.fixture
 async def other(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Any, anyio_backend: str
+    backend: str, request: pytest.FixtureRequest, tmp_path: Any
 ) -> AsyncIterator[AsyncEngine]:
     """A second database of the same kind."""
     if backend == "sqlite":
@@ -470,7 +468,7 @@ async def test_an_engine_in_autocommit(engine: AsyncEngine, other: AsyncEngine) 
             await session.execute(insert(Entry), {"text": "one"})
 
 
-async def test_in_memory_databases_take_turns(anyio_backend: str) -> None:
+async def test_in_memory_databases_take_turns() -> None:
     engine, other = (create_async_engine("sqlite+aiosqlite://") for _ in range(2))
     await create(engine, other)
     db = AsyncSessionFactory(engine, binds={"logs": other})

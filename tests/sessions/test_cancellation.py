@@ -23,8 +23,6 @@ from naked_sqla.sessions._async.greenlet import _leftover, shielded, start
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass
@@ -93,7 +91,7 @@ class Witness:
 
 
 @pytest.fixture
-async def witness(database_url: URL, anyio_backend: str) -> Any:
+async def witness(database_url: URL) -> Any:
     witness = Witness(database_url)
     async with witness.engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)

@@ -26,8 +26,6 @@ from naked_sqla.sessions.current import Current
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 
-pytestmark = pytest.mark.anyio
-
 only_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 

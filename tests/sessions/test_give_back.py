@@ -35,8 +35,6 @@ from naked_sqla.testing import sandbox
 from .._cancelling import Kind, Moment, cancelled_at
 from .._notes import Base, Note, checked_out, create
 
-pytestmark = pytest.mark.anyio
-
 TABLE: Table = Note.__table__  # type: ignore[assignment]
 INSERT = insert(TABLE)
 UPDATE = update(TABLE).where(TABLE.c.id == bindparam("key")).values(text=bindparam("new"))
@@ -48,7 +46,7 @@ ONE: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5}
 
 
 @pytest.fixture
-async def one(database_url: URL, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+async def one(database_url: URL) -> AsyncIterator[AsyncEngine]:
     """An engine whose sessions get the same connection one after another."""
     engine = create_async_engine(database_url, **ONE)
     await create(engine)

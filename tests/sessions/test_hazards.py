@@ -22,8 +22,6 @@ from naked_sqla import (
 
 from .._notes import COUNT, Note, checked_out, create, stored
 
-pytestmark = pytest.mark.anyio
-
 on_postgres = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 
 

@@ -42,8 +42,6 @@ from .._notes import Base, Note, checked_out, create, stored, stored_sync
 
 # ruff: noqa: PT012 - what a block raises at its end is what most of these are about
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def db(engine: AsyncEngine) -> AsyncSessionFactory:

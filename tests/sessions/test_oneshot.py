@@ -47,8 +47,6 @@ from naked_sqla import (
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import checked_out
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass

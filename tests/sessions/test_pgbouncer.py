@@ -21,7 +21,6 @@ from naked_sqla import AsyncSessionFactory, InvalidSessionState
 from .._pgbouncer import pgbouncer_program, running_pgbouncer
 
 pytestmark = [
-    pytest.mark.anyio,
     pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed"),
 ]
 
@@ -71,9 +70,7 @@ def pooler(postgres_server: URL) -> Iterator[URL]:
 
 
 @pytest.fixture(params=CONNECT)
-async def db(
-    pooler: URL, request: pytest.FixtureRequest, anyio_backend: str
-) -> AsyncIterator[AsyncSessionFactory]:
+async def db(pooler: URL, request: pytest.FixtureRequest) -> AsyncIterator[AsyncSessionFactory]:
     name: str = request.param
     url = pooler.set(drivername=f"postgresql+{name.split()[0]}")
     engine = create_async_engine(url, pool_size=20, connect_args=CONNECT[name])

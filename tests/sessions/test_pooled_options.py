@@ -18,8 +18,6 @@ from naked_sqla import AsyncSessionFactory
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass

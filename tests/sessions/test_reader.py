@@ -32,8 +32,6 @@ from naked_sqla.sessions.read_only import writes
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass
@@ -322,9 +320,7 @@ async def test_a_pooled_connection_writes_again(
 
 
 @pytest.mark.parametrize(("kind", "moment"), VARIANTS)
-async def test_an_in_memory_database_writes_again(
-    anyio_backend: str, kind: Kind, moment: Moment
-) -> None:
+async def test_an_in_memory_database_writes_again(kind: Kind, moment: Moment) -> None:
     engine = create_async_engine("sqlite+aiosqlite://")
     await filled(engine)
     db = AsyncSessionFactory(engine)

@@ -15,8 +15,6 @@ from naked_sqla import AsyncSessionFactory, InvalidSessionState, SessionFactory
 
 from .._postgres import primary_and_replica
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass
@@ -37,7 +35,7 @@ def servers() -> Iterator[tuple[URL, URL]]:
 
 @pytest.fixture(params=["asyncpg", "psycopg"])
 async def db(
-    servers: tuple[URL, URL], request: pytest.FixtureRequest, anyio_backend: str
+    servers: tuple[URL, URL], request: pytest.FixtureRequest
 ) -> AsyncIterator[AsyncSessionFactory]:
     """A factory on the primary, with the replica as reader; both have an empty table."""
     writer, reader = (

@@ -28,8 +28,6 @@ from .._notes import COUNT, Note, checked_out
 if True:  # ASYNC
     from .._notes import create, stored
 
-    pytestmark = pytest.mark.anyio
-
     POSTGRESQL = ["asyncpg", "psycopg"]
     ENDS = [ValueError, KeyboardInterrupt, asyncio.CancelledError]
 else:

@@ -34,8 +34,6 @@ from naked_sqla import (
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import checked_out
 
-pytestmark = pytest.mark.anyio
-
 TEAMS = 30
 PLAYERS = 1250
 

@@ -21,8 +21,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory, TransactionRolledBack
 from naked_sqla.testing import Statement, Statements, count_statements, expect_statements, sandbox
 
-pytestmark = pytest.mark.anyio
-
 HERE = Path(__file__).name
 
 

@@ -26,8 +26,6 @@ from naked_sqla.testing import sandbox
 
 from .._notes import COUNT, Base, Note, checked_out, create, stored, stored_sync
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def real(engine: AsyncEngine) -> AsyncSessionFactory:

@@ -48,7 +48,6 @@ from sqlalchemy.orm.exc import StaleDataError
 from naked_sqla import AsyncSessionFactory
 
 pytestmark = [
-    pytest.mark.anyio,
     pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True),
 ]
 

@@ -18,7 +18,6 @@ from ..sessions.test_cancellation import Note, Witness, witness
 
 __all__ = ("witness",)
 
-pytestmark = pytest.mark.anyio
 
 # How many rows each of the writers leaves when it comes to its end.
 ROWS = 4

@@ -261,7 +261,6 @@ def test_other_databases(oracle: Oracle) -> None:
     assert "insert_all()" in str(error)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_quoted_names_and_schemas(engine: AsyncEngine) -> None:
     from ..models.columns import Renamed

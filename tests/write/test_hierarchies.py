@@ -13,8 +13,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_colu
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, RowGone
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass

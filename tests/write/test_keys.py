@@ -131,7 +131,6 @@ def checked(conn: Connection, name: str, values: list[Any]) -> None:
         assert [obj.note for obj in stored] == [f"{kept}{n}" for n in range(len(rows))]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", KEYS)
 async def test_order(engine: AsyncEngine, name: str) -> None:
     if name in POSTGRESQL and engine.dialect.name != "postgresql":
@@ -161,7 +160,6 @@ class Moved(Base):
     note: Mapped[int]
 
 
-@pytest.mark.anyio
 async def test_keys_that_the_client_makes(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
         await conn.run_sync(make, Made)
@@ -178,7 +176,6 @@ async def test_keys_that_the_client_makes(engine: AsyncEngine) -> None:
         assert [m.note for m in await db.insert_all(full)] == list(range(2500))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_a_trigger_that_changes_keys(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:

@@ -47,7 +47,6 @@ from .._notes import checked_out
 
 # ruff: noqa: PT012 - what a block raises at its end is what many of these are about
 
-pytestmark = pytest.mark.anyio
 
 on_postgresql = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 

@@ -23,8 +23,6 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import AsyncSessionFactory, InvalidStatement
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass

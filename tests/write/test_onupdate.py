@@ -14,8 +14,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory
 
-pytestmark = pytest.mark.anyio
-
 ticks = itertools.count(100)
 
 

@@ -26,8 +26,6 @@ from naked_sqla.sessions._async.writes import AsyncWrites
 
 from .._postgres import own_schema
 
-pytestmark = pytest.mark.anyio
-
 on_postgresql = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 
 Options = dict[str, Any]

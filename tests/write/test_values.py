@@ -21,8 +21,6 @@ from naked_sqla import (
     VersionConflict,
 )
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass
