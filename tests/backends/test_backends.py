@@ -18,11 +18,11 @@ from naked_sqla.backends import backend_of
 from naked_sqla.backends.base import Backend
 from naked_sqla.exception import InvalidStatement
 
-from .. import _owndb
 from ..models.blog import Post, Tag, User
 from ..models.columns import Pair
 from ..models.inheritance import Person
 from ..oracle import Oracle, open_oracle, unique_rows
+from . import _own_databases
 
 PACKAGE = Path(naked_sqla.__file__).parent
 ASKS = re.compile(r"dialect\.(name|driver)\b|\bdialects\.registry\b")
@@ -105,7 +105,7 @@ def test_rows_by_object(oracle: Oracle) -> None:
 
 
 def test_what_a_database_lacks_is_refused_before_anything_is_sent(oracle: Oracle) -> None:
-    has_upsert = type(backend_of(oracle.engine.dialect)) is _owndb.Roomy
+    has_upsert = type(backend_of(oracle.engine.dialect)) is _own_databases.Roomy
 
     async def work(session: AsyncSession) -> None:
         with pytest.raises(InvalidStatement, match=r"copy_in\(\) is PostgreSQL's COPY"):

@@ -39,7 +39,7 @@ from naked_sqla.ext.fastapi import _session as module
 from naked_sqla.testing import sandbox
 
 from .._notes import COUNT, Note, checked_out, create, stored
-from .._server import serving
+from ._server import serving
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from sqlalchemy import URL, delete, func, select
 
 from examples.models import Flight
@@ -26,8 +27,11 @@ from naked_sqla import AsyncSessionFactory
 
 from .._notes import checked_out
 from .._postgres import own_schema, url_in_schema
-from .._raw_client import hanging_up, request
-from .._server import serving
+from ._raw_client import hanging_up, request
+from ._server import serving
+
+# The tests share one service, and so one event loop.
+shares_the_service = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +69,7 @@ def service_url(request: pytest.FixtureRequest, postgres_server: URL) -> Iterato
         yield URL.create("sqlite+aiosqlite", database=str(Path(folder) / "test.sqlite"))
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(service_url: URL) -> AsyncIterator[tuple[httpx.AsyncClient, AsyncSessionFactory]]:
     """A client of the running service, and the service's own factory, of one connection.
 
@@ -76,12 +80,12 @@ async def service(service_url: URL) -> AsyncIterator[tuple[httpx.AsyncClient, As
         yield client, app.state.db
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def db(service: tuple[httpx.AsyncClient, AsyncSessionFactory]) -> AsyncSessionFactory:
     return service[1]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(
     service: tuple[httpx.AsyncClient, AsyncSessionFactory],
 ) -> AsyncIterator[httpx.AsyncClient]:
@@ -93,6 +97,7 @@ async def client(
     assert checked_out(db.engine) == 0
 
 
+@shares_the_service
 async def test_flights_by_page_number(client: httpx.AsyncClient) -> None:
     first = (await client.get("/flights", params={"per_page": 3})).json()
     assert {key: first[key] for key in ("page", "per_page", "total", "pages")} == {
@@ -115,6 +120,7 @@ async def test_flights_by_page_number(client: httpx.AsyncClient) -> None:
         assert (await client.get(f"/flights?{wrong}")).status_code == 422, wrong
 
 
+@shares_the_service
 async def test_flights_by_cursor(client: httpx.AsyncClient) -> None:
     seen: list[int] = []
     params: dict[str, Any] = {"per_page": 100}
@@ -136,6 +142,7 @@ async def test_flights_by_cursor(client: httpx.AsyncClient) -> None:
     assert (await client.get("/flights/latest?per_page=0")).status_code == 422
 
 
+@shares_the_service
 async def test_search_and_one_flight(client: httpx.AsyncClient) -> None:
     asked = {"airline": "virgin", "late_by": 30, "limit": 2}
     assert (await client.get("/flights/search", params=asked)).json() == [
@@ -177,6 +184,7 @@ async def test_search_and_one_flight(client: httpx.AsyncClient) -> None:
         assert (await client.get(f"/flights/{wrong}")).status_code == 422, wrong
 
 
+@shares_the_service
 async def test_create_change_delete(client: httpx.AsyncClient) -> None:
     created = await client.post("/flights", json=FLIGHT)
     assert created.status_code == 201
@@ -207,6 +215,7 @@ async def test_create_change_delete(client: httpx.AsyncClient) -> None:
     assert (await client.get("/flights?per_page=1")).json()["total"] == 3375
 
 
+@shares_the_service
 async def test_airlines(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/airlines")).json()
     assert sum(airline["flights"] for airline in listed) == 3375
@@ -226,6 +235,7 @@ async def test_airlines(client: httpx.AsyncClient) -> None:
     assert (await client.get("/airlines")).json() == listed
 
 
+@shares_the_service
 async def test_two_clients_change_one_airline(client: httpx.AsyncClient) -> None:
     """The second has not seen what the first has stored."""
     new = {"carrier": "ZZ", "name": "Zeppelin Lines"}
@@ -243,6 +253,7 @@ async def test_two_clients_change_one_airline(client: httpx.AsyncClient) -> None
     assert (await client.patch("/airlines/ZZ", json=first)).status_code == 404
 
 
+@shares_the_service
 async def test_upload_and_download(client: httpx.AsyncClient, db: AsyncSessionFactory) -> None:
     async def in_pieces() -> AsyncIterator[bytes]:
         body = lines(range(1, 2001)) + b"\n\n"
@@ -266,6 +277,7 @@ async def test_upload_and_download(client: httpx.AsyncClient, db: AsyncSessionFa
         assert list(row.values()) == ["" if value is None else str(value) for value in values]
 
 
+@shares_the_service
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
@@ -323,6 +335,7 @@ async def test_health_when_the_server_is_down(driver: str) -> None:
     assert "no database" in answer.json()["detail"]
 
 
+@shares_the_service
 async def test_a_client_that_leaves_a_download(
     client: httpx.AsyncClient, db: AsyncSessionFactory
 ) -> None:
@@ -336,6 +349,7 @@ async def test_a_client_that_leaves_a_download(
     assert checked_out(db.engine) == 0
 
 
+@shares_the_service
 async def test_a_client_that_leaves_an_upload(
     client: httpx.AsyncClient, db: AsyncSessionFactory
 ) -> None:

@@ -27,9 +27,9 @@ from examples.service.app import create_app
 from naked_sqla import AsyncSessionFactory
 
 from .._notes import checked_out
-from .._raw_client import hanging_up, request
-from .._server import serving
 from ..ext.test_service import FLIGHT, settings_of
+from ._raw_client import hanging_up, request
+from ._server import serving
 
 pytestmark = [
     pytest.mark.parametrize("backend", ["sqlite", "asyncpg"], indirect=True),

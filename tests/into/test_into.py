@@ -56,8 +56,8 @@ from naked_sqla.exception import (
     UnsupportedOption,
 )
 
-from .._into import Circle, Company, Database, Mood, Point, Post, Shape, Typed, User, filled
 from ..models.columns import Renamed
+from ._models import Circle, Company, Database, Mood, Point, Post, Shape, Typed, User, filled
 
 
 @pytest.fixture

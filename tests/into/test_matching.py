@@ -14,7 +14,7 @@ from sqlalchemy.orm import Bundle, aliased, joinedload, load_only
 
 from naked_sqla.exception import RowMismatch
 
-from .._into import Company, Database, Post, Typed, User, filled
+from ._models import Company, Database, Post, Typed, User, filled
 
 if TYPE_CHECKING:
     from decimal import Decimal as Unresolvable

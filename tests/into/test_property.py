@@ -30,7 +30,7 @@ from typing_extensions import TypedDict
 from naked_sqla import into
 from naked_sqla.exception import RowMismatch
 
-from .._into import Base, Circle, Mood, Post, Shape, Typed, User, fill
+from ._models import Base, Circle, Mood, Post, Shape, Typed, User, fill
 
 table: Any = Typed.__table__
 NAMES = ("id", "mood", "price", "day", "extra", "x", "y")

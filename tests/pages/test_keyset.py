@@ -59,11 +59,11 @@ from naked_sqla import (
     UnsupportedOption,
 )
 
-from .._pages import all_shown, walk
 from ..models.blog import Post, User
 from ..models.pg import PgSample
 from ..models.types import Sample
 from ..oracle import Oracle, oracle
+from ._walking import all_shown, walk
 
 __all__ = ("oracle",)
 

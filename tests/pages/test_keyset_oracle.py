@@ -41,12 +41,12 @@ from sqlalchemy.orm import (
 
 from naked_sqla import AsyncSession, InvalidStatement, KeysetPage
 
-from .._pages import all_shown, walk, whole_of
 from ..models.blog import Comment, Hub, Node, Post, Profile, Tag, User, post_tags
 from ..models.columns import Pair, Renamed, Segment
 from ..models.inheritance import Animal, Cat, Document, Engineer, Manager, Person
 from ..models.types import Sample
 from ..oracle import Oracle, oracle
+from ._walking import all_shown, walk, whole_of
 
 __all__ = ("oracle",)
 

@@ -47,11 +47,11 @@ from naked_sqla import (
 )
 
 from .._notes import Base, Note
-from .._pages import all_shown, whole_of
 from ..models.blog import Hub, Post, Tag, User, post_tags
 from ..models.inheritance import Animal, Person
 from ..models.sqlmodels import Hero
 from ..oracle import Oracle, oracle
+from ._walking import all_shown, whole_of
 
 __all__ = ("oracle",)
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import AsyncSessionFactory, InvalidSessionState
 
-from .._pgbouncer import pgbouncer_program, running_pgbouncer
+from ._pgbouncer import pgbouncer_program, running_pgbouncer
 
 pytestmark = [
     pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed"),

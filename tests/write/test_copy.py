@@ -16,12 +16,12 @@ from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.read import statement as statements
 from naked_sqla.write.copying import copy_in
 
-from .._writing import column_attributes, outcome, stored_dictionaries
 from ..models import data
 from ..models.blog import Stamped, Tag, User, Versioned
 from ..models.inheritance import AnimalKind, Cat, Engineer
 from ..models.types import Sample
 from ..oracle import Oracle, oracle
+from ._writing import column_attributes, outcome, stored_dictionaries
 
 __all__ = ("oracle",)
 

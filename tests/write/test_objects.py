@@ -22,13 +22,13 @@ from naked_sqla.read import statement as statements
 from naked_sqla.read.lookup import get
 from naked_sqla.write import objects as writing
 
-from .._writing import outcome
 from ..models.blog import Hub, Post, Stamped, Tag, User, Versioned
 from ..models.columns import Invoice, Pair, Point, Renamed, Segment
 from ..models.inheritance import AnimalKind, Cat, Director, Engineer, House, Manager, Person
 from ..models.styles import DataPoint
 from ..models.types import Mutables, Sample
 from ..oracle import Oracle, oracle
+from ._writing import outcome
 
 __all__ = ("oracle",)
 

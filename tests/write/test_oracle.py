@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, lazyload, undefer
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
-from .._writing import (
+from ..models import data
+from ..oracle import Oracle, oracle
+from ._writing import (
     Rows,
     by_unit_of_work,
     column_attributes,
@@ -20,8 +22,6 @@ from .._writing import (
     stored_dictionaries,
     tables_of,
 )
-from ..models import data
-from ..oracle import Oracle, oracle
 
 __all__ = ("oracle",)
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
-from .._writing import by_unit_of_work, instance_of, outcome
 from ..models.blog import Post, Stamped, Tag, User, Versioned
 from ..models.columns import Renamed, Segment
 from ..models.inheritance import Cat, Engineer, House
 from ..oracle import Oracle, oracle
+from ._writing import by_unit_of_work, instance_of, outcome
 
 __all__ = ("oracle",)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from naked_sqla import AsyncSession, KeysetPage
 from naked_sqla._sqlalchemy import results
 
-from .oracle import mapper_of
+from ..oracle import mapper_of
 
 
 def shown(item: Any) -> Any:

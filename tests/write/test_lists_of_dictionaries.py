@@ -27,9 +27,9 @@ from naked_sqla import InvalidStatement, UnknownAttribute
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
-from .._writing import instance_of, outcome
 from ..models.columns import Point
 from ..oracle import Oracle, oracle
+from ._writing import instance_of, outcome
 
 __all__ = ("oracle",)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, inspect, select, text, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from .oracle import FIRST_GENERATED_KEY, Oracle
+from ..oracle import FIRST_GENERATED_KEY, Oracle
 
 Rows = Sequence[Mapping[str, Any]]
 
