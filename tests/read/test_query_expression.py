@@ -33,8 +33,6 @@ from sqlmodel import Field, SQLModel
 
 from naked_sqla import AsyncSessionFactory, NotLoadedError, to_naked, to_orm
 
-pytestmark = pytest.mark.anyio
-
 
 class Base(DeclarativeBase):
     pass

@@ -16,8 +16,6 @@ from naked_sqla.sessions.loops import OneLoop
 
 from .._notes import Note, checked_out, create
 
-pytestmark = pytest.mark.anyio
-
 REFUSED = "another event loop, which runs in another thread, has sessions open.*an engine and a fac"
 
 

@@ -50,7 +50,6 @@ from naked_sqla.write import objects as writing
 from naked_sqla.write.copying import copy_in
 
 pytestmark = [
-    pytest.mark.anyio,
     pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True),
 ]
 
