@@ -15,7 +15,6 @@ from sqlalchemy.orm.context import _MapperEntity as MapperEntity
 from naked_sqla._sqlalchemy.statements import raw_columns
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import CursorResult
     from sqlalchemy.orm.interfaces import MapperProperty
 
 
@@ -34,12 +33,12 @@ _NOT_IN_ROW = (
 )
 
 
-def entity_state(result: CursorResult[Any]) -> tuple[Any, bool] | None:
-    """The ORM compile state that knows the entities of a result, and whether it came from DML.
+def entity_state(compiled: Any) -> tuple[Any, bool] | None:
+    """The ORM compile state that knows the entities of a row, and whether it came from DML.
 
     :return: ``None`` when the rows are plain rows (Core, text, compounds, ``*``).
     """
-    state = getattr(result.context.compiled, "compile_state", None)
+    state = getattr(compiled, "compile_state", None)
     if isinstance(state, ORMCompileState):
         found, is_dml = state, False
     else:
@@ -47,11 +46,6 @@ def entity_state(result: CursorResult[Any]) -> tuple[Any, bool] | None:
     if found is None or found.compile_options._is_star:
         return None
     return found, is_dml
-
-
-def compiled_entity_state(compiled: Any) -> Any:
-    """The compile state with the entities of a compiled ORM INSERT with RETURNING, or None."""
-    return getattr(compiled.compile_state, "from_statement_ctx", None)
 
 
 def entities_of(state: Any) -> Sequence[Any]:
@@ -215,18 +209,6 @@ def invoked_key_index(entity: Any) -> int | None:
 def translation_columns(state: Any, statement: Any, is_dml: bool) -> Sequence[Any]:
     """The columns that :func:`invoked_key_index` counts in."""
     return raw_columns(state.select_statement if is_dml else statement)
-
-
-def compiled_state(compiled: Any) -> tuple[Any, bool] | None:
-    """What :func:`entity_state` finds, of a compiled statement."""
-    state = getattr(compiled, "compile_state", None)
-    if isinstance(state, ORMCompileState):
-        found, is_dml = state, False
-    else:
-        found, is_dml = getattr(state, "from_statement_ctx", None), True
-    if found is None or found.compile_options._is_star:
-        return None
-    return found, is_dml
 
 
 class CompiledMetadata:

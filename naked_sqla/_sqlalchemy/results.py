@@ -114,19 +114,14 @@ def require_unique(result: Any) -> None:
     result._unique_filter_state = (set(), refuse)
 
 
-def needs_unique(result: Any) -> bool:
-    """True for a result that raises unless ``unique()`` is called."""
+def has_unique_filter(result: Any) -> bool:
+    """True for a result on which ``unique()`` was called, or has to be called."""
     return result._unique_filter_state is not None
 
 
 def scalars_at_once(result: Any) -> bool:
     """True when a result gives the single item of each row, and no rows."""
     return bool(result._source_supports_scalars)
-
-
-def is_unique(result: Any) -> bool:
-    """True when ``unique()`` was called on a result."""
-    return result._unique_filter_state is not None
 
 
 def sync_result(result: Any) -> Any:

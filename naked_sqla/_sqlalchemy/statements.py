@@ -20,7 +20,7 @@ _ORM_EXECUTION_OPTIONS: Any = _context._orm_load_exec_options
 
 
 def orm_options(options: Mapping[str, Any] | None) -> Any:
-    """Execution options for a statement whose entities are loaded from its cached compiled form."""
+    """Execution options for a statement whose rows are loaded as its cached compiled form says."""
     return _ORM_EXECUTION_OPTIONS.union(options) if options else _ORM_EXECUTION_OPTIONS
 
 
@@ -89,7 +89,13 @@ def _binds(statement: Any) -> Sequence[Any]:
 
 
 def cache_key_of(statement: Any) -> Any:
-    """What the statement is known by in the compiled cache: all of it but its values; or None."""
+    """The key of a statement in the compiled cache: all of it but its values.
+
+    :return: None for a statement that can't be cached.
+    """
+    if not hasattr(statement, "_generate_cache_key"):
+        return None
+    # Connection.execute() makes the same key a moment later, and it is memoized
     found = statement._generate_cache_key()
     return None if found is None else found.key
 
@@ -98,14 +104,14 @@ def mappers_in(statement: Any) -> Iterator[Mapper[Any]]:
     """The mappers of what stands in the columns of a SELECT and of those it is made of."""
     for part in visitors.iterate(statement):
         for column in raw_columns(part):
-            entity = getattr(column, "_annotations", {}).get("parententity")
+            entity = entity_of_part(column)
             if entity is not None:
                 yield entity.mapper
 
 
-def locks_or_hints(element: Any) -> bool:
-    """True for a SELECT with ``FOR UPDATE``, or with text of the caller's in odd places."""
-    return getattr(element, "_for_update_arg", None) is not None or any(
+def has_hints(element: Any) -> bool:
+    """True for a SELECT with text of the caller's as a hint, prefix or suffix."""
+    return any(
         getattr(element, name, ())
         for name in ("_hints", "_statement_hints", "_prefixes", "_suffixes")
     )
@@ -133,26 +139,9 @@ def is_empty_select(statement: Any) -> bool:
     return hasattr(statement, "_raw_columns") and not statement._raw_columns
 
 
-def without_adaption(options: Mapping[str, Any] | None) -> Any:
-    """Execution options that leave out the adaption of Core results to the invoked statement.
-
-    Nobody looks up columns in rows that become records, so that the cached metadata will do.
-    """
-    return orm_options(options)
-
-
 def resolved(statement: Any) -> Any:
     """The statement that a ``lambda_stmt()`` stands for; any other as it is."""
     return getattr(statement, "_resolved", statement)
-
-
-def statement_key(statement: Any) -> Any:
-    """What the compiled cache finds a statement by; None for one that can't be cached."""
-    if not hasattr(statement, "_generate_cache_key"):
-        return None
-    # Connection.execute() makes the same key a moment later, and it is memoized
-    found = statement._generate_cache_key()
-    return None if found is None else found.key
 
 
 def written_names(statement: Any) -> Sequence[str | None]:
@@ -171,7 +160,7 @@ def written_names(statement: Any) -> Sequence[str | None]:
         first = first.selects[0]
     names: list[str | None] = []
     for column in raw_columns(first):
-        entity = getattr(column, "_annotations", {}).get("parententity")
+        entity = entity_of_part(column)
         if entity is None or not getattr(column, "is_selectable", False):
             names += map(written_name, getattr(column, "_select_iterable", (column,)))
             continue
@@ -186,7 +175,7 @@ def mappers_of(statement: Any) -> Iterator[Mapper[Any]]:
         return
     # a from_statement() says None for what it does not return
     for column in (*raw_columns(statement), *(getattr(statement, "_returning", None) or ())):
-        entity = getattr(column, "_annotations", {}).get("parententity")
+        entity = entity_of_part(column)
         if entity is not None and getattr(column, "is_selectable", False):
             yield entity.mapper
 
@@ -203,7 +192,7 @@ def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
     statement = state.select_statement
     blocks = [statement, *getattr(statement, "_memoized_select_entities", ())]
     for right, onclause, *_ in (join for b in blocks for join in getattr(b, "_setup_joins", ())):
-        target = getattr(right, "_annotations", {}).get("parententity")
+        target = entity_of_part(right)
         attribute = onclause
         if target is None and hasattr(right, "property"):
             attribute, target = right, right.entity
@@ -243,7 +232,12 @@ def without_options(statement: Any) -> Any:
     return statement
 
 
+def entity_of_part(part: Any) -> Any:
+    """The mapper or alias that the ORM has annotated a part of a statement with, or None."""
+    return getattr(part, "_annotations", {}).get("parententity")
+
+
 def mapper_of_part(part: Any) -> Mapper[Any] | None:
     """The mapper that a part of a statement belongs to, as the ORM has annotated it."""
-    entity = getattr(part, "_annotations", {}).get("parententity")
+    entity = entity_of_part(part)
     return None if entity is None else entity.mapper

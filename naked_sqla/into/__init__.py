@@ -34,7 +34,7 @@ from naked_sqla.into.records import Fill, filler
 from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly
-from naked_sqla.read.loader import READER, Loader
+from naked_sqla.read.loader import Loader, MakeLoader
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
@@ -77,9 +77,14 @@ def execute(
     errors of ``session.execute()``.
     """
     _check_before(conn, cls, statement, validate)
-    options = _options(cls, validate, execution_options)
-    eager = not _loads_eagerly(statement)
-    result = _statement.execute(conn, statement, parameters, options, eager=eager)
+    result = _statement.execute(
+        conn,
+        statement,
+        parameters,
+        execution_options,
+        eager=not _loads_eagerly(statement),
+        make_loader=_loader_maker(cls, validate),
+    )
     objects: ScalarResult[T] = _scalars(cls, statement, result)
     return objects
 
@@ -98,27 +103,24 @@ def stream(
     :return: a result that reads from the connection while it is read.
     """
     _check_before(conn, cls, statement, validate)
-    options = _options(cls, validate, execution_options)
-    eager = not _loads_eagerly(statement)
-    result = _statement.stream(conn, statement, parameters, options, eager=eager)
+    result = _statement.stream(
+        conn,
+        statement,
+        parameters,
+        execution_options,
+        eager=not _loads_eagerly(statement),
+        make_loader=_loader_maker(cls, validate),
+    )
     objects: ScalarResult[T] = _scalars(cls, statement, result)
     return objects
 
 
-def _options(cls: Any, validate: bool, options: Any) -> Any:
-    if options is not None and not isinstance(options, Mapping):
-        # refused by what is called next
-        return options
-
-    def reader(result: CursorResult[Any]) -> Loader:
-        try:
-            load = loader_for(result, result.context.invoked_statement, cls, validate)
-        except Exception:
-            result.close()
-            raise
+def _loader_maker(cls: Any, validate: bool) -> MakeLoader:
+    def make_loader(result: CursorResult[Any]) -> Loader:
+        load = loader_for(result, result.context.invoked_statement, cls, validate)
         return Loader(load, _metadata, True, False, results.is_raw_readable(result))
 
-    return statements.without_adaption({**(options or {}), READER: reader})
+    return make_loader
 
 
 def _loads_eagerly(statement: Any) -> bool:
@@ -162,7 +164,7 @@ class _Fillers:
     __slots__ = ("by_shape", "polymorphic", "recent", "state")
 
     def __init__(self, compiled: Any) -> None:
-        found = compile_states.compiled_state(compiled)
+        found = compile_states.entity_state(compiled)
         self.state = None if found is None else found[0]
         self.polymorphic = [
             entity.mapper.polymorphic_map
@@ -218,7 +220,7 @@ def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) ->
     is_dml = getattr(statement, "is_dml", False)
     if is_dml and not dml.returning_columns(statement):
         raise RowMismatch(_no_rows(cls, statement))
-    key = statements.statement_key(statement)
+    key = statements.cache_key_of(statement)
     if key is None and not is_dml:
         # compiled anew for each execution; once is enough, the columns are checked with the rows
         target_of(cls, validate)
@@ -243,7 +245,7 @@ def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | N
         compiled = statement.compile(dialect=conn.dialect)
     except Exception:  # noqa: BLE001 - running it says so, in SQLAlchemy's own words
         return None
-    found = compile_states.compiled_state(compiled)
+    found = compile_states.entity_state(compiled)
     metadata = compile_states.CompiledMetadata(compiled)
     if None in metadata.keys or not metadata.keys:
         return None

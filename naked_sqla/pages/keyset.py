@@ -198,7 +198,7 @@ class _Reader:
             )
         ).limit(number(limit))
         result: Any = _statement.execute(self.conn, statement, eager=self.eager)
-        if results.needs_unique(result):
+        if results.has_unique_filter(result):
             result = result.unique()
         count = results.width_of(result) - width - 1
         if self.narrow is None and count > 1:

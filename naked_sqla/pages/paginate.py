@@ -103,7 +103,7 @@ class _Reader:
         if cut is None:
             return [], False
         result: Any = _statement.execute(self.conn, cut, eager=self.eager)
-        merged = results.needs_unique(result)
+        merged = results.has_unique_filter(result)
         if merged:
             result = result.unique()
         single = results.width_of(result) == 1

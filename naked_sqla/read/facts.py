@@ -49,7 +49,7 @@ class Facts:
         self.has_dml = any(isinstance(element, UpdateBase) for element in elements)
         self.locks = any(map(statements.locks, elements))
         self.only_reads = isinstance(statement, Select | CompoundSelect) and not any(
-            _is_opaque(element) or statements.locks_or_hints(element)
+            _is_opaque(element) or statements.locks(element) or statements.has_hints(element)
             for part in (elements, computed)
             for element in part
         )

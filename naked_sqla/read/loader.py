@@ -21,17 +21,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
 __all__ = (
-    "READER",
     "Loader",
+    "MakeLoader",
     "empty_result",
     "entity_result",
     "loader_of",
     "loading_on",
     "stream_result",
 )
-
-# the execution option whose value makes the Loader of a result instead of loader_of()
-READER = "naked_sqla_reader"
 
 # plans of one compiled statement differ only where a driver tells column types per execution
 _PLANS_PER_STATEMENT = 8
@@ -58,6 +55,10 @@ class Loader:
     scalar: bool
     multiplied: bool
     raw: bool
+
+
+# what makes the loader of a cursor result in place of loader_of()
+MakeLoader = Callable[[CursorResult[Any]], Loader]
 
 
 class _Compiled:
@@ -144,10 +145,7 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     :param loading: how further statements are run.
     :return: None when its rows hold no entities: they are what they are.
     """
-    reader: Callable[[Any], Loader] | None = result.context.execution_options.get(READER)
-    if reader is not None:
-        return reader(result)
-    found = compile_states.entity_state(result)
+    found = compile_states.entity_state(result.context.compiled)
     if found is None:
         return None
     state, is_dml = found
@@ -169,16 +167,34 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     return compiled.loader_with(load, metadata)
 
 
-def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+def _made(
+    result: CursorResult[Any], statement: Any, loading: Loading, make_loader: MakeLoader | None
+) -> Loader | None:
+    if make_loader is None:
+        return loader_of(result, statement, loading)
+    try:
+        return make_loader(result)
+    except Exception:
+        result.close()
+        raise
+
+
+def entity_result(
+    result: CursorResult[Any],
+    statement: Any,
+    loading: Loading,
+    make_loader: MakeLoader | None = None,
+) -> Result[Any]:
     """The result of a statement, with its entities as naked objects.
 
     :param result: the fresh cursor result of ``statement``; it is read to its end.
     :param statement: the statement as the caller passed it.
     :param loading: how further statements are run.
+    :param make_loader: makes the loader of the result; None: :func:`loader_of` does.
     :return: ``result`` itself, buffered, when its rows hold no entities.
     :raises ConversionError: a value can't be converted by the type of its column.
     """
-    loader = loader_of(result, statement, loading)
+    loader = _made(result, statement, loading, make_loader)
     if loader is None:
         if result.returns_rows:
             results.buffer_rows(result)
@@ -190,14 +206,20 @@ def entity_result(result: CursorResult[Any], statement: Any, loading: Loading) -
     return loaded
 
 
-def stream_result(result: CursorResult[Any], statement: Any, loading: Loading) -> Result[Any]:
+def stream_result(
+    result: CursorResult[Any],
+    statement: Any,
+    loading: Loading,
+    make_loader: MakeLoader | None = None,
+) -> Result[Any]:
     """The result of a statement that is read chunk by chunk.
 
     :param result: the fresh cursor result of ``statement``, with a server-side cursor.
+    :param make_loader: as in :func:`entity_result`.
     :return: ``result`` itself when its rows hold no entities.
     :raises InvalidRequestError: for joined collections.
     """
-    loader = loader_of(result, statement, loading)
+    loader = _made(result, statement, loading, make_loader)
     if loader is None:
         return result
     if loader.multiplied:
@@ -254,15 +276,16 @@ def empty_result(conn: Connection, statement: Any) -> Result[Any]:
     if not dml.returning_columns(statement):
         return dml.null_result()
     compiled = statement.compile(dialect=conn.dialect)
-    state = compile_states.compiled_entity_state(compiled)
-    if state is None:
+    found = compile_states.entity_state(compiled)
+    if found is None:
         columns = statements.selected_columns(statement)
         labels = tuple(str(column.key) for column in columns)
         keys = Keys(
             labels, tuple((c,) for c in columns), (None,) * len(labels), (None,) * len(labels)
         )
         return to_result([], keys.metadata(()), scalar=False)
+    state, is_dml = found
     keys = keys_of(state)
-    metadata = keys.metadata(compile_states.translation_columns(state, statement, is_dml=True))
+    metadata = keys.metadata(compile_states.translation_columns(state, statement, is_dml))
     entities = compile_states.entities_of(state)
     return to_result([], metadata, len(entities) == 1 and entities[0].supports_single_entity)

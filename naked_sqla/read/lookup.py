@@ -45,7 +45,7 @@ def get(
     """
     statement, parameters = get_statement(model, ident, options, with_for_update)
     result = run(conn, statement, parameters, execution_options, eager=eager)
-    if results.needs_unique(result):
+    if results.has_unique_filter(result):
         result = result.unique()
     found = result.scalars().all()
     if len(found) > 1:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import lazyload
 
 from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
-from naked_sqla.read.loader import entity_result, loading_on, stream_result
+from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
@@ -31,6 +31,7 @@ def execute(
     execution_options: _Options = None,
     *,
     eager: bool = True,
+    make_loader: MakeLoader | None = None,
 ) -> Result[Any]:
     """Run a statement on a connection; its entities become naked objects.
 
@@ -40,6 +41,7 @@ def execute(
     :param execution_options: as ``Connection.execute`` takes them.
     :param eager: load what relationships are mapped to load (``lazy="selectin"`` and its kin);
         False leaves loading to the options of the statement.
+    :param make_loader: makes what turns the rows into objects; None: its entities become objects.
     :return: a buffered result.
     :raises InvalidStatement: ``statement`` can't be executed.
     :raises UnsupportedOption: it has an option that can't be honoured.
@@ -54,10 +56,10 @@ def execute(
         # imported when it is first used: a service that only reads starts faster
         from naked_sqla.write import statement as bulk_persistent
 
-        return bulk_persistent.execute(conn, statement, parameters, execution_options)
+        return bulk_persistent.execute(conn, statement, parameters, execution_options, make_loader)
     if parameters:
         _check_parameters(conn, statement, parameters)
-    return _run(conn, statement, parameters, execution_options)
+    return _run(conn, statement, parameters, execution_options, make_loader)
 
 
 def run(
@@ -70,16 +72,21 @@ def run(
 
 
 def _run(
-    conn: Connection, statement: Any, parameters: Any, execution_options: _Options
+    conn: Connection,
+    statement: Any,
+    parameters: Any,
+    execution_options: _Options,
+    make_loader: MakeLoader | None = None,
 ) -> Result[Any]:
     options = execution_options
-    if statements.is_orm_statement(statement):
+    if make_loader is not None or statements.is_orm_statement(statement):
         options = statements.orm_options(options)
     result = conn.execute(statement, parameters, execution_options=options)
     if isinstance(statement, DatabaseSequence):
         # a sequence: its next value is the result
         return result
-    return entity_result(result, statement, loading_on(conn, execution_options, parameters))
+    loading = loading_on(conn, execution_options, parameters)
+    return entity_result(result, statement, loading, make_loader)
 
 
 def stream(
@@ -89,6 +96,7 @@ def stream(
     execution_options: _Options = None,
     *,
     eager: bool = True,
+    make_loader: MakeLoader | None = None,
 ) -> Result[Any]:
     """Run a statement with a server-side cursor; its entities become naked objects chunk by chunk.
 
@@ -103,12 +111,12 @@ def stream(
         _check_parameters(conn, statement, parameters)
     options = {**(execution_options or {}), "stream_results": True}
     run_with = options
-    if statements.is_orm_statement(statement):
+    if make_loader is not None or statements.is_orm_statement(statement):
         run_with = statements.orm_options(options)
     result = conn.execute(statement, parameters, execution_options=run_with)
     # further statements are read at once, whatever the caller's own is
     further = {key: value for key, value in options.items() if key not in _STREAMING}
-    return stream_result(result, statement, loading_on(conn, further, parameters))
+    return stream_result(result, statement, loading_on(conn, further, parameters), make_loader)
 
 
 def _checked(statement: Any, execution_options: _Options, eager: bool) -> Any:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.read.loader import empty_result, entity_result, loading_on
+from naked_sqla.read.loader import MakeLoader, empty_result, entity_result, loading_on
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.finding import class_values, raise_unmatched
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
@@ -50,11 +50,16 @@ _Run = tuple[Mapping[str, Any], Rows]
 
 
 def execute(
-    conn: Connection, statement: Any, parameters: Any, execution_options: _Options
+    conn: Connection,
+    statement: Any,
+    parameters: Any,
+    execution_options: _Options,
+    make_loader: MakeLoader | None = None,
 ) -> Result[Any]:
     """Run an INSERT, UPDATE or DELETE.
 
     :param parameters: None, a dictionary, or a list of dictionaries; of an empty list nothing runs.
+    :param make_loader: makes what turns the rows of RETURNING into objects.
     :return: the rows of RETURNING, entities as naked objects; without RETURNING SQLAlchemy's
         ``CursorResult``.
     :raises UnknownAttribute: a key names neither an attribute nor a column nor a bound parameter.
@@ -66,19 +71,19 @@ def execute(
     names = names_of(statement, mapper)
     for values in dml.values_of(statement):
         names.check_values(values)
-    if mapper is not None:
+    if mapper is not None or make_loader is not None:
         execution_options = statements.orm_options(execution_options)
-        if statement.is_insert and dml.returning_columns(statement):
+        if mapper is not None and statement.is_insert and dml.returning_columns(statement):
             statement = dml.as_orm_insert(statement)
     if not _is_dictionaries(parameters):
         # None runs the statement once; what is no dictionary at all SQLAlchemy refuses
-        return _run(conn, statement, parameters, execution_options)
+        return _run(conn, statement, parameters, execution_options, make_loader)
     one = isinstance(parameters, Mapping)
     rows: Rows = [parameters] if one else parameters
     if not rows:
         return empty_result(conn, statement)
     if mapper is not None and parameters and _needs_tables(statement, mapper):
-        return _insert_into_tables(conn, statement, mapper, rows, execution_options)
+        return _insert_into_tables(conn, statement, mapper, rows, execution_options, make_loader)
     groups = _groups(rows)
     if mapper is not None and not one and _is_by_primary_key(statement, names, mapper, groups):
         return _update_by_primary_key(conn, statement, names, mapper, groups, execution_options)
@@ -90,8 +95,8 @@ def execute(
     ready = [_with(statement, names, *run) for run in prepared]
     if one:
         ((statement, (given,)),) = ready
-        return _run(conn, statement, given, execution_options)
-    return _execute_ready(conn, ready, execution_options)
+        return _run(conn, statement, given, execution_options, make_loader)
+    return _execute_ready(conn, ready, execution_options, make_loader)
 
 
 def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
@@ -104,9 +109,15 @@ def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
         names.translate(same)
 
 
-def _run(conn: Connection, statement: Any, parameters: Any, options: _Options) -> Result[Any]:
+def _run(
+    conn: Connection,
+    statement: Any,
+    parameters: Any,
+    options: _Options,
+    make_loader: MakeLoader | None,
+) -> Result[Any]:
     result = conn.execute(statement, parameters, execution_options=options)
-    return entity_result(result, statement, loading_on(conn, options, parameters))
+    return entity_result(result, statement, loading_on(conn, options, parameters), make_loader)
 
 
 def _is_dictionaries(parameters: Any) -> bool:
@@ -127,7 +138,10 @@ def _groups(rows: Rows) -> list[Same]:
 
 
 def _execute_ready(
-    conn: Connection, ready: Sequence[tuple[Any, Rows]], options: _Options
+    conn: Connection,
+    ready: Sequence[tuple[Any, Rows]],
+    options: _Options,
+    make_loader: MakeLoader | None,
 ) -> Result[Any]:
     """Run a statement in several forms, each with its list of dictionaries."""
     results: list[Result[Any]] = []
@@ -135,7 +149,7 @@ def _execute_ready(
     for statement, rows in ready:
         cursor = conn.execute(statement, rows, execution_options=options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
-        results.append(entity_result(cursor, statement, loading_on(conn, options)))
+        results.append(entity_result(cursor, statement, loading_on(conn, options), make_loader))
     last = results[-1]
     if len(results) == 1:
         return last
@@ -198,7 +212,12 @@ def _needs_tables(statement: Any, mapper: Mapper[Any]) -> bool:
 
 
 def _insert_into_tables(
-    conn: Connection, statement: Any, mapper: Mapper[Any], rows: Rows, options: _Options
+    conn: Connection,
+    statement: Any,
+    mapper: Mapper[Any],
+    rows: Rows,
+    options: _Options,
+    make_loader: MakeLoader | None,
 ) -> Result[Any]:
     """INSERT with parameters for a class whose rows lie in several tables."""
     written = written_of(mapper)
@@ -217,10 +236,9 @@ def _insert_into_tables(
     if not dml.returning_columns(statement):
         return dml.null_result(len(identities), identities)
     results = [
-        _run(
-            conn, _select_back(statement, written, identities[start : start + _CHUNK]), {}, options
-        )
+        _run(conn, _select_back(statement, written, part), {}, options, make_loader)
         for start in range(0, len(identities), _CHUNK)
+        if (part := identities[start : start + _CHUNK])
     ]
     return results[0].merge(*results[1:]) if len(results) > 1 else results[0]
 

@@ -43,7 +43,7 @@ def items_of(result: Any, single: bool) -> list[Any]:
 async def whole_of(session: AsyncSession, statement: Any) -> list[Any]:
     """All items of a statement, as one page would give them."""
     result: Any = await session.execute(statement)
-    if results.needs_unique(result):
+    if results.has_unique_filter(result):
         result = result.unique()
     return items_of(result, results.width_of(result) == 1)
 

@@ -162,7 +162,7 @@ async def one_or_404(
 
 async def _rows(session: object, statement: Executable) -> Result[Any]:
     result: Result[Any] = await _checked(session).execute(statement)
-    return result.unique() if results.needs_unique(result) else result
+    return result.unique() if results.has_unique_filter(result) else result
 
 
 def _item(row: Any) -> Any:

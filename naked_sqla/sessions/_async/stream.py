@@ -59,7 +59,7 @@ async def _next_of(result: Any, fallback: Callable[[], Any]) -> Any:
         if source.is_read:
             raise StopAsyncIteration
         await _read(source)
-    if results.is_unique(result):
+    if results.has_unique_filter(result):
         return await fallback()
     return source.take() if source.next_is_none else results.next_item(result)
 
