@@ -8,21 +8,32 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sqlalchemy.exc import ResourceClosedError
 
 from naked_sqla._sqlalchemy import results
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._async.session import AsyncSession
-    from naked_sqla.sessions._sync.session import Session
+    from naked_sqla.sessions.guard import TaskGuard, ThreadGuard
+    from naked_sqla.sessions.transaction import Transaction
 
 # Rows of a chunk where yield_per does not say.
 _CHUNK = 1000
 
 # What a closed session is told to have been asked for.
 READING = "reading a stream"
+
+
+class StreamHost(Protocol):
+    """What a stream needs of its session."""
+
+    @property
+    def _guard(self) -> TaskGuard | ThreadGuard: ...
+    @property
+    def _transaction(self) -> Transaction: ...
+    def _enter(self, what: str) -> None: ...
+    def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any: ...
 
 
 class Stream(results.IteratorResult):  # type: ignore[misc]
@@ -37,7 +48,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
 
     def __init__(
         self,
-        session: Session | AsyncSession,
+        session: StreamHost,
         metadata: Any,
         chunks: Callable[[int | None], Iterator[Any]],
         size: int | None,
@@ -177,7 +188,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         self._transaction.streams.pop(self, None)
 
 
-def stream_of(session: Session | AsyncSession, result: Any) -> Stream:
+def stream_of(session: StreamHost, result: Any) -> Stream:
     """A result of ``statement.stream()`` as one that is read through the session's gate."""
 
     def make(metadata: Any, chunks: Any, size: Any, scalars: Any, raw: Any) -> Stream:

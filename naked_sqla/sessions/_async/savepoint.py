@@ -11,7 +11,7 @@ from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_
 from naked_sqla.sessions.misuse import AsyncBlock
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._async.session import AsyncSession
+    from naked_sqla.sessions._async.host import AsyncHost
 
 
 class AsyncSavepoint(AsyncBlock):
@@ -28,7 +28,7 @@ class AsyncSavepoint(AsyncBlock):
     _point: Any
     _before: BaseException | None
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncHost) -> None:
         self._session = session
         self._entered = False
 

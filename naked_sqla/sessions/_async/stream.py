@@ -16,7 +16,7 @@ from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_
 from naked_sqla.sessions.stream import READING, Stream
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._async.session import AsyncSession
+    from naked_sqla.sessions._async.host import AsyncHost
 
 logger = logging.getLogger("naked_sqla")
 
@@ -81,7 +81,7 @@ class AsyncStreaming(Generic[_R]):
 
     _result: _R
 
-    def __init__(self, session: AsyncSession, make: Callable[[], Coroutine[Any, Any, _R]]) -> None:
+    def __init__(self, session: AsyncHost, make: Callable[[], Coroutine[Any, Any, _R]]) -> None:
         self._session = session
         self._make = make
         self._used = False

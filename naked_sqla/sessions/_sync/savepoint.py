@@ -11,7 +11,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions.misuse import Block
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._sync.session import Session
+    from naked_sqla.sessions._sync.host import Host
 
 
 class Savepoint(Block):
@@ -28,7 +28,7 @@ class Savepoint(Block):
     _point: Any
     _before: BaseException | None
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Host) -> None:
         self._session = session
         self._entered = False
 

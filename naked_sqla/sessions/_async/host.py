@@ -1,0 +1,22 @@
+"""What a savepoint, or a stream, needs of the session that it is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from naked_sqla.sessions.stream import StreamHost
+
+if TYPE_CHECKING:
+    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.sessions.guard import TaskGuard
+
+
+class AsyncHost(StreamHost, Protocol):
+    """The session of a savepoint, or of a stream."""
+
+    @property
+    def _guard(self) -> TaskGuard: ...
+    @property  # ASYNC
+    def _patient(self) -> bool: ...  # ASYNC
+    @property  # ASYNC
+    def _stop(self) -> Stop | None: ...  # ASYNC
