@@ -111,7 +111,7 @@ def _marked(source: str, node: ast.AST) -> Edit | None:
 
 
 def _expression(source: str, node: ast.AST) -> Edit | None:
-    """What is awaited, a type that wraps another one, a call of what runs another function."""
+    """Unwrap an ``await``, a type that wraps another one, a call that runs another function."""
     if isinstance(node, ast.Await):
         start, end = _span(source, node)
         if re.search(r"(?<![\w\])])\($", source[:start]) and source[end : end + 1] == ")":
@@ -166,7 +166,7 @@ def _text(source: str, node: ast.AST) -> str:
 
 
 def _docstrings(source: str) -> str:
-    """The source with docstrings that say the same of the synchronous face."""
+    """The source with its docstrings in the words of the synchronous face."""
     edits: list[Edit] = []
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -226,7 +226,7 @@ def formatted(text: str, path: Path) -> str:
 
 
 def main() -> int:
-    """Write the files, or see whether they are as they have to be."""
+    """Write the files, or compare them with the print."""
     parser = argparse.ArgumentParser(description="Print the synchronous face.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail on differences")
     check = parser.parse_args().check

@@ -1,4 +1,4 @@
-"""Docstrings that say of the synchronous face what theirs say of the asynchronous one."""
+"""Print docstrings in the words of the synchronous face."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def docstring(text: str, indent: int) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[list[str]]:
-    """What is filled as one: text between blank lines, a field such as ``:param x:``, quotes."""
+    """Yield what is filled as one: a paragraph, a field such as ``:param x:``, the quotes."""
     paragraph: list[str] = []
     for line in text.split("\n"):
         if paragraph and (not line.strip() or line.lstrip().startswith((":param", ":rai", ":ret"))):

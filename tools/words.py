@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
-# What a synchronous session has nothing to do with.
+# Words that the synchronous face must not have.
 FOREIGN = re.compile(
     r"\b(async|asyncio|asyncpg|await\w*|\w*[Aa]synchronous\w*|coroutines?|greenlets?|run_in_greenlet|"
     r"run_sync|tasks?|\w*Async\w*)\b"
@@ -41,7 +41,7 @@ _ARTICLE = re.compile(r"\b([Aa])n?(\s+(?:``|:\w+:`~?\.?)?)$")
 
 
 class CannotPrint(Exception):
-    """A module that this tool has no synchronous counterpart for, and where that shows."""
+    """The tool can't print a module; the message says which line, and why."""
 
 
 def words(text: str) -> str:
@@ -69,9 +69,9 @@ def _with_articles(text: str, pattern: re.Pattern[str], new: str) -> str:
 
 
 def refuse_foreign(source: str, but: Set[int] = frozenset()) -> None:
-    """Raise for a word that the synchronous face has no place for.
+    """Raise for a word that the synchronous face must not have.
 
-    :param but: the numbers of lines that are not looked at.
+    :param but: the numbers of lines that are skipped.
     """
     for number, line in enumerate(source.splitlines(), 1):
         found = FOREIGN.search(line)

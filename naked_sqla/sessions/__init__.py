@@ -1,1 +1,1 @@
-"""Sessions and factories: the work, what is allowed when, and the methods, on either engine."""
+"""Sessions and factories: transactions, checks, and the methods, on either engine."""

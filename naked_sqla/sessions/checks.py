@@ -1,4 +1,4 @@
-"""What the session layer says about a wrong argument, engine or connection."""
+"""Errors for wrong arguments, engines and connections."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INSTEAD = {
     "run_sync": "await session.conn.run_sync(...)",
 }
 
-# What a factory does not have, since each of its calls is a transaction of its own.
+# Methods that a factory does not have, since each of its calls is a transaction of its own.
 _IN_A_BLOCK = {
     "begin_nested": "async with session.begin_nested()",
     "commit": "await session.commit(), or nothing: the end of the block commits",
@@ -49,7 +49,7 @@ _IN_A_BLOCK = {
     "stream_scalars": "async with session.stream_scalars(statement) as result",
 }
 
-# What SQLAlchemy sets on a connection, and does not look for among the options of a statement.
+# Options that SQLAlchemy sets on a connection, and ignores on a statement.
 _OF_CONNECTIONS = (
     "isolation_level",
     "logging_token",
@@ -82,7 +82,7 @@ def no_such_attribute(owner: object, name: str, *, of_a_factory: bool = False) -
 def factory_arguments(
     kind: type, engine: object, wanted: type, auto_commit: object, eager: object
 ) -> None:
-    """Raise ``TypeError`` for what a session factory can't be made of."""
+    """Raise ``TypeError`` or ``ValueError`` for wrong arguments of a session factory."""
     name, needed = kind.__name__, wanted.__name__
     if not isinstance(engine, wanted):
         how = "create_async_engine(url)" if needed == "AsyncEngine" else "create_engine(url)"
@@ -103,7 +103,7 @@ def factory_arguments(
 def databases(
     kind: type, wanted: type, binds: object, reader: object, two_phase: object
 ) -> Mapping[str, Any]:
-    """Raise ``TypeError`` for what can't be the other databases of a factory.
+    """Raise ``TypeError`` for wrong arguments on the further databases of a factory.
 
     :return: the engines by bind key.
     """
@@ -157,7 +157,7 @@ def session_connection(kind: type, conn: object, wanted: type) -> None:
 
 
 def execution_options(options: object) -> None:
-    """Raise as :func:`stream_options`, and for what asks for a stream."""
+    """Raise as :func:`stream_options`, and for an option that asks for a stream."""
     stream_options(options)
     _no_stream(options)
 
@@ -172,19 +172,19 @@ def _no_stream(options: object, names: tuple[str, ...] = ("yield_per", "stream_r
 
 
 def write_options(options: object) -> None:
-    """Raise as :func:`execution_options`, and for what writing by object does not follow."""
+    """Raise as :func:`execution_options`, and for an option that writing by object ignores."""
     execution_options(options)
     _no_stream(options, ("max_row_buffer",))
     if options.get("render_nulls"):  # type: ignore[attr-defined]
         raise UnsupportedOption(
-            "the execution option 'render_nulls' is none of writing by object: None leaves a "
-            "column with a default to it. Store null() from sqlalchemy, or write "
+            "the execution option 'render_nulls' has no effect on writing by object: there None "
+            "leaves a column to its default. Store null() from sqlalchemy, or write "
             "execute(insert(Model), rows, execution_options={'render_nulls': True})."
         )
 
 
 def stream_options(options: object) -> None:
-    """Raise ``TypeError`` for what is no mapping, ``UnsupportedOption`` for what has no effect."""
+    """Raise ``TypeError`` unless it is a mapping, ``UnsupportedOption`` for one without effect."""
     if not isinstance(options, Mapping):
         raise TypeError(
             f"execution_options takes a dictionary, not {_shown(options)}. "
@@ -195,13 +195,13 @@ def stream_options(options: object) -> None:
         for name in _OF_CONNECTIONS:
             if name in options:
                 raise UnsupportedOption(
-                    f"the execution option {name!r} holds for a connection, and SQLAlchemy does "
-                    f"not follow it for one statement. Write db.begin({name}=...)."
+                    f"the execution option {name!r} belongs to a connection, and SQLAlchemy "
+                    f"ignores it on a statement. Write db.begin({name}=...)."
                 )
 
 
 def statement_options(statement: object, options: Mapping[str, Any] | None = None) -> None:
-    """Raise for options, of a statement or its call, that would not be followed.
+    """Raise for options, of a statement or its call, that would be ignored.
 
     :raises UnsupportedOption: for an identity token among a statement's own.
     :raises InvalidBind: for a bind key, which was taken out where it was followed.
@@ -231,8 +231,8 @@ def no_such_bind(key: object) -> NoReturn:
 def _no_identity_token(options: Mapping[str, Any]) -> None:
     if options.get("identity_token") is not None:
         raise UnsupportedOption(
-            "the execution option 'identity_token' belongs to an identity map, which there is not. "
-            "Leave it out, and use one factory for each database."
+            "the execution option 'identity_token' belongs to an identity map, and naked_sqla has "
+            "none. Leave it out, and use one factory for each database."
         )
 
 
@@ -332,7 +332,7 @@ def not_callable(owner: object, name: str, instead: str) -> NoReturn:
 
 
 def left_while_inside(kind: str, inside: str, block: str = "") -> str:
-    """What a block says that ended while somebody else was inside its session.
+    """The message of a block that ended while another caller was inside its session.
 
     :param block: ``begin_nested``, for a savepoint.
     """

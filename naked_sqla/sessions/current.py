@@ -38,7 +38,7 @@ class Current:
         if opened is None:
             self._open[key] = [entry]
         else:
-            # what a block left behind that nobody ended, maybe of an owner that had this id
+            # drop entries of blocks that nobody ended, maybe of an earlier owner with this id
             opened[:] = [old for old in opened if old[1]() is owner and old[2]() is not None]
             opened.append(entry)
         return entry

@@ -1,4 +1,4 @@
-"""One caller at a time inside a session: a second one is told so before it reaches the database."""
+"""One caller at a time inside a session: a second one is refused before it reaches the database."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TaskGuard:
         self._owner = asyncio.current_task() or _NO_TASK
 
     def leave(self, _done: object = None) -> None:
-        """Give the session back, and wake who waits for that."""
+        """Give the session back, and wake a caller that waits for it."""
         self._owner = None
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)

@@ -1,4 +1,4 @@
-"""Blocks entered with the wrong word, and objects that are called, say what to write."""
+"""Errors for blocks entered with the wrong word, and for sessions and factories that are called."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class AsyncBlock:
 
     __slots__ = ()
 
-    # The call that gives the block, what it opens, and what is written after "async with".
+    # The call that gives the block, the thing that it opens, and the code after "async with".
     _WRITTEN: ClassVar[tuple[str, str, str]]
 
     if not TYPE_CHECKING:
-        # A type checker is not to find these.
+        # Hidden from type checkers.
 
         def __enter__(self):
             written, *rest = self._WRITTEN
@@ -38,7 +38,7 @@ class Block:
     _WRITTEN: ClassVar[tuple[str, str, str]]
 
     if not TYPE_CHECKING:
-        # A type checker is not to find these.
+        # Hidden from type checkers.
 
         def __aenter__(self):
             checks.not_with(*self._WRITTEN)
@@ -50,16 +50,16 @@ class Block:
 class NotCallable:
     """A factory or a session: a call of it raises ``TypeError``, as ``inspect.signature()`` does.
 
-    FastAPI looks at the signature of what ``Depends()`` is given, long before it calls that.
+    FastAPI reads the signature of the argument of ``Depends()`` long before it calls it.
     """
 
     __slots__ = ()
 
-    # What the object is called in examples, and what to write in place of its call.
+    # The name of the object in examples, and the code to write in place of its call.
     _CALLED: ClassVar[tuple[str, str]]
 
     if not TYPE_CHECKING:
-        # A type checker is not to find these.
+        # Hidden from type checkers.
 
         def __call__(self, *_, **__):
             checks.not_callable(self, *self._CALLED)

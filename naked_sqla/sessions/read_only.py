@@ -20,7 +20,7 @@ from naked_sqla.sessions.transaction import Transaction
 if TYPE_CHECKING:
     from naked_sqla.sessions.calls.base import Call
 
-# What stands in text and is no word of SQL: comments, strings, quoted names.
+# Parts of SQL text that hold no keywords: comments, strings, quoted names.
 _NO_WORDS = re.compile(
     r"""--[^\n]* | /\*.*?\*/ | '(?:[^']|'')*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$""",
     re.VERBOSE | re.DOTALL,
@@ -34,7 +34,7 @@ _WRITING = re.compile(
 
 
 class ReadOnlyTransaction(Transaction):
-    """A transaction in which the database refuses writes, and this before it."""
+    """A transaction that refuses writes before they are sent; the database refuses the rest."""
 
     __slots__ = ()
 
@@ -82,7 +82,7 @@ def _text_writes(sql: str) -> bool:
 
 def _refuse(what: str) -> NoReturn:
     raise InvalidSessionState(
-        f"{what} in a session that only reads: nothing of it was sent. Write in a block of "
+        f"{what} in a session that only reads: nothing was sent. Write in a block of "
         f"`begin()`, or with a call on the factory itself."
     )
 

@@ -1,4 +1,4 @@
-"""How a factory runs one statement: what it may do without, told from the statement."""
+"""How a factory runs one call: with which options, and whether it needs a transaction."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Manner:
     """How one call is run.
 
     :ivar options: execution options of the connection.
-    :ivar alone: one statement that only reads: nothing to commit, nothing to keep apart.
-    :ivar snapshot: several statements, which are to see one state of the database.
+    :ivar alone: one statement that only reads, and needs no transaction.
+    :ivar snapshot: several statements, which need to see one state of the database.
     :ivar commit: commit in the end.
     """
 
@@ -77,6 +77,7 @@ def _isolation_level(engine: Engine) -> str | None:
 
 
 def _refuse(call: Call) -> NoReturn:
+    """Raise for a call that nothing would commit."""
     what = "" if call.is_write() else ", for a statement that may write"
     raise InvalidSessionState(
         f"{call.name}() of a factory with auto_commit=False{what}: nothing would commit it. Run it "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Rows of a chunk where yield_per does not say.
 _CHUNK = 1000
 
-# What a closed session is told to have been asked for.
+# What the errors of a closed session call it, as in "reading a stream on a closed session".
 READING = "reading a stream"
 
 
@@ -72,7 +72,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
 
     @property
     def is_read(self) -> bool:
-        """True when there is nothing left in the database."""
+        """True when all rows were read from the database."""
         return self._is_read
 
     @property
@@ -82,7 +82,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         return bool(self._ahead)
 
     def take(self) -> Any:
-        """The next row, which is in hand."""
+        """Take the next row, which is in hand."""
         return self._ahead.popleft()
 
     @property
@@ -91,14 +91,14 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         return self._ahead[0] is None
 
     def read(self) -> None:
-        """Read the next chunk, on the connection's own ground."""
+        """Read the next chunk; the caller is inside the session already."""
         rows = next(self._chunks, None)
         if rows:
             self._ahead.extend(rows)
         else:
             self._ended()
 
-    # ---- what SQLAlchemy's results ask of one another
+    # ---- methods that SQLAlchemy's results call on one another
 
     def _check(self) -> None:
         if self._hard_closed:
@@ -171,7 +171,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
         raise ResourceClosedError("This result object is closed.")
 
     def close_now(self) -> None:
-        """Close it, on the connection's own ground; what is in hand goes too."""
+        """Close the stream and drop its rows; the caller is inside the session already."""
         self._ahead.clear()
         self._hard_closed = True
         if not self._is_read and self._transaction.open:

@@ -1,7 +1,7 @@
-"""A session's work and its state, on a synchronous connection.
+"""One transaction on one synchronous connection, and whether it may still be used.
 
 ``Session`` calls it directly, ``AsyncSession`` in a greenlet; both hold a guard around it, so that
-one caller at a time is in here.
+one caller at a time uses it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ABORTED = "25P02"
 
 LOST = (
     "nothing was committed: a statement of this session failed, and the database gave the whole "
-    "transaction up. Let the error leave the block, or run what may fail inside "
+    "transaction up. Let the error leave the block, or run a statement that may fail inside "
     "`session.begin_nested()`, whose rollback keeps the rest."
 )
 
@@ -66,7 +66,7 @@ class Transaction(Ending):
 
         ``conn`` is set before anything can fail on it, so that the caller can give it back.
 
-        :param snapshot: several reads are to see the same state of the database.
+        :param snapshot: let several reads see the same state of the database.
         """
         self.conn = conn = engine.connect()
         if options:
@@ -78,10 +78,10 @@ class Transaction(Ending):
         self.open = True
 
     def before_begin(self) -> None:
-        """What has to be set on the connection before its transaction begins."""
+        """Set what the connection needs before its transaction begins."""
 
     def _take_options(self, options: Mapping[str, Any]) -> None:
-        """Set what was asked for; without AUTOCOMMIT, which spares time only, behind a pooler."""
+        """Set the options, but behind a pooler no AUTOCOMMIT, which only spares time."""
         if options.get("isolation_level") == "AUTOCOMMIT" and (
             connections.prepares_in_transactions_only(self.conn)
         ):
@@ -91,8 +91,8 @@ class Transaction(Ending):
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Set execution options for this use of the connection.
 
-        SQLAlchemy notes what to set back only after it has set it: what is torn in between, by a
-        cancellation, would stay on the pooled connection.
+        SQLAlchemy notes which options to set back only after it has set them.  Options that a
+        cancellation tears in between would stay on the pooled connection.
         """
         conn = self.conn
         try:
@@ -118,7 +118,7 @@ class Transaction(Ending):
             backend_of(conn.dialect).after_refusal(conn)
             raise
         finally:
-            # Nothing was written: how this ends changes nothing for the caller.
+            # Nothing was written: a failure here changes nothing for the caller.
             self.finish(pending=True, commit=False, failed=True)
 
     def connection(self) -> Connection:
@@ -139,7 +139,7 @@ class Transaction(Ending):
             raise
 
     def open_stream(self, call: Call) -> Any:
-        """:meth:`call` of what opens a cursor, which is closed when that is cancelled."""
+        """Run a call that opens a cursor, and close the cursor when the call fails."""
         conn = self.conn
         if not conn.dialect.is_async:
             return self.call(call)
@@ -152,7 +152,7 @@ class Transaction(Ending):
         try:
             return self.call(call)
         except BaseException:
-            # SQLAlchemy gives the connection up; psycopg minds a cursor that nobody closes.
+            # SQLAlchemy gives the connection up; psycopg warns of a cursor that nobody closes.
             for cursor in cursors:
                 with contextlib.suppress(Exception):
                     cursor.close()
@@ -161,7 +161,7 @@ class Transaction(Ending):
             event.remove(conn, "before_cursor_execute", opening)
 
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run what uses the connection, and remember when it fails."""
+        """Run a function that uses the connection, and remember its failure."""
         try:
             return fn(*args)
         except BaseException as error:
@@ -189,7 +189,7 @@ class Transaction(Ending):
         """Release a savepoint, or roll back to it.
 
         :param before: the failure that the session knew of before the savepoint.
-        :param keep: release it; False rolls back, which also mends a failed transaction.
+        :param keep: release it; False rolls back, which makes a failed transaction usable again.
         :param failed: an exception is on its way out, which an error here must not replace.
         """
         if not self.open or not point.is_active:
@@ -212,11 +212,12 @@ class Transaction(Ending):
             raise TransactionRolledBack(
                 "nothing since the savepoint was kept: a statement failed inside it, and the "
                 "database had given all of it up. The session goes on from the savepoint. Let the "
-                "error leave the `begin_nested()` block, or set one around what may fail."
+                "error leave the `begin_nested()` block, or open one around the statement that may "
+                "fail."
             ) from swallowed
 
     def is_lost(self) -> bool:
-        """True when there is nothing left that a commit would store."""
+        """True when the database has given the transaction up, and a commit would store nothing."""
         return self._given_up(self.failure)
 
     def lost_since(self, point: NestedTransaction, before: BaseException | None) -> bool:
@@ -244,7 +245,7 @@ class Transaction(Ending):
         self.end_transaction(commit=False)
 
     def end_transaction(self, commit: bool) -> None:
-        """What is left to do when there is nothing more to check."""
+        """Send COMMIT or ROLLBACK; all checks are done."""
         if commit:
             self.conn.commit()
         else:

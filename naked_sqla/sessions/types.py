@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     T2 = TypeVar("T2", default=Any)
     Ts = TypeVarTuple("Ts", default=Unpack[tuple[Any, ...]])
     # SQLAlchemy 2.1 types a row as [int, str], and 2.0 as [tuple[int, str]].  A type checker of 2.0
-    # takes this for Row[tuple[int]], or for a Row of Any: neither is one of 2.1.
+    # takes this for Row[tuple[int]], or for a Row of Any: neither is a row of 2.1.
     RowOfLine: TypeAlias = Row[tuple[int], int]
 
     class TupleRows(Protocol):

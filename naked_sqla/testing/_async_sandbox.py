@@ -30,7 +30,7 @@ from ._level import (
 
 
 class AsyncSandbox:
-    """What :func:`sandbox` returns, to be entered once."""
+    """The block that :func:`sandbox` returns; it is entered once."""
 
     _conn: Any
     _shared: SandboxConnection
@@ -108,7 +108,7 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
 
 
 class _AsyncSandboxReader(AsyncReader):
-    """Reads what the sandbox has, a replica or not."""
+    """Reads on the connection of the sandbox, also where the factory has a ``reader``."""
 
     __slots__ = ("_shared",)
 

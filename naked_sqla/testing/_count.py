@@ -41,7 +41,7 @@ class Statement:
     :ivar sql: its text, as the driver got it.
     :ivar parameters: how many sets of parameters it was sent with.
     :ivar origin: ``"file:line in function"`` of the application's code that asked for it;
-        ``"unknown"`` where nothing of that is on the stack.
+        ``"unknown"`` where no such code is on the stack.
     """
 
     sql: str

@@ -32,7 +32,7 @@ _STRICTNESS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALI
 class Level:
     """A session of a sandbox, or the sandbox itself, in which one session at a time is open.
 
-    :param shared: the sandbox.
+    :param shared: the connection of the sandbox.
     :param parent: the session that this one is inside of.
     :param who: the task or thread that opened it.
     """
@@ -46,7 +46,7 @@ class Level:
         self.lock: Any = shared.make_lock()
         self.child: Level | None = None
         self.closed = False
-        # What a rollback of an inner session has undone.
+        # True when a rollback of an inner session has undone writes of this one.
         self.lost = False
         self.outer_writers: set[Level] = set()
 
@@ -94,7 +94,7 @@ class Level:
             child = child.child
 
     def refuse(self) -> InvalidSessionState:
-        """The error for who has waited too long to get in."""
+        """The error for a caller that has waited too long."""
         holder = self.child.who if self.child is not None else "(leaving)"
         return InvalidSessionState(
             f"a sandbox has one connection, and {holder} has a session open on it: another one "
@@ -104,7 +104,7 @@ class Level:
 
 
 class SandboxConnection:
-    """What the sessions of a sandbox share: the connection, and who is in.
+    """The one connection of a sandbox, and which sessions are open on it.
 
     :param conn: in the transaction that is rolled back in the end.
     :param patience: seconds that a session waits for others to end.
@@ -128,16 +128,16 @@ class SandboxConnection:
         return level or self.root
 
     def check(self) -> None:
-        """Raise ``InvalidSessionState`` when there is no sandbox any more."""
+        """Raise ``InvalidSessionState`` when the sandbox has ended, or lost its connection."""
         if self.ended or self.conn.closed:
             raise InvalidSessionState(
                 "the block of this sandbox has ended. Open sessions inside of it."
             )
         if self.conn.invalidated:
             raise InvalidSessionState(
-                "the connection of this sandbox is lost, and what was done in it: a statement was "
-                "cancelled, or the server closed the connection. Use a sandbox of its own for what "
-                "comes after that."
+                "this sandbox has lost its connection, and all that was done on it: a statement "
+                "was cancelled, or the server closed the connection. Open another sandbox for the "
+                "statements after that."
             )
 
     def _refuse_commit(self, _conn: Connection) -> None:
@@ -155,7 +155,7 @@ class SandboxConnection:
 
 
 class SandboxTransaction(Transaction):
-    """A session's work whose transaction is a savepoint."""
+    """A session's transaction that is a savepoint of the sandbox."""
 
     __slots__ = ("_before", "_point", "level")
 
@@ -210,7 +210,7 @@ class SandboxTransaction(Transaction):
         if commit:
             self._point.commit()
             return
-        # What was begun inside of this savepoint, and not ended, goes first.
+        # Savepoints that are still open inside of this one end first.
         inner = self.conn.get_nested_transaction()
         while inner is not None and inner is not self._point:
             inner.rollback()
@@ -225,7 +225,7 @@ class SandboxTransaction(Transaction):
 
 
 class ReadOnlySandboxTransaction(SandboxTransaction):
-    """The same for a session that only reads; the connection is the one that others write on."""
+    """The transaction of a session that only reads, on the connection that others write on."""
 
     __slots__ = ()
 
@@ -259,7 +259,7 @@ def note_call(transaction: Any, call: Call) -> None:
 
 
 def _possible(conn: Connection, options: dict[str, Any]) -> dict[str, Any]:
-    """The options without an isolation level that holds anyway; an error for what can't be had."""
+    """Drop an isolation level that holds anyway; raise for options that a sandbox can't follow."""
     level = options.pop("isolation_level", None)
     if level is not None:
         has = str(conn.get_isolation_level())

@@ -39,6 +39,7 @@ from sqlalchemy.orm import (
 )
 
 from naked_sqla import InvalidBind
+from naked_sqla.sessions.calls.base import routed
 from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
 from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.calls.write import WriteCall
@@ -163,9 +164,9 @@ def executing(statement: Any, parameters: Any = None, options: Any = None) -> St
 
 def key_of(statement: Any, eager: bool = True) -> str | None:
     call = executing(statement)
-    found = ROUTES.of_call(call, eager)[0]
+    found = routed(ROUTES, call, eager)[0]
     # from what is remembered, too
-    assert ROUTES.of_call(call, eager)[0] == found
+    assert routed(ROUTES, call, eager)[0] == found
     return found
 
 
@@ -275,7 +276,7 @@ def test_what_spans_two(statement: Any) -> None:
 def test_without_mapped_eager_loads() -> None:
     assert key_of(select(Eager), eager=False) is None
     into = IntoCall("into", dict, select(Eager), None, True, None)
-    assert ROUTES.of_call(into, eager=True)[0] is None
+    assert routed(ROUTES, into, eager=True)[0] is None
 
 
 def test_a_key_that_nobody_configured() -> None:
@@ -284,25 +285,25 @@ def test_a_key_that_nobody_configured() -> None:
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
         key_of(text("select 1").execution_options(bind_key="nowhere"))
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
-        ROUTES.of_call(executing(select(User), None, {"bind_key": "nowhere"}), eager=True)
+        routed(ROUTES, executing(select(User), None, {"bind_key": "nowhere"}), eager=True)
     with pytest.raises(InvalidBind, match="bind key 'nowhere'"):
-        ROUTES.key("nowhere")
+        ROUTES.known("nowhere", "connection()")
 
 
 def test_the_option_of_a_call_is_followed_and_taken_out() -> None:
     statement = select(User, Entry)
     options = {"bind_key": "other", "logging_token": "x"}
-    key, call = ROUTES.of_call(executing(statement, {"a": 1}, options), eager=True)
+    key, call = routed(ROUTES, executing(statement, {"a": 1}, options), eager=True)
     assert key == "other"
     assert call.sent() is statement
     assert call == executing(statement, {"a": 1}, {"logging_token": "x"})
     of_statement = text("select 1").execution_options(bind_key="logs", logging_token="x")
-    key, call = ROUTES.of_call(executing(of_statement), eager=True)
+    key, call = routed(ROUTES, executing(of_statement), eager=True)
     assert key == "logs"
     assert call.sent().get_execution_options() == {"bind_key": None, "logging_token": "x"}
     assert of_statement.get_execution_options()["bind_key"] == "logs"
     # a column of this name is no option
-    key, _ = ROUTES.of_call(executing(insert(User), {"bind_key": "logs"}), True)
+    key, _ = routed(ROUTES, executing(insert(User), {"bind_key": "logs"}), True)
     assert key is None
 
 
@@ -312,7 +313,7 @@ def looking_up(model: Any, loads: Any = None, options: Any = None) -> LookupCall
 
 def test_get() -> None:
     def of(model: Any, *options: Any) -> str | None:
-        return ROUTES.of_call(looking_up(model, list(options)), eager=True)[0]
+        return routed(ROUTES, looking_up(model, list(options)), eager=True)[0]
 
     assert of(Entry) == "logs"
     assert of(User) is None
@@ -322,12 +323,12 @@ def test_get() -> None:
         with pytest.raises(InvalidBind):
             of(model, *options)
     named = looking_up(User, None, {"bind_key": "logs"})
-    assert ROUTES.of_call(named, eager=True) == ("logs", looking_up(User))
+    assert routed(ROUTES, named, eager=True) == ("logs", looking_up(User))
 
 
 def test_preload() -> None:
     def of(*paths: Any) -> str | None:
-        return ROUTES.of_call(PreloadCall("preload", iter(()), paths, False), eager=True)[0]
+        return routed(ROUTES, PreloadCall("preload", iter(()), paths, False), eager=True)[0]
 
     assert of(Entry.tags) == "logs"
     assert of((User.posts,)) is None
@@ -345,7 +346,7 @@ def test_what_writes_by_object() -> None:
         return WriteCall("insert", never, subject, arguments, named, None)
 
     def of(*args: Any, **named: Any) -> str | None:
-        return ROUTES.of_call(writing(*args, **named), eager=True)[0]
+        return routed(ROUTES, writing(*args, **named), eager=True)[0]
 
     assert of(Entry()) == "logs"
     assert of(User()) is None
@@ -366,9 +367,11 @@ def test_what_writes_by_object() -> None:
         of([Entry(), User()])
     # an iterator is read once, and handed on as a list
     one = Entry()
-    assert ROUTES.of_call(writing(iter([one])), eager=True) == ("logs", writing([one]))
-    key, call = ROUTES.of_call(
-        WriteCall("insert", never, User(), (), {}, {"bind_key": "other", "x": 1}), eager=True
+    assert routed(ROUTES, writing(iter([one])), eager=True) == ("logs", writing([one]))
+    key, call = routed(
+        ROUTES,
+        WriteCall("insert", never, User(), (), {}, {"bind_key": "other", "x": 1}),
+        eager=True,
     )
     assert (key, call.options) == ("other", {"x": 1})
 
@@ -415,5 +418,5 @@ def test_a_column_property_brings_its_tables() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     routes = Routes(["logs"])
     for n in range(1100):
-        routes.of_call(executing(select(literal(n).label(f"n{n}"))), eager=True)
+        routed(routes, executing(select(literal(n).label(f"n{n}"))), eager=True)
     assert len(routes._remembered) <= 1000

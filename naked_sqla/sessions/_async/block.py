@@ -32,7 +32,7 @@ from naked_sqla.sessions.transaction import Transaction
 
 
 class AsyncSessionBlock(AsyncBlock):
-    """What :meth:`AsyncSessionFactory.begin` returns, to be entered once."""
+    """The block that :meth:`AsyncSessionFactory.begin` returns; it is entered once."""
 
     __slots__ = (
         "_auto_commit",
@@ -126,7 +126,7 @@ class AsyncSessionBlock(AsyncBlock):
                 raise
 
     async def _give_back(self, transaction: Transaction) -> None:
-        """Undo what was opened for a block that is not entered after all."""
+        """Give back the connection and the turn of a block that could not be entered."""
         if True:  # ASYNC
             if transaction.connected:
                 release = start(run_to_end(transaction.release, True), self._release_turn)

@@ -1,5 +1,5 @@
 # ASYNC: nobody cancels a thread.
-"""What the drivers need when a task is cancelled in the middle of their work."""
+"""Stop a driver whose task is cancelled, and leave its connection usable."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def stopper(transaction: Transaction, engine: Engine | None = None) -> Stop | None:
-    """What ends a statement of cancelled work; ``None``: a ``CancelledError`` in it."""
+    """What stops the statement of a cancelled task; ``None``: a ``CancelledError`` in it."""
     dialect = engine.dialect if engine is not None else transaction.conn.dialect
     return backend_of(dialect).stop(transaction)
 
 
 class StopActive:
-    """Stops what a call waits for that goes through all databases: in the one it is at."""
+    """Stops a call that goes through all databases, in the database that it waits for."""
 
     __slots__ = ("_transactions",)
 

@@ -13,7 +13,7 @@ from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions._async.writes import AsyncWrites
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
 
@@ -131,8 +131,8 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         ``await db.read().scalars(...)`` runs one statement.  With ``binds`` the reader stands for
         the default database.
 
-        A write is refused before it is sent.  What can't be seen, such as a function that writes,
-        PostgreSQL and SQLite refuse.
+        A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
+        statement does not show, such as that of a function.
 
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
@@ -167,7 +167,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
         engine = self._engine
         if self._databases is not None:
-            key, call = self._databases.routes.of_call(call, self._eager)
+            key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
         return run_single_call(engine, self._auto_commit, self._eager, call)
 

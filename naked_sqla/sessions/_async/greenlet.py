@@ -33,7 +33,7 @@ _PUSHES = 3
 
 
 class Stop(Protocol):
-    """Ends what cancelled work waits for; gives the error to go on with, None where there is none.
+    """Ends what cancelled work waits for, and gives the error to go on with, or ``None``.
 
     What the work awaits is kept from cancellations only while it ``applies()``.
     """
@@ -54,8 +54,8 @@ def run_in_greenlet(
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
-    :param stop: where it is given, a cancellation does not go into what the work waits for, but
-        ``stop`` is called, and the error that it gives goes there.
+    :param stop: called when the task is cancelled; the error that it gives goes into what the
+        work waits for, in place of the cancellation.
     """
     if stop is None:
         return _run(done, fn, args)
@@ -102,7 +102,7 @@ def _times_cancelled() -> int:
 
 
 def _cancellation(error: BaseException, asked: int) -> BaseException | None:
-    """The cancellation of the running task that an error is, or has taken the place of.
+    """The cancellation of the running task that an error is, or has replaced; else ``None``.
 
     psycopg's pipeline raises an AssertionError while it is being cancelled.
 
@@ -165,7 +165,7 @@ def _run_held(
 
 
 def _moved(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
-    """What is left of a cancelled caller's work, in a task of its own."""
+    """Run the rest of a cancelled caller's work in a task of its own."""
     task = asyncio.get_running_loop().create_task(rest)
     task.add_done_callback(lambda _: done())
     return task
@@ -209,7 +209,7 @@ async def end_block(
 ) -> None:
     """Run the end of a block, which goes on to its own end whatever happens to the caller.
 
-    :param exc: what left the block; where it is a cancellation, a further one is no news.
+    :param exc: the exception that left the block; after a cancellation no further one is raised.
     :param done: called once, when the work has really ended.
     """
     try:
@@ -224,7 +224,7 @@ def nothing() -> None:
 
 
 async def run_to_end(fn: Callable[..., _T], *args: Any) -> _T:
-    """Run ``fn(*args)`` in a greenlet of whatever task awaits it, and leave cancellations alone."""
+    """Run ``fn(*args)`` in a greenlet of the task that awaits it; a cancellation goes into it."""
     worker = AsyncIoGreenlet(fn, current_greenlet())
     return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
 
@@ -247,7 +247,7 @@ async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool =
             try:
                 await asyncio.wait((task,), timeout=timeout)
             except asyncio.CancelledError:
-                # Asked once more for what is under way.
+                # A further cancellation asks for what is under way already.
                 continue
             if task.done() or patient or loop.time() < limit:
                 continue
@@ -293,14 +293,14 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
 async def _rest(worker: Any, cancelled: BaseException) -> None:
     """Put a cancellation into the work, and run what is left of it.
 
-    How that ends is of no interest: the caller gets its ``CancelledError``.
+    Its end is ignored: the caller gets its ``CancelledError``.
     """
     with contextlib.suppress(BaseException):
         await _run_on(worker, worker.throw(cancelled))
 
 
 async def _held_rest(worker: Any, steps: Any, stop: Stop, waits: Any) -> None:
-    """Stop what the work waits for, and run what is left of it; its end is of no interest."""
+    """Stop what the work waits for, run the rest of it, and ignore its end."""
     error = await stop(waits)
     try:
         try:
@@ -323,7 +323,7 @@ async def _held_rest(worker: Any, steps: Any, stop: Stop, waits: Any) -> None:
 
 @types.coroutine
 def _ended(steps: Any, error: BaseException) -> Generator[Any, Any, Any]:
-    """Raise an error where an awaitable waits, and await what it does then."""
+    """Raise an error where an awaitable waits, and await its end."""
     try:
         pending = steps.throw(error)
         while True:

@@ -39,7 +39,7 @@ class AsyncInserts:
     async def insert(
         self, obj: Any, *, model: Any = None, execution_options: Options = None
     ) -> Any:
-        """Insert one row; what was not set is left out, so that the database's default applies.
+        """Insert one row; an attribute that was not set is left out, and gets its default.
 
         :param execution_options: of each statement that the call sends.
         :return: the stored row as a new object, its key and server defaults filled in.

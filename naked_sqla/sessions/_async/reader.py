@@ -10,6 +10,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.pages import AsyncPages
+from naked_sqla.sessions.calls.base import routed
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.read_only import ReadOnlyTransaction, refuse_writes
 
@@ -81,6 +82,6 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         refuse_writes(call)
         engine = self._engine
         if self._databases is not None:
-            key, call = self._databases.routes.of_call(call, self._eager)
+            key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
         return run_single_call(engine, True, self._eager, call, self._options, ReadOnlyTransaction)

@@ -1,4 +1,4 @@
-"""A session on several databases: each statement goes to the one that it belongs to."""
+"""A session on several databases: each statement goes to the database of its tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from naked_sqla.sessions._async.block import AsyncSessionBlock
 from naked_sqla.sessions._async.cancel import StopActive
 from naked_sqla.sessions._async.greenlet import nothing, run_in_greenlet
 from naked_sqla.sessions._async.session import AsyncSession
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
@@ -61,14 +61,16 @@ class AsyncRoutedSession(AsyncSession):
         return found.conn
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
-        """The engine that a model's, or a statement's, database has."""
+        """The engine of the database that a model, or a statement, belongs to."""
         engine: AsyncEngine = self._databases.engines[self._databases.routes.of(mapper, clause)]
         return engine
 
     async def connection(self, bind_key: str | None = None) -> AsyncConnection:
-        """The connection to one of the databases, opened when it is asked for first."""
+        """The connection to one of the databases, opened at its first use."""
         self._transaction.check_open("connection")
-        session = await self._on(self._databases.routes.key(bind_key), "connection")
+        session = await self._on(
+            self._databases.routes.known(bind_key, "connection()"), "connection"
+        )
         return session.conn
 
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
@@ -90,17 +92,17 @@ class AsyncRoutedSession(AsyncSession):
     def _route(self, call: Call) -> tuple[Key, Call]:
         self._enter(call.name)
         try:
-            return self._databases.routes.of_call(call, self._eager)
+            return routed(self._databases.routes, call, self._eager)
         finally:
             self._guard.leave()
 
     async def _on(self, key: Key, what: str) -> AsyncSession:
-        """The session on one database, opened when it is asked for first."""
+        """The session on one database, opened at its first use."""
         found = self._sessions.get(key)
         if found is None:
             self._enter(what)
             try:
-                # Of several threads another one may have come first.
+                # Another thread may have opened it meanwhile.
                 found = self._sessions.get(key) or await self._open(key)
             finally:
                 self._guard.leave()
@@ -130,7 +132,7 @@ class AsyncRoutedSession(AsyncSession):
 
 
 class AsyncRoutedBlock(AsyncSessionBlock):
-    """What ``begin()`` returns on a factory with ``binds``."""
+    """The block that ``begin()`` returns on a factory with ``binds``."""
 
     __slots__ = ("_databases",)
 

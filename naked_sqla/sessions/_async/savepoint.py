@@ -1,4 +1,4 @@
-"""A savepoint as a block: what ``begin_nested()`` returns."""
+"""The block that ``begin_nested()`` returns: a savepoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AsyncSavepoint(AsyncBlock):
-    """A part of a transaction that can be undone on its own; to be entered once.
+    """A part of a transaction that can be undone on its own; it is entered once.
 
     A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and the
     session goes on.

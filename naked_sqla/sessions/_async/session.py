@@ -82,7 +82,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
 
     @property
     def conn(self) -> AsyncConnection:
-        """The connection, for what a session does not do.
+        """The connection, for methods that a session does not have.
 
         On asyncpg a failure of a statement that runs here (or in ``conn.run_sync()``), and not
         through the session, is not known to :meth:`commit`.
@@ -322,7 +322,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         return result.scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run what reads a stream."""
+        """Run a function that reads a stream."""
         self._enter(what)
         if True:  # ASYNC
             # It is called from within a greenlet of SQLAlchemy's.

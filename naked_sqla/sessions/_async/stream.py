@@ -75,7 +75,7 @@ async def _read(source: Stream) -> None:
 
 
 class AsyncStreaming(Generic[_R]):
-    """What ``stream()`` returns: to be awaited, or entered with ``async with``, once."""
+    """The value of ``stream()``, which is awaited or entered with ``async with``, once."""
 
     __slots__ = ("_make", "_result", "_session", "_used")
 

@@ -19,14 +19,14 @@ class AsyncWrites(AsyncInserts):
 
     Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,
     attrs classes, named tuples and pydantic models, for which ``model=`` says the mapped class.
-    Their column attributes are written, relationships are not.  They stay as they are: what comes
-    back are new objects of what is stored.
+    Their column attributes are written, relationships are not.  They stay as they are: the
+    calls return new objects of the stored rows.
 
     In a session a call is part of its transaction; on a factory it is a transaction of its own.
 
     All raise ``InvalidSessionState`` on a closed session and on a factory with
     ``auto_commit=False``, ``ConcurrentSessionUse`` when another task is inside the session,
-    ``InvalidStatement`` when nothing tells what row an object is, and ``UnknownAttribute`` for a
+    ``InvalidStatement`` when nothing says which row an object is, and ``UnknownAttribute`` for a
     name that the class does not have; before anything is sent.  Errors of the database
     (``IntegrityError``) come out as they are.
     """
@@ -248,7 +248,7 @@ class AsyncWrites(AsyncInserts):
     ) -> int:
         """Delete rows by the primary keys of objects, 500 with one statement.
 
-        :param missing_ok: leave out what is not there, instead of raising.
+        :param missing_ok: leave out rows that are not there, instead of raising.
         :param execution_options: of each statement that the call sends.
         :return: the number of rows that were there.
         :raises RowGone: there are no such rows, or they are of another class; it names their keys.

@@ -22,7 +22,7 @@ from naked_sqla.sessions.transaction import Transaction
 
 
 class SessionBlock(Block):
-    """What :meth:`SessionFactory.begin` returns, to be entered once."""
+    """The block that :meth:`SessionFactory.begin` returns; it is entered once."""
 
     __slots__ = (
         "_auto_commit",
@@ -90,7 +90,7 @@ class SessionBlock(Block):
             raise
 
     def _give_back(self, transaction: Transaction) -> None:
-        """Undo what was opened for a block that is not entered after all."""
+        """Give back the connection and the turn of a block that could not be entered."""
         try:
             if transaction.connected:
                 transaction.release(quietly=True)

@@ -14,7 +14,7 @@ from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions._sync.writes import SyncWrites
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_thread
 from naked_sqla.sessions.misuse import NotCallable
 
@@ -131,8 +131,8 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
         ``with db.read() as session:`` is one read-only transaction; ``db.read().scalars(...)`` runs
         one statement.  With ``binds`` the reader stands for the default database.
 
-        A write is refused before it is sent.  What can't be seen, such as a function that writes,
-        PostgreSQL and SQLite refuse.
+        A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
+        statement does not show, such as that of a function.
 
         :param execution_options: as in :meth:`begin`.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
@@ -167,7 +167,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
     def _call(self, call: Call) -> Any:
         engine = self._engine
         if self._databases is not None:
-            key, call = self._databases.routes.of_call(call, self._eager)
+            key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
         return run_single_call(engine, self._auto_commit, self._eager, call)
 

@@ -64,7 +64,7 @@ class SyncLookups:
     ) -> C:
         """As :meth:`get`, for a row that has to be there.
 
-        :raises NoResultFound: when it is not.
+        :raises NoResultFound: when there is no such row.
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
@@ -102,11 +102,12 @@ class SyncLookups:
     def preload(self, objs: Any, *paths: Path, force: bool = False) -> None:
         """Load relationships of objects in hand, and set them on these objects.
 
-        One statement for each relationship and level.  What is loaded already is left alone.
+        One statement for each relationship and level.  A relationship that is loaded already is
+        left alone.
 
-        :param objs: an object, or any iterable of objects and ``None``, from whatever session.
+        :param objs: an object, or any iterable of objects and ``None``, from any session.
         :param paths: ``User.posts``, or ``(User.posts, Post.comments)`` for several levels.
-        :param force: load again what is loaded already.
+        :param force: load relationships again that are loaded already.
         :raises InvalidStatement: for a path that is no relationship.
         :raises TypeError: for an object that no statement of this library loaded, or that has no
             such relationship.

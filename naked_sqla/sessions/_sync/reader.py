@@ -11,6 +11,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.pages import SyncPages
+from naked_sqla.sessions.calls.base import routed
 from naked_sqla.sessions.misuse import Block
 from naked_sqla.sessions.read_only import ReadOnlyTransaction, refuse_writes
 
@@ -82,6 +83,6 @@ class Reader(SyncCalls, SyncPages, Block):
         refuse_writes(call)
         engine = self._engine
         if self._databases is not None:
-            key, call = self._databases.routes.of_call(call, self._eager)
+            key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
         return run_single_call(engine, True, self._eager, call, self._options, ReadOnlyTransaction)

@@ -1,5 +1,5 @@
 # Generated from naked_sqla/sessions/_async/routed.py by tools/async_to_sync.py: do not edit.
-"""A session on several databases: each statement goes to the one that it belongs to."""
+"""A session on several databases: each statement goes to the database of its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock
 from naked_sqla.sessions._sync.session import Session
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
@@ -57,14 +57,14 @@ class RoutedSession(Session):
         return found.conn
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
-        """The engine that a model's, or a statement's, database has."""
+        """The engine of the database that a model, or a statement, belongs to."""
         engine: Engine = self._databases.engines[self._databases.routes.of(mapper, clause)]
         return engine
 
     def connection(self, bind_key: str | None = None) -> Connection:
-        """The connection to one of the databases, opened when it is asked for first."""
+        """The connection to one of the databases, opened at its first use."""
         self._transaction.check_open("connection")
-        session = self._on(self._databases.routes.key(bind_key), "connection")
+        session = self._on(self._databases.routes.known(bind_key, "connection()"), "connection")
         return session.conn
 
     def _call(self, call: Call) -> Any:
@@ -86,17 +86,17 @@ class RoutedSession(Session):
     def _route(self, call: Call) -> tuple[Key, Call]:
         self._enter(call.name)
         try:
-            return self._databases.routes.of_call(call, self._eager)
+            return routed(self._databases.routes, call, self._eager)
         finally:
             self._guard.leave()
 
     def _on(self, key: Key, what: str) -> Session:
-        """The session on one database, opened when it is asked for first."""
+        """The session on one database, opened at its first use."""
         found = self._sessions.get(key)
         if found is None:
             self._enter(what)
             try:
-                # Of several threads another one may have come first.
+                # Another thread may have opened it meanwhile.
                 found = self._sessions.get(key) or self._open(key)
             finally:
                 self._guard.leave()
@@ -123,7 +123,7 @@ class RoutedSession(Session):
 
 
 class RoutedBlock(SessionBlock):
-    """What ``begin()`` returns on a factory with ``binds``."""
+    """The block that ``begin()`` returns on a factory with ``binds``."""
 
     __slots__ = ("_databases",)
 

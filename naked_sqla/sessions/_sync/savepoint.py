@@ -1,5 +1,5 @@
 # Generated from naked_sqla/sessions/_async/savepoint.py by tools/async_to_sync.py: do not edit.
-"""A savepoint as a block: what ``begin_nested()`` returns."""
+"""The block that ``begin_nested()`` returns: a savepoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Savepoint(Block):
-    """A part of a transaction that can be undone on its own; to be entered once.
+    """A part of a transaction that can be undone on its own; it is entered once.
 
     A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and the
     session goes on.

@@ -66,7 +66,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
 
     @property
     def conn(self) -> Connection:
-        """The connection, for what a session does not do."""
+        """The connection, for methods that a session does not have."""
         return self._transaction.conn
 
     @property
@@ -268,7 +268,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         return result.scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run what reads a stream."""
+        """Run a function that reads a stream."""
         self._enter(what)
         try:
             return fn(*args)

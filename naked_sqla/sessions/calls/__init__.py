@@ -2,5 +2,5 @@
 
 The method of a session or factory that was called makes it, once.  Whoever comes after reads it:
 the choice of a database, whether a single call needs a transaction, the refusal of writes,
-messages.  Nobody finds out later what the caller knew.
+messages.
 """

@@ -1,4 +1,4 @@
-"""What every call is, and may be asked."""
+"""The base of all calls, and the effects that a call may have."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.routes import Routes
     from naked_sqla.sessions.routing.tables import Key
 
-__all__ = ("SEVERAL_READS", "Call", "Effects", "effects_of", "effects_of_facts")
+__all__ = ("SEVERAL_READS", "Call", "Effects", "effects_of", "effects_of_facts", "routed")
 
 
 class Effects(NamedTuple):
-    """What a call may do.
+    """The effects that a call may have.
 
     :ivar reads: it only reads.
     :ivar further: it may lead to further statements, which load relationships.
@@ -52,14 +52,14 @@ class Call:
         options: Any
 
     def run(self, conn: Connection, eager: bool) -> Any:
-        """Do it.
+        """Run the call.
 
         :param eager: honour the eager loads of mappings.
         """
         raise TypeError(f"{type(self).__name__} can't be run")
 
     def effects(self, eager: bool) -> Effects:
-        """What it may do, as far as can be told before it is run."""
+        """The effects that the call may have, known before it runs."""
         return UNKNOWN
 
     def sent(self) -> Any:
@@ -71,9 +71,9 @@ class Call:
         return False
 
     def database(self, routes: Routes, eager: bool) -> Key:
-        """The bind key of the database that it goes to, unless the caller names one.
+        """The bind key of the call's database, where the caller names none.
 
-        :raises InvalidBind: it is about several.
+        :raises InvalidBind: for a call that spans several databases.
         """
         return None
 
@@ -86,13 +86,25 @@ class Call:
         return self.options[BIND_KEY], fields._replace(options=rest or None)
 
 
+def routed(routes: Routes, call: Call, eager: bool) -> tuple[Key, Call]:
+    """Find the database of a call.
+
+    :return: its bind key, and the call as it is to be run.
+    :raises InvalidBind: for a call that spans two databases, or has an unknown bind key.
+    """
+    key, call = call.named_database()
+    if key is not None:
+        return routes.known(key, "the execution option"), call
+    return call.database(routes, eager), call
+
+
 def effects_of(statement: Any, eager: bool) -> Effects:
-    """What a statement may do; of one that is not a SELECT, all is expected."""
+    """The effects that a statement may have; all of them unless it is a SELECT."""
     if not isinstance(statement, Select | CompoundSelect):
         return UNKNOWN
     return effects_of_facts(facts_of(statement), eager)
 
 
 def effects_of_facts(facts: Facts, eager: bool) -> Effects:
-    """What a statement with some facts may do."""
+    """The effects that a statement with these facts may have."""
     return Effects(facts.only_reads, facts.loads_further(eager), facts.may_write)

@@ -42,7 +42,7 @@ class LookupCall(_LookupFields, Call):
     """Load one object by its primary key.
 
     :ivar loads: loader options.
-    :ivar required: where there is none, raise.
+    :ivar required: raise where there is no such row.
     """
 
     __slots__ = ()
@@ -75,7 +75,7 @@ class LookupCall(_LookupFields, Call):
         return effects_of_facts(facts, eager)
 
     def database(self, routes: Routes, eager: bool) -> Key:
-        # its loader options may lead elsewhere
+        # its loader options may lead to other databases
         return routes.of_statement(self.model, self.loads or (), eager)
 
 

@@ -34,7 +34,7 @@ class _StatementFields(NamedTuple):
 class StatementCall(_StatementFields, Call):
     """Run a statement.
 
-    :ivar take: what of its result is given back; None: the result itself.
+    :ivar take: gives a part of the result; None: the result itself.
     :ivar function: ``execute`` or ``stream`` of :mod:`~naked_sqla.read.statement`.
     """
 

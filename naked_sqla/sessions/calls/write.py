@@ -34,7 +34,7 @@ class _WriteFields(NamedTuple):
 class WriteCall(_WriteFields, Call):
     """Write rows by object.
 
-    :ivar function: a function of :mod:`~naked_sqla.write`, which gets the rest.
+    :ivar function: a function of :mod:`~naked_sqla.write`, called with the rest.
     :ivar subject: a mapped class, an object, or several.
     """
 

@@ -14,7 +14,7 @@ from naked_sqla.exception import InvalidSessionState, PartialCommit, Transaction
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.routing.routes import Routes
-from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.routing.tables import Key, database_name
 from naked_sqla.sessions.transaction import LOST, Transaction
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger("naked_sqla")
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """What a factory knows of several databases.
+    """The databases of a factory, and how calls find theirs.
 
     :ivar engines: by bind key, the default one by ``None``.
     :ivar two_phase: commit with prepared transactions.
@@ -36,7 +36,7 @@ class Databases:
     two_phase: bool
 
     def reading(self, engine: Any) -> Databases:
-        """The same, with another engine for the default database, and nothing to commit."""
+        """A copy for reading: another engine for the default database, no two-phase commit."""
         engines: dict[Key, Any] = {**self.engines, None: engine}
         return Databases(engines, self.routes, two_phase=False)
 
@@ -74,7 +74,7 @@ class Transactions(Ending):
         self.transactions: dict[Key, Transaction] = {}
         self.groups: list[SavepointGroup] = []
         self.open = True
-        # The one that is waited for; a cancellation has to know.
+        # The transaction that the caller waits for: a cancellation stops its statement.
         self.active: Transaction | None = None
 
     def in_transaction(self) -> bool:
@@ -84,7 +84,7 @@ class Transactions(Ending):
         )
 
     def add(self, key: Key, transaction: Transaction) -> None:
-        """Take in a database whose connection was opened."""
+        """Add a database whose connection was opened."""
         self.transactions[key] = transaction
 
     def join_savepoints(self, transaction: Transaction) -> None:
@@ -124,7 +124,7 @@ class Transactions(Ending):
             point, before = group.points[transaction]
             mine = keep and first is None and (not lost or transaction.lost_since(point, before))
             try:
-                # One that has lost its part says so, and the others go back with it.
+                # A transaction that has lost its part raises; the others are rolled back then.
                 transaction.end_savepoint(point, before, mine, failed or first is not None)
             except BaseException as error:
                 if first is not None:
@@ -189,7 +189,7 @@ class Transactions(Ending):
         )
 
     def _all(self, do: Callable[[Transaction], None], failing: str) -> None:
-        """Do it on each, also after one has failed; the first error comes out."""
+        """Run a function on each transaction, also after one has failed; raise the first error."""
         first: BaseException | None = None
         for transaction in self._each():
             try:
@@ -226,12 +226,12 @@ def _partial(done: list[Key], left: list[Key]) -> PartialCommit:
 
 
 def names(keys: list[Key]) -> str:
-    """How a message names databases."""
-    return ", ".join("the default database" if key is None else repr(key) for key in keys)
+    """Name databases in a message."""
+    return ", ".join(map(database_name, keys))
 
 
 def not_opened(write: str) -> InvalidSessionState:
-    """What ``session.conn`` says where the default database was not used yet."""
+    """The error of ``session.conn`` before the first use of the default database."""
     return InvalidSessionState(
         f"session.conn, of a session on several databases that has not used the default one yet: "
         f"there is no connection. Open it with `{write}`."

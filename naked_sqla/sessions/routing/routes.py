@@ -1,9 +1,9 @@
-"""Which of several databases a call goes to, told from its arguments alone."""
+"""Find the database of a call, from its arguments alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.sql import ClauseElement
 
@@ -11,9 +11,6 @@ from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidBind
 from naked_sqla.sessions.routing.tables import Key, NamesByKey, collect, eager_loads, refuse_several
-
-if TYPE_CHECKING:
-    from naked_sqla.sessions.calls.base import Call
 
 
 class Routes:
@@ -28,17 +25,6 @@ class Routes:
         self._keys = frozenset(keys)
         self._remembered: BoundedCache[Any, Key] = BoundedCache(1000)
 
-    def of_call(self, call: Call, eager: bool) -> tuple[Key, Call]:
-        """The database that a call goes to.
-
-        :return: its bind key, and the call as it is to be run.
-        :raises InvalidBind: for what spans two databases, or has a key that is not configured.
-        """
-        key, call = call.named_database()
-        if key is not None:
-            return self._known(key, "the execution option"), call
-        return call.database(self, eager), call
-
     def of(self, *subjects: Any) -> Key:
         """The database of mapped classes, tables, columns and statements."""
         found: NamesByKey = {}
@@ -47,10 +33,6 @@ class Routes:
                 collect(subject, found)
         return self.one(found)
 
-    def key(self, key: Key) -> Key:
-        """A bind key that a caller has named."""
-        return self._known(key, "what was asked for")
-
     def of_statement(self, subject: Any, options: Any, eager: bool) -> Key:
         """The database of a statement, or of a mapped class that loader options go with."""
         known: Any = None
@@ -58,7 +40,7 @@ class Routes:
             if not options:
                 known = subject, eager
         elif not isinstance(subject, ClauseElement):
-            # no statement: whoever runs it says so
+            # not a statement: the call refuses it when it runs
             return None
         else:
             options = statements.options_of(subject)
@@ -76,19 +58,26 @@ class Routes:
         return key
 
     def one(self, found: NamesByKey) -> Key:
-        """The only database among some."""
+        """The one database of all that was found.
+
+        :raises InvalidBind: for several.
+        """
         if not found:
             return None
         if len(found) > 1:
             refuse_several(found)
         ((key, what),) = found.items()
-        return self._known(key, what)
+        return self.known(key, what)
 
-    def _known(self, key: Key, what: str) -> Key:
+    def known(self, key: Key, what: str) -> Key:
+        """Give a bind key back; raise ``InvalidBind`` for one that is not configured.
+
+        :param what: the thing that has the key, for the error.
+        """
         if key is None or key in self._keys:
             return key
         known = ", ".join(map(repr, sorted(self._keys)))
         raise InvalidBind(
-            f"{what} has the bind key {key!r}, and the binds of this factory are {known}. Mend the "
-            f"key, or add the database: binds={{{key!r}: engine}}."
+            f"{what} has the bind key {key!r}, and the binds of this factory are {known}. Correct "
+            f"the key, or add the database: binds={{{key!r}: engine}}."
         )

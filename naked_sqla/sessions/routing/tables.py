@@ -1,4 +1,4 @@
-"""What a statement is about: the tables it names and loads, and the databases they are in.
+"""The tables that a statement names and loads, and the databases they are in.
 
 A model's database is the ``__bind_key__`` of its class; else the ``"bind_key"`` in the ``info`` of
 its table; else that of the table's metadata; else the default database, whose key is ``None``.
@@ -19,10 +19,15 @@ from naked_sqla.exception import InvalidBind
 BIND_KEY = "bind_key"
 
 Key = str | None
-# What belongs to which database: a name of something for each key.
+# For each bind key, the name of one thing in its database, for messages.
 NamesByKey = dict[Key, str]
 
 _LOADING = frozenset({"selectin", "subquery", "immediate", "joined", False})
+
+
+def database_name(key: Key) -> str:
+    """Name a database in a message."""
+    return "the default database" if key is None else repr(key)
 
 
 def mapper_of(subject: Any) -> Any:
@@ -34,7 +39,7 @@ def mapper_of(subject: Any) -> Any:
 
 
 def collect(subject: Any, found: NamesByKey) -> None:
-    """Add the databases of whatever a statement is made of."""
+    """Add the databases of a statement, a table, a column or a mapped class."""
     mapper = mapper_of(subject)
     if mapper is None and hasattr(subject, "local_table"):
         mapper = subject
@@ -47,7 +52,7 @@ def collect(subject: Any, found: NamesByKey) -> None:
 
 
 def _tables_in(waiting: list[Any]) -> Iterator[Any]:
-    """The tables that expressions name, one time or several."""
+    """Yield the tables that expressions name; some come more than once."""
     seen = {id(part) for part in waiting}
     mappers: set[Any] = set()
     while waiting:
@@ -79,7 +84,7 @@ def _tables_of(mapper: Any) -> Iterator[Any]:
 
 
 def _expressions_of(mapper: Any) -> list[Any]:
-    """What a class selects besides columns of its tables: ``column_property()``."""
+    """The expressions that a class selects besides its columns: ``column_property()``."""
     return [
         prop.columns[0]
         for prop in mapper.column_attrs
@@ -103,12 +108,10 @@ def key_of_table(table: Any) -> Key:
 
 
 def refuse_several(found: NamesByKey) -> NoReturn:
-    parts = ", ".join(
-        f"{what} in {'the default database' if key is None else repr(key)}"
-        for key, what in found.items()
-    )
+    """Raise ``InvalidBind`` for a statement that spans several databases."""
+    parts = ", ".join(f"{what} in {database_name(key)}" for key, what in found.items())
     raise InvalidBind(
-        f"a statement spans several databases: {parts}; nothing of it was sent. Write a statement "
+        f"a statement spans several databases: {parts}; nothing was sent. Write a statement "
         f"for each, or name the one that has all of it: "
         f'execution_options={{"{BIND_KEY}": ...}}.'
     )
@@ -118,7 +121,7 @@ def refuse_several(found: NamesByKey) -> NoReturn:
 
 
 def of_paths(paths: Iterable[Any], eager: bool) -> NamesByKey:
-    """The databases of what ``preload()`` reads."""
+    """The databases of the relationships that ``preload()`` loads."""
     found: NamesByKey = {}
     for path in paths:
         for step in path if isinstance(path, tuple | list) else (path,):

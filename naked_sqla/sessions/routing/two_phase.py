@@ -1,8 +1,8 @@
 """Committing in several PostgreSQL databases so that all of them store it, or none.
 
 Each transaction is prepared first: it has left its connection then, and the database promises to
-commit it when it is asked to, also after a crash.  Sent as SQL of our own, since SQLAlchemy's way
-differs by driver and version, and on some fails.
+commit it when it is asked to, also after a crash.  The commands are sent as SQL: SQLAlchemy's own
+way differs by driver and version, and fails on some.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.backends import own
 from naked_sqla.exception import PartialCommit
 from naked_sqla.sessions.idle import give_back
-from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.routing.tables import Key, database_name
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,7 +34,7 @@ def commit(transactions: Mapping[Key, Transaction]) -> None:
     :raises PartialCommit: when a database promised to commit, and can't be reached any more; the
         message says what to send to it.
 
-    What a database says that can't prepare comes out as it is; nothing is committed then.
+    The error of a database that can't prepare comes out as it is; nothing is committed then.
     """
     mark = uuid.uuid4().hex
     ids = {key: f"naked_sqla_{mark}_{n}" for n, key in enumerate(transactions)}
@@ -57,7 +57,7 @@ def commit(transactions: Mapping[Key, Transaction]) -> None:
     }
     left = [key for key, error in errors.items() if error is not None]
     if left:
-        todo = "; ".join(f"{_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in left)
+        todo = "; ".join(f"{database_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in left)
         raise PartialCommit(
             f"all databases have prepared the commit, and some can't be reached to do it. They "
             f"keep what was prepared, and its locks, until you send them ({todo}).",
@@ -121,7 +121,3 @@ def _send(conn: Any, sql: str) -> None:
 
 def _is_unknown(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", None), "sqlstate", None) == _UNKNOWN
-
-
-def _name(key: Key) -> str:
-    return "the default database" if key is None else repr(key)
