@@ -9,7 +9,7 @@ values in every column can't be told apart by anybody, so that it does not matte
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def insert_in_order(
             f"does not ask which row is which."
         )
     if keyed:
-        found = _by_keys(conn, table, result, found)
+        return result, _by_keys(conn, table, result, found)
     return result, _Proof(conn, table, result, found).rows() if proving else found
 
 
@@ -99,15 +99,18 @@ def _one_by_one(
 
 def _by_keys(
     conn: Connection, table: Any, result: CursorResult[Any], found: Sequence[_Row]
-) -> list[_Row]:
+) -> Sequence[_Row]:
     """The returned rows in the order of the given ones, whose keys the client knows.
 
     SQLAlchemy can sort them, too, but not where a key comes back in another form than it was given.
     """
     columns = list(table.primary_key)
-    names = [column.key for column in columns]
-    given = [tuple([values[n] for n in names]) for values in dml.bound_values(result)]
-    stored = dict(zip(keys_of(result, columns, found), found, strict=True))
+    bound = dml.bound_values(result)
+    given = list(zip(*([row[column.key] for row in bound] for column in columns), strict=True))
+    keys = keys_of(result, columns, found)
+    if keys == given:
+        return found
+    stored = dict(zip(keys, found, strict=True))
     if len(stored) == len(found) and stored.keys() == set(given):
         return [stored[key] for key in given]
     # as the driver gives them, since two keys may be read as one
@@ -135,16 +138,19 @@ def _positions(result: Any, columns: Sequence[Any]) -> list[Any]:
     return [results.position_of(metadata, column, required=True) for column in columns]
 
 
-def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> Iterator[_Key]:
+def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> list[_Key]:
     """The primary keys in rows of a result, converted by their types."""
-    positions = _positions(result, columns)
-    processors: Sequence[Any] = (None,) * len(columns)
+    processors: Sequence[Any] = ()
     if results.is_raw_readable(result):
         processors = results.processors_of(
             results.metadata_of(result), results.sentinels_of(result)
         )
-    for row in found:
-        yield tuple(row[i] if processors[i] is None else processors[i](row[i]) for i in positions)
+    values: list[Iterable[Any]] = []
+    for i in _positions(result, columns):
+        read = [row[i] for row in found]
+        convert = processors[i] if processors else None
+        values.append(read if convert is None else map(convert, read))
+    return list(zip(*values, strict=True))
 
 
 class _Proof:

@@ -290,6 +290,8 @@ def written_of(mapper: Mapper[Any]) -> Written:
 def types_by_key(rows: Rows) -> dict[str, set[type]] | None:
     """The types of the values of some dictionaries, by key; None when their keys differ."""
     first = rows[0]
+    if len(rows) == 1:
+        return {key: {type(value)} for key, value in first.items()}
     if len(set(map(len, rows))) != 1:
         return None
     if set(map(type, rows)) != {dict} and any(row.keys() != first.keys() for row in rows):
