@@ -12,7 +12,7 @@
     ├── UnsupportedOption          a loader or execution option that can't be honoured here
     ├── UnknownAttribute           a key that the model, or the statement, does not have
     ├── RowMismatch                a class and a statement's columns do not fit  (also a TypeError)
-    ├── PageNotFound               a page that there is not (a 404 in a web service)
+    ├── PageNotFound               a page number that does not exist (a 404 in a web service)
     ├── InvalidCursor              a damaged or foreign cursor of keyset()  (also a ValueError)
     ├── RowGone                    a row to be changed is not there     (also a StaleDataError)
     ├── VersionConflict            a row to be changed has another version  (a StaleDataError)
@@ -128,7 +128,7 @@ class RowMismatch(BaseNakedSQLAException, TypeError):
 
 
 class PageNotFound(BaseNakedSQLAException):
-    """``paginate()`` was asked for a page that there is not: a number below 1, no number at all, or
+    """``paginate()`` was asked for a page that does not exist: a number below 1, no number at all, or
     one after the last page.  What a client asked for, so a 404 in a web service.
     """
 

@@ -108,7 +108,7 @@ class SyncPages:
         :param statement: a ``select()``, or a ``union()`` and its kin.
         :param page: from 1.
         :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
-        :param error_out: ``False`` gives the nearest sane value for a page that there is not.
+        :param error_out: ``False`` gives the nearest sane value for a page that does not exist.
         :param count: ``False`` does not count the rows: ``total`` and ``pages`` are ``None``.
         :raises PageNotFound: for a page after the last one, and for what is no positive number.
             The first page may be empty.
