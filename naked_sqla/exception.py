@@ -128,8 +128,8 @@ class RowMismatch(BaseNakedSQLAException, TypeError):
 
 
 class PageNotFound(BaseNakedSQLAException):
-    """``paginate()`` was asked for a page that does not exist: a number below 1, no number at all, or
-    one after the last page.  What a client asked for, so a 404 in a web service.
+    """``paginate()`` was asked for a page that does not exist: a number below 1, no number at all,
+    or one after the last page.  A client asked for it, so a web service answers 404.
     """
 
 
