@@ -223,8 +223,3 @@ def bound_values(result: Any) -> Sequence[Mapping[str, Any]]:
     """The parameters of a result's statement by name, defaults included, before their types."""
     values: Sequence[Mapping[str, Any]] = result.context.compiled_parameters
     return values
-
-
-def is_missing_bind(error: Any) -> bool:
-    """True for the error that a parameter set has no value for a bound parameter."""
-    return getattr(error.orig, "code", None) == "cd3x"
