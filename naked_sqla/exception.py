@@ -206,6 +206,6 @@ class ConversionError(BaseNakedSQLAException, ValueError):
             shown = f"{shown[:200]}... ({len(shown)} characters)"
         return (
             f"{self.target}.{self.attribute}: the stored value {shown} can't be converted by the "
-            f"type of its column ({self.reason}). Mend the stored value, or map the attribute with "
-            f"a type that can read it."
+            f"type of its column ({self.reason}). Correct the stored value, or map the attribute "
+            f"with a type that can read it."
         )

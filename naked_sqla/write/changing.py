@@ -190,7 +190,7 @@ def _touched(written: Written, change: Change) -> list[Part]:
 def _parameters(
     written: Written, part: Part, change: Change, touched: Sequence[Part]
 ) -> dict[str, Any]:
-    """The parameters of one UPDATE; without values there is none."""
+    """The parameters of one UPDATE; an empty dictionary where there is nothing to set."""
     if part not in touched:
         return {}
     values = {part.names[k]: v for k, v in change.values.items() if k in part.columns}

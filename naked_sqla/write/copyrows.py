@@ -107,10 +107,11 @@ class Records:
                 f"copy_in({name}): {name}.{key} is stored through an SQL expression of its "
                 f"type, which COPY can't evaluate. Use insert_all()."
             )
-        if not backend_of(dialect).can_copy(column.type, dialect):
+        backend = backend_of(dialect)
+        if not backend.can_copy(column.type, dialect):
             kind = column.type.compile(dialect)
             raise InvalidStatement(
-                f"copy_in({name}): {name}.{key} is a {kind}, which {dialect.driver} can't send "
+                f"copy_in({name}): {name}.{key} is a {kind}, which {backend.driver} can't send "
                 f"with COPY. Use insert_all(), or leave it out with columns=."
             )
         self.names.append(str(column.name))

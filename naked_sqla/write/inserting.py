@@ -53,8 +53,8 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
         stored = stored_rows(conn, written, identities)
         if any(obj is None for obj in stored):
             raise InvalidStatement(
-                f"a {written.name} was stored that is none by what its columns say: its "
-                f"discriminator is another one. Insert the class that it is."
+                f"insert({written.name}): the discriminator of a stored row is that of another "
+                f"class. Insert an object of that class."
             )
         return stored
     part = written.parts[0]

@@ -1,20 +1,6 @@
 """Rows by object: one call writes one object or many, and gives back what is stored.
 
-All functions take a synchronous ``Connection`` first (in an async session: within its greenlet)::
-
-    insert(conn, obj, *, model=None) -> object
-    insert_all(conn, objs, *, batch_size=None, model=None) -> list of objects
-    update(conn, obj, *fields, returning=True, model=None) -> object or 1
-    update(conn, Model, ident, values={}, returning=True, **values) -> object or 1
-    update_all(conn, objs, *fields, returning=True, model=None) -> list of objects, or their number
-    upsert(conn, obj, *, on=None, update=None, model=None) -> object
-    upsert_all(conn, objs, *, on=None, update=None, model=None) -> list of objects
-    delete(conn, obj, *, missing_ok=False, model=None) -> True, or False for what was not there
-    delete(conn, Model, ident, *, missing_ok=False) -> the same
-    delete_all(conn, objs, *, missing_ok=False, model=None) -> the number of rows
-    naked_sqla.write.copying.copy_in(conn, Model, rows, *, columns=None) -> the number of rows
-    naked_sqla.objects.convert.to_orm(obj) -> instance; to_naked(instance) -> object
-
+All functions take a synchronous ``Connection`` first (in an async session: within its greenlet).
 Objects are instances of mapped classes (constructed, or loaded by this library or an ORM session),
 or dictionaries, dataclasses, attrs classes, named tuples and pydantic models, for which ``model``
 says the mapped class.  Column attributes are written, with the foreign keys that a many-to-one

@@ -270,7 +270,7 @@ class Upsert:
         return any(value is None and name in self.part.omitted for name, value in parts)
 
     def _is_unclear(self, key: _Key) -> bool:
-        """True for a key that is not the one that comes back, or is no key of a dictionary."""
+        """True for a key that may come back as another one, or that can't be hashed."""
         types = set(map(type, key))
         if has_expressions(types) or any(t.__hash__ is None for t in types):
             return True

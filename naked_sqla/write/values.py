@@ -103,11 +103,9 @@ def reader_of(kind: type, model: Any, what: str) -> Reader:
 
 
 def _refuse(kind: type, what: str) -> NoReturn:
-    """Raise ``InvalidStatement`` for what is no row."""
+    """Raise ``InvalidStatement`` for an object whose columns nothing tells."""
     if issubclass(kind, type):
-        raise InvalidStatement(
-            f"{what}() was given a class, which is no row. Pass an object of it."
-        )
+        raise InvalidStatement(f"{what}() was given a class. Pass an object of it.")
     several = ""
     if issubclass(kind, list | tuple | set | frozenset) and not what.endswith("_all"):
         several = f" For several rows write {what}_all(...)."
