@@ -21,7 +21,7 @@ _by_pool: WeakKeyDictionary[Pool, Any] = WeakKeyDictionary()
 
 
 class ConnectionQueue:
-    """The queue for one shared connection: who has it, and who waits for it."""
+    """The queue for one shared connection: its holder, and the callers that wait."""
 
     __slots__ = ("__weakref__", "_holder", "_lock", "_waiting")
 
@@ -120,7 +120,7 @@ def _grant(ticket: Any) -> bool:
         ticket.set()
         return True
     try:
-        # the one who waits may be in another event loop, in another thread
+        # the caller that waits may be in another event loop, in another thread
         ticket.get_loop().call_soon_threadsafe(_wake, ticket)
     except RuntimeError:
         # that loop is closed, and nobody waits any more

@@ -1,4 +1,4 @@
-"""Which session a task, or a thread, has opened and not left yet.
+"""The sessions that each task, or thread, has opened and not left yet.
 
 Kept by the task itself and not in a context variable: a child task has a copy of its parent's
 context, and must not find the parent's session there.
@@ -28,7 +28,7 @@ class Current:
     def enter(self, owner: Any, session: Any) -> Entry | None:
         """Make a session the innermost one of a task or thread.
 
-        :return: what :meth:`leave` takes; ``None`` where there is no task.
+        :return: the entry for :meth:`leave`; ``None`` where there is no task.
         """
         if owner is None:
             return None

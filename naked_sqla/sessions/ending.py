@@ -12,7 +12,7 @@ logger = logging.getLogger("naked_sqla")
 
 
 class Ending(ABC):
-    """What a session and its block need to end: its state, commit, rollback, and giving back."""
+    """The calls that end a session: commit, rollback, the end of its block; and its state."""
 
     __slots__ = ("open",)
 
@@ -25,7 +25,7 @@ class Ending(ABC):
     def check_open(self, what: str) -> None:
         """Raise ``InvalidSessionState`` on a closed session.
 
-        :param what: the method that was called, or a sentence's subject with a space in it.
+        :param what: the method that was called, or words, such as ``"reading a stream"``.
         """
         if not self.open:
             call = what if " " in what else f"{what}()"

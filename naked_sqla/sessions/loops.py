@@ -1,7 +1,8 @@
 """One running event loop at a time on a pool.
 
-A pool wakes the tasks that wait for its connections in the loop of whoever gives one back.  A task
-of another loop, in another thread, would sleep on; and most drivers bind a connection to a loop.
+A pool wakes the tasks that wait for its connections in the loop of the task that gives one back.
+A task of another loop, in another thread, would sleep on; and most drivers bind a connection to a
+loop.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _KEY = "_naked_sqla_loop"
 
 
 class OneLoop:
-    """Which event loop has sessions open on a pool, and how many."""
+    """The event loop that has sessions open on a pool, and their number."""
 
     __slots__ = ("_lock", "_loop", "_open")
 
@@ -41,7 +42,7 @@ class OneLoop:
                         "thread, has sessions open: a pool of connections works in one loop at a "
                         "time. Give each of the loops an engine and a factory of its own."
                     )
-                # what a loop has left open that runs no more is not given back
+                # sessions of a loop that has stopped are never given back
                 self._loop, self._open = loop, 0
             self._open += 1
 
@@ -54,7 +55,7 @@ class OneLoop:
 
 
 def loop_of(pool: Pool) -> OneLoop | None:
-    """What keeps a pool to one loop; ``None`` for one in which nobody waits."""
+    """The guard that keeps a pool to one loop; ``None`` for a pool in which nobody waits."""
     if not isinstance(pool, QueuePool):
         return None
     found: OneLoop | None = vars(pool).get(_KEY)

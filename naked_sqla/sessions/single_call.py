@@ -21,7 +21,7 @@ _AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How one call is run.
+    """The manner in which one call is run.
 
     :ivar options: execution options of the connection.
     :ivar alone: one statement that only reads, and needs no transaction.

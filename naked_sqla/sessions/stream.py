@@ -26,7 +26,7 @@ READING = "reading a stream"
 
 
 class StreamHost(Protocol):
-    """What a stream needs of its session."""
+    """The part of a session that its streams use."""
 
     @property
     def _guard(self) -> TaskGuard | ThreadGuard: ...

@@ -1,4 +1,4 @@
-"""Which statements reach the database, and where in the application they come from."""
+"""Count the statements that reach the database, and find the code that asked for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..om.session import SessionFactory
 
 
 def _folders(*paths: str) -> tuple[str, ...]:
-    """What the names of files in some folders begin with, symbolic links followed or not."""
+    """The beginnings of file names in some folders, symbolic links followed or not."""
     both = [name for path in paths for name in (path, os.path.realpath(path))]
     return tuple(name + os.sep for name in dict.fromkeys(both))
 

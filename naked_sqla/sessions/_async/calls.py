@@ -268,7 +268,7 @@ class AsyncCalls(AsyncLookups):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """What SQLModel's ``exec()`` gives, decided by the statement.
+        """Run a statement, and give the result that SQLModel's ``exec()`` gives.
 
         One selected item gives a ``ScalarResult``, several a ``TupleResult``, a statement without
         rows its ``Result``.  Arguments and errors as in :meth:`execute`.

@@ -147,7 +147,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """The engine to which the statements for a model go, or a statement, table or column.
 
         :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
-        :raises InvalidBind: for what spans two databases, or has a bind key that is not configured.
+        :raises InvalidBind: for a subject in two databases, or with an unknown bind key.
         """
         if self._databases is None:
             return self._engine

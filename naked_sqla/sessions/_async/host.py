@@ -1,4 +1,4 @@
-"""What a savepoint, or a stream, needs of the session that it is in."""
+"""The part of a session that its savepoints and streams use."""
 
 from __future__ import annotations
 

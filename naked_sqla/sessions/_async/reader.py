@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
-    """What :meth:`AsyncSessionFactory.read` returns: a block, or the calls that run one statement.
+    """The value of :meth:`AsyncSessionFactory.read`: a block, or calls that run one statement.
 
     ``async with db.read() as session:`` is one read-only transaction, and is entered once.
     ``await db.read().scalars(...)`` runs one statement, as on the factory.

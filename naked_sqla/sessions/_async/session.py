@@ -240,8 +240,8 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         """The engine to which the statements for a model go, or a statement, table or column.
 
         :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
-        :raises InvalidBind: on a factory with ``binds``: for what spans two databases, or has a
-            bind key that is not configured.
+        :raises InvalidBind: on a factory with ``binds``: for a subject in two databases, or with
+            an unknown bind key.
         """
         return self._engine
 

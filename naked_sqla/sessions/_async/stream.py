@@ -28,7 +28,7 @@ class AsyncStream(AsyncResult[Any]):
 
     __slots__ = ()
 
-    # On 2.0 what scalars() and mappings() give asks for both, which only a Result has.
+    # On 2.0 the results of scalars() and mappings() ask for both, which only a Result has.
     _row_logging_fn: Any = None
 
     @property

@@ -1,5 +1,5 @@
 # Generated from naked_sqla/sessions/_async/host.py by tools/async_to_sync.py: do not edit.
-"""What a savepoint, or a stream, needs of the session that it is in."""
+"""The part of a session that its savepoints and streams use."""
 
 from __future__ import annotations
 

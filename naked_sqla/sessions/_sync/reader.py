@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Reader(SyncCalls, SyncPages, Block):
-    """What :meth:`SessionFactory.read` returns: a block, or the calls that run one statement.
+    """The value of :meth:`SessionFactory.read`: a block, or calls that run one statement.
 
     ``with db.read() as session:`` is one read-only transaction, and is entered once.
     ``db.read().scalars(...)`` runs one statement, as on the factory.

@@ -1,1 +1,1 @@
-"""Which database a call belongs to, and sessions on several of them."""
+"""Sessions on several databases, and the choice of the database for a call."""

@@ -1,6 +1,6 @@
 """The transactions of one session on several databases, which end together.
 
-To the faces ``Transactions`` is what ``Transaction`` is; it has one for each database.
+``Transactions`` has the calls of ``Transaction``, and holds one ``Transaction`` for each database.
 """
 
 from __future__ import annotations
