@@ -160,11 +160,14 @@ def update_rows(
     # the version that an UPDATE missed may be the very one that it would have made, and then
     # nothing tells afterwards which row it was
     looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
-    if looked or (checked and not any(change.values for change in changes)):
+    # a row of which nothing is stored is told by no UPDATE
+    idle = checked and strict and not all(change.values for change in changes)
+    if looked or idle:
         _lock(conn, written, changes)
     apart = [c for c in changes if not c.linked and not has_row(conn, written, c.key)]
     if apart:
         raise_stale(written, [_identity(written, change) for change in apart], [])
+    alone = not looked and not (checked and counted)
     touched = [_touched(written, change) for change in changes]
     matched: int | None = None
     for part in written.parts:
@@ -173,13 +176,15 @@ def update_rows(
             written,
             part,
             [
-                (change, _parameters(written, part, change, parts))
+                (change, _parameters(written, part, change, parts, alone))
                 for change, parts in zip(changes, touched, strict=True)
             ],
             (options, criteria, checked and (counted or not looked)),
         )
         matched = found if matched is None else matched
-    return len(changes) if checked else (matched or 0)
+    if checked:
+        return len(changes) if strict else sum(bool(change.values) for change in changes)
+    return matched or 0
 
 
 def _touched(written: Written, change: Change) -> list[Part]:
@@ -188,27 +193,26 @@ def _touched(written: Written, change: Change) -> list[Part]:
 
 
 def _parameters(
-    written: Written, part: Part, change: Change, touched: Sequence[Part]
+    written: Written, part: Part, change: Change, touched: Sequence[Part], alone: bool
 ) -> dict[str, Any]:
-    """The parameters of one UPDATE; an empty dictionary where there is nothing to set."""
+    """The parameters of one UPDATE; an empty dictionary where there is nothing to set.
+
+    :param alone: no other UPDATE of the row tells whether it is one of the class.
+    """
     if part not in touched:
         return {}
     values = {part.names[k]: v for k, v in change.values.items() if k in part.columns}
     values.update((f"naked_pk_{i}", change.key[key]) for i, key in enumerate(part.keys))
     if change.version is not None and written.version in part.columns:
         values["naked_version"] = change.version
-    last = written.parts[-1]
-    inherits = len(written.parts) > 1 and written.mapper.inherits is not None
-    if inherits and part is touched[0] and (_is_chosen(written) or last not in touched):
-        # nothing else of this UPDATE tells that the row is one of this class
-        keys = written.keys if _is_chosen(written) else last.keys
+    if len(written.parts) == 1 or written.mapper.inherits is None:
+        return values
+    last, chosen = written.parts[-1], class_values(written) is not None
+    told = alone or (part is touched[0] and last not in touched)
+    if (chosen and (alone or part is touched[0])) or (told and part is not last):
+        keys = written.keys if chosen else last.keys
         values.update((f"naked_row_{i}", change.key[key]) for i, key in enumerate(keys))
     return values
-
-
-def _is_chosen(written: Written) -> bool:
-    """True when the discriminator decides which rows of a table are of the class."""
-    return class_values(written) is not None
 
 
 def _membership(written: Written) -> Any:
@@ -229,6 +233,7 @@ def _update_part(
     how: tuple[Any, Sequence[Any], bool],
 ) -> int:
     options, criteria, checked = how
+    everything = [change for change, _ in pairs]
     pairs = [pair for pair in pairs if pair[1]]
     own = class_criteria(written) if len(written.parts) == 1 else []
     start = matched = 0
@@ -251,7 +256,9 @@ def _update_part(
         result = conn.execute(statement, group, execution_options=options)
         matched += result.rowcount
         if checked and 0 <= result.rowcount != len(group):
-            _raise_missed(conn, written, changes)
+            versioned = any(change.version is not None for change in changes)
+            # without versions all that is gone can be told, later groups included
+            _raise_missed(conn, written, changes if versioned else everything)
     return matched
 
 

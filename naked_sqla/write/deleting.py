@@ -54,46 +54,55 @@ def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool
     :raises RowGone: a row is not there, unless ``missing_ok``.
     :raises VersionConflict: a row has another version.
     """
-    wanted: dict[Identity, _Row] = {}
+    wanted: dict[Any, _Row] = {}
     for row in rows:
         change = Change(written, row, {})
         given = tuple(change.key[key] for key in written.keys)
-        wanted[given] = _Row(given, change.key, change.version)
-    deleted = 0
-    for versioned in (True, False):
-        same = [row for row in wanted.values() if (row.version is not None) is versioned]
-        for start in range(0, len(same), _CHUNK):
-            deleted += _delete_chunk(conn, written, same[start : start + _CHUNK], missing_ok)
+        wanted[given, change.version] = _Row(given, change.key, change.version)
+    pending = list(wanted.values())
+    below = _tables_below(written)
+    known = _is_looked_at(conn, written, pending, missing_ok, bool(below))
+    if known:
+        pending = _present(conn, written, pending, missing_ok)
+    pending.sort(key=lambda row: row.version is None)
+    deleted = start = 0
+    while start < len(pending):
+        chunk = pending[start : start + _CHUNK]
+        versioned = sum(row.version is not None for row in chunk)
+        chunk = chunk[: versioned or None]
+        start += len(chunk)
+        count, missed = _delete_chunk(conn, written, chunk, below, known or not missing_ok)
+        if missed:
+            _check_missed(conn, written, missed, pending[start:], missing_ok)
+        deleted += count
     return deleted
 
 
 def _delete_chunk(
-    conn: Connection, written: Written, rows: Sequence[_Row], missing_ok: bool
-) -> int:
+    conn: Connection,
+    written: Written,
+    rows: Sequence[_Row],
+    below: Sequence[tuple[Written, Part]],
+    named: bool,
+) -> tuple[int, Sequence[_Row]]:
+    """Delete rows, all with versions or none.
+
+    :param named: the database has the keys in the form of ``rows``.
+    :return: how many there were, and those that were not; without ``named`` these among them.
+    """
     root = written.parts[0]
-    below = _tables_below(written)
-    known = _is_looked_at(conn, written, rows, missing_ok, bool(below))
-    if known:
-        rows = _present(conn, written, rows, missing_ok)
-    if not rows:
-        return 0
     for sub, part in below:
         keys = [Change(sub, row.key, {}).key for row in rows]
         conn.execute(delete(part.table).where(_among(part, keys)))
     for part in reversed(written.parts[1:]):
         conn.execute(_statement(written, part, rows))
     statement = _statement(written, root, rows)
-    if conn.dialect.delete_returning and len(rows) > 1 and (known or not missing_ok):
-        names = [root.columns[key] for key in root.keys]
-        gone = set(map(tuple, conn.execute(statement.returning(*names))))
-        missed = [row for row in rows if tuple(map(row.key.get, root.keys)) not in gone]
-        count = len(gone)
-    else:
+    if not named or len(rows) == 1 or not conn.dialect.delete_returning:
         count = int(conn.execute(statement).rowcount)
-        missed = [] if count == len(rows) else list(rows)
-    if missed:
-        _check_missed(conn, written, missed, missing_ok)
-    return count
+        return count, rows if count != len(rows) else ()
+    names = [root.columns[key] for key in root.keys]
+    gone = set(map(tuple, conn.execute(statement.returning(*names))))
+    return len(gone), [row for row in rows if tuple(map(row.key.get, root.keys)) not in gone]
 
 
 def _is_looked_at(
@@ -102,10 +111,17 @@ def _is_looked_at(
     """True where the DELETE itself could not tell which rows there were, or of which class."""
     if len(written.parts) > 1 or (has_subclasses and class_values(written) is not None):
         return True
-    if len(rows) == 1 or missing_ok:
+    if len(rows) < 2:
         return False
     columns = [written.columns[key] for key in written.keys]
-    exact = are_exact(conn, columns, [row.given for row in rows])
+    keys = [row.given for row in rows]
+    if len(set(keys)) < len(keys):
+        # a key with two versions: one of them is wrong
+        return True
+    exact = are_exact(conn, columns, keys)
+    if missing_ok:
+        # two keys that are one for the database may have two versions, too
+        return not exact and any(row.version is not None for row in rows)
     return not exact or not conn.dialect.delete_returning
 
 
@@ -120,7 +136,7 @@ def _present(
     present: dict[Identity, _Row] = {}
     for row in rows:
         stored = found.get(row.given)
-        if stored is not None:
+        if stored is not None and (row.version is not None or stored.key not in present):
             key = Change(written, dict(zip(written.keys, stored.key, strict=True)), {}).key
             present[stored.key] = _Row(row.given, key, row.version)
     return list(present.values())
@@ -156,13 +172,21 @@ def _among(part: Part, keys: Sequence[dict[str, Any]], version: str | None = Non
 
 
 def _check_missed(
-    conn: Connection, written: Written, rows: Sequence[_Row], missing_ok: bool
+    conn: Connection,
+    written: Written,
+    rows: Sequence[_Row],
+    rest: Sequence[_Row],
+    missing_ok: bool,
 ) -> None:
-    """Raise for rows that a DELETE has not found, if it should have."""
+    """Raise for rows that a DELETE has not found, if it should have.
+
+    :param rest: what was to be deleted after them: the error tells these, too.
+    """
     found = find(conn, written, [row.given for row in rows])
     there = [row.given for row in rows if row.given in found]
     gone = [row.given for row in rows if row.given not in found]
     if there and rows[0].version is None:
         raise_unmatched(conn, written, there)
     if there or (gone and not missing_ok):
-        raise_stale(written, [] if missing_ok else gone, there)
+        _, more, moved = look(conn, written, [(row.given, row.version) for row in rest])
+        raise_stale(written, [] if missing_ok else [*gone, *more], [*there, *moved])

@@ -171,6 +171,7 @@ def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Iden
     :param gone: the keys of rows that are not there.
     :param moved: the keys of rows with another version.
     """
+    gone, moved = list(dict.fromkeys(gone)), list(dict.fromkeys(moved))
     facts = []
     if gone:
         facts.append(f"{_shown(gone)} is gone")

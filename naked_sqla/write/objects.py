@@ -179,7 +179,7 @@ def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
     fixed = written.key_attributes()
     if not fields:
         # the keys of a dictionary are names, the attributes of an object are not
-        left_out = fixed if isinstance(obj, Mapping) else fixed | written.renewed
+        left_out = fixed if isinstance(obj, Mapping) else fixed | written.unsaid(row)
         values = {k: v for k, v in row.items() if k not in left_out and k != written.version}
         return Change(written, row, values)
     names = names_of_attributes(written, fields)

@@ -309,6 +309,9 @@ def _update_by_primary_key(
                 f"No primary key value supplied for {', '.join(keys)} of {written.name}: an UPDATE "
                 f"with a list of dictionaries finds its rows by them."
             )
+        if same.types.keys() <= keys.keys() and not dml.has_values(statement):
+            # nothing to store: as in the ORM, no UPDATE
+            continue
         for expressions, part in runs(
             [{keys.get(key, key): value for key, value in row.items()} for row in same.rows]
         ):
@@ -319,6 +322,8 @@ def _update_by_primary_key(
                 identities = [tuple(row[key] for key in keys.values()) for row in part]
                 raise_unmatched(conn, written, identities)
             matched = -1 if result.rowcount < 0 or matched < 0 else matched + result.rowcount
+    if result is None:
+        return dml.null_result()
     dml.set_rowcount(result, matched)
     return entity_result(result, statement, loading_on(conn, options))
 

@@ -120,6 +120,8 @@ class Written:
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
     :ivar computed: those that the database computes (``Computed``): no part of what an object says.
+    :ivar kind: the attribute of the discriminator, and its value in a row of just this class; or
+        None.
     :ivar is_view: its table is a view (:func:`naked_sqla.view.view_table`).
     :ivar renewed: those that an UPDATE gives a value of their own (``onupdate``) unless it names
         them.
@@ -133,6 +135,7 @@ class Written:
         "computed",
         "is_view",
         "keys",
+        "kind",
         "mapper",
         "name",
         "parts",
@@ -152,6 +155,8 @@ class Written:
         self.columns: dict[str, Any] = {}
         for part in reversed(self.parts):
             self.columns.update(part.columns)
+        found = mappings.discriminator(mapper)
+        self.kind = found if found is not None and found[0] in self.columns else None
         self.computed = frozenset(
             key for key, c in self.columns.items() if getattr(c, "computed", None) is not None
         )
@@ -183,6 +188,15 @@ class Written:
     def generated(self) -> bool:
         """True when the client makes the next version of a row."""
         return mappings.version_is_generated(self.mapper)
+
+    def unsaid(self, row: Mapping[str, Any]) -> frozenset[str]:
+        """The attributes of an object that nobody has said for an UPDATE: what it renews, and the
+        discriminator, which SQLAlchemy sets on each new instance.
+        """
+        kind = self.kind
+        if kind is None or row.get(kind[0]) != kind[1]:
+            return self.renewed
+        return self.renewed | {kind[0]}
 
     def attribute(self, key: Any) -> str:
         """The attribute that a name stands for.

@@ -155,7 +155,13 @@ def _chosen(
         return None
     names = names_of_attributes(written, fields) if fields else naked.loaded
     fixed = written.key_attributes()
-    fixed |= written.computed if fields else written.computed | written.renewed
+    fixed |= written.computed
+    if not fields:
+        name = "" if written.kind is None else written.kind[0]
+        kinds = [getattr(obj, name, None) for obj in objs] if name in naked.loaded else [None]
+        if any(kind != kinds[0] for kind in kinds):
+            return None
+        fixed |= written.unsaid({name: kinds[0]})
     kept = [name for name in dict.fromkeys(names) if name in written.columns and name not in fixed]
     if not kept or (fields and len(kept) != len(fields)):
         return None

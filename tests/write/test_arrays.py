@@ -45,7 +45,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 
-from naked_sqla import AsyncSessionFactory
+from naked_sqla import AsyncSessionFactory, RowGone
 
 pytestmark = [
     pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True),
@@ -90,6 +90,13 @@ class Exclaimed(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
         return None if value is None else f"{value}!"
+
+
+class Short(Base):
+    __tablename__ = "array_short"
+
+    id: Mapped[str] = mapped_column(String(3), primary_key=True)
+    colour: Mapped[Colour | None] = mapped_column(Enum(Colour))
 
 
 class Hexed(TypeDecorator[uuid.UUID]):
@@ -276,6 +283,18 @@ async def test_each_type_is_stored_as_by_single_updates(db: AsyncSessionFactory)
         await db.execute(typed.update().values({column: None}))
         assert await db.update_all(objs, column, returning=False) == 4
         assert list(await db.scalars(as_text)) == expected, name
+
+
+async def test_a_key_is_not_cut_to_the_length_of_its_column(db: AsyncSessionFactory) -> None:
+    """Neither by arrays of keys, nor where the rows are counted before a batch."""
+    await db.insert_all([Short(id="abc"), Short(id="x")])
+    objs = list((await db.scalars(select(Short).order_by(Short.id))).all())
+    objs[0].id = "abcd"
+    for obj in objs:
+        obj.colour = Colour.RED
+    with pytest.raises(RowGone, match="'abcd' is gone"):
+        await db.update_all(objs, "colour", returning=False)
+    assert set(await db.scalars(select(Short.colour))) == {None}
 
 
 async def cleared(db: AsyncSessionFactory, name: str) -> list[Thing]:

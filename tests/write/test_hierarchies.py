@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import ForeignKey, Table, case, inspect, select, update
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.declarative import AbstractConcreteBase
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
@@ -356,3 +357,33 @@ async def test_keys_that_contradict_each_other(db: AsyncSessionFactory) -> None:
         with pytest.raises(RowGone, match="primary key 4 is gone"):
             await way(director)
     assert {m.budget for m in await db.scalars(select(Manager))} == {1}
+
+
+async def test_an_instance_does_not_change_the_class_of_a_row(db: AsyncSessionFactory) -> None:
+    """SQLAlchemy sets the discriminator of a new instance: nobody has said it."""
+    stored = await db.update(Person(id=2, name="new"))
+    assert (stored.__class__, stored.kind, stored.name) == (Engineer, "engineer", "new")
+    await db.update_all([Animal(id=2, name="new"), Animal(id=3)], returning=False)
+    assert [(type(a), a.name) for a in await db.scalars(select(Cat))] != []
+    assert (await db.get_one(Cat, 2)).name == "new"
+    animal = await db.get_one(Animal, 1)
+    animal.kind = "dog"
+    await db.update(animal)
+    assert (await db.get_one(Dog, 1)).name == "a"
+    # what comes back is no Cat: the error is that of the ORM
+    with pytest.raises(InvalidRequestError, match="not a sub-mapper of the requested Cat"):
+        await db.update({"id": 2, "kind": "dog", "name": "x"}, model=Cat)
+    await db.update(Cat, 2, kind="dog", returning=False)
+    assert (await db.get_one(Dog, 2)).name == "new"
+
+
+async def test_rows_of_which_nothing_is_stored(db: AsyncSessionFactory) -> None:
+    """They are looked at by update_all(); a statement has no UPDATE for them, as in the ORM."""
+    for model in (Person, Manager, Cat):
+        rows = [{"id": 99}, {"id": 3 if model is not Cat else 2, "name": "new"}]
+        with pytest.raises(RowGone, match="primary key 99 is gone"):
+            await db.update_all(rows, model=model, returning=False)
+        result = await db.execute(update(model), [{"id": 99}, {"id": 98}])
+        assert result.rowcount == 0
+        await db.execute(update(model), rows)
+        assert (await db.get_one(model, rows[1]["id"])).name == "new"

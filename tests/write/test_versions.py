@@ -210,3 +210,13 @@ async def test_what_a_trigger_leaves_out(db: AsyncSessionFactory) -> None:
     with pytest.raises(StaleDataError, match="a trigger") as raised:
         await db.delete(Own, 1)
     assert not isinstance(raised.value, BaseNakedSQLAException)
+
+
+async def test_a_row_is_deleted_with_two_versions(db: AsyncSessionFactory) -> None:
+    """One of them is wrong, whichever comes last."""
+    rows = [{"id": 1, "version": 7}, {"id": 1, "version": 1}, {"id": 1}]
+    for order in (rows, rows[::-1]):
+        for missing_ok in (True, False):
+            with pytest.raises(VersionConflict):
+                await db.delete_all(order, model=Task, missing_ok=missing_ok)
+    assert await db.delete_all(rows[1:], model=Task) == 1
