@@ -28,9 +28,9 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, dml, results, statements
 from naked_sqla.exception import RowMismatch
-from naked_sqla.into.available import Offers, offers_of, plain_offers
+from naked_sqla.into.emitting import Fill, filler
 from naked_sqla.into.matching import match
-from naked_sqla.into.records import Fill, filler
+from naked_sqla.into.row_shape import RowShape, orm_row_shape, plain_row_shape
 from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly
@@ -188,8 +188,8 @@ class _Fillers:
         shape = (cls, validate, stamp, tuple(metadata.keys), results.processors_of(metadata))
         fill = self.by_shape.get(shape)
         if fill is None:
-            offers = _offers(result.context.compiled, self.state, metadata, raw, sentinels)
-            fill = filler(match(cls, offers, validate), offers.width)
+            row_shape = _row_shape(result.context.compiled, self.state, metadata, raw, sentinels)
+            fill = filler(match(cls, row_shape, validate), row_shape.width)
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill
@@ -198,12 +198,12 @@ class _Fillers:
 _fillers: weakref.WeakKeyDictionary[Any, _Fillers] = weakref.WeakKeyDictionary()
 
 
-def _offers(
+def _row_shape(
     compiled: Any, state: Any, metadata: Any, raw: bool = True, sentinels: int = 0
-) -> Offers:
+) -> RowShape:
     if state is None:
-        return plain_offers(metadata, compiled.statement, raw, sentinels)
-    return offers_of(state, metadata, raw, sentinels)
+        return plain_row_shape(metadata, compiled.statement, raw, sentinels)
+    return orm_row_shape(state, metadata, raw, sentinels)
 
 
 # ---------------------------------------------------------------- before the statement runs
@@ -228,14 +228,14 @@ def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) ->
     fit = (cls, validate, key)
     if key is None or fit not in _fits:
         target_of(cls, validate)
-        offers = _offers_before(conn, statement, is_dml)
-        if offers is not None:
-            match(cls, offers, validate)
+        row_shape = _row_shape_before(conn, statement, is_dml)
+        if row_shape is not None:
+            match(cls, row_shape, validate)
         if key is not None:
             _fits[fit] = None
 
 
-def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | None:
+def _row_shape_before(conn: Connection, statement: Any, is_dml: bool) -> RowShape | None:
     """What a statement's rows will have; None when only the database knows."""
     if is_dml and statement.is_insert and statements.is_orm_statement(statement):
         statement = dml.as_orm_insert(statement)
@@ -249,7 +249,7 @@ def _offers_before(conn: Connection, statement: Any, is_dml: bool) -> Offers | N
     metadata = compile_states.CompiledMetadata(compiled)
     if None in metadata.keys or not metadata.keys:
         return None
-    return _offers(compiled, None if found is None else found[0], metadata)
+    return _row_shape(compiled, None if found is None else found[0], metadata)
 
 
 def _no_rows(cls: Any, statement: Any) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 from naked_sqla.into.fields import Field, Style, Target
 from naked_sqla.read.plan import Cell, Item
 
-__all__ = ("Absent", "Filling", "Made", "Record", "Source", "Whole")
+__all__ = ("Absent", "Composed", "Filling", "Record", "Source", "Whole")
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Composed:
     """A value made from several columns: a composite."""
 
     build: Any
@@ -62,4 +62,4 @@ class Record:
     absent: str | None = None
 
 
-Source = Cell | Made | Whole | Absent | Record
+Source = Cell | Composed | Whole | Absent | Record

@@ -10,7 +10,7 @@ from typing import Any
 
 from naked_sqla.into.fields import Default, Style
 from naked_sqla.into.filling import Record
-from naked_sqla.read.source import Printer
+from naked_sqla.read.printing import Printer
 
 __all__ = ("Parts", "made")
 

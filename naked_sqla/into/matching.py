@@ -14,20 +14,20 @@ import typing_extensions
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into import mismatch
 from naked_sqla.into.annotations import alternatives, is_fillable
-from naked_sqla.into.available import Column, Computed, Offers, Own, Structure
 from naked_sqla.into.fields import Field, Style, Target
-from naked_sqla.into.filling import Absent, Filling, Made, Record, Source, Whole
+from naked_sqla.into.filling import Absent, Composed, Filling, Record, Source, Whole
+from naked_sqla.into.row_shape import Column, Computed, EntityName, RowShape, Structure
 from naked_sqla.into.targets import target_of
 
 __all__ = ("match",)
 
 
-def match(cls: Any, offers: Offers, validate: bool = True) -> Record:
+def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
     """How a class is filled from the rows of a statement.
 
     :raises RowMismatch: it can't be; the message names both sides.
     """
-    return _Matcher(offers, validate).root(cls)
+    return _Matcher(row_shape, validate).root(cls)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Nested:
 
 
 @dataclass(slots=True)
-class _Level:
+class _Candidates:
     """What the fields of one class are filled from."""
 
     target: Target
@@ -55,16 +55,16 @@ class _Level:
 class _Matcher:
     """One class and one statement."""
 
-    def __init__(self, offers: Offers, validate: bool) -> None:
-        self.offers = offers
+    def __init__(self, row_shape: RowShape, validate: bool) -> None:
+        self.row_shape = row_shape
         self.validate = validate
         self.free: list[Structure] = []
 
     def root(self, cls: Any) -> Record:
         target = target_of(cls, self.validate)
-        columns = [item for item in self.offers.items if isinstance(item, Column)]
-        structures = [item for item in self.offers.items if isinstance(item, Structure)]
-        alone = structures[0] if len(self.offers.items) == 1 and structures else None
+        columns = [item for item in self.row_shape.items if isinstance(item, Column)]
+        structures = [item for item in self.row_shape.items if isinstance(item, Structure)]
+        alone = structures[0] if len(self.row_shape.items) == 1 and structures else None
         nested = self.claims(target, structures, _any_name, alone)
         self.free = [item for item in structures if item not in _taken(nested)]
         # what an entity that spreads has loaded with it is there for the fields of the class
@@ -72,9 +72,9 @@ class _Matcher:
         nested = self.claims(target, loaded, _any_name) | nested
         for claim in nested.values():
             self.nest(claim)
-        level = _Level(target, "", nested, columns, [], [])
-        self.spread(level, self.free)
-        return self.record(level)
+        candidates = _Candidates(target, "", nested, columns, [], [])
+        self.spread(candidates, self.free)
+        return self.record(candidates)
 
     # -- which field takes which entity
 
@@ -82,7 +82,7 @@ class _Matcher:
         self,
         target: Target,
         structures: Iterable[Structure],
-        may: Callable[[Own, Structure], bool],
+        may: Callable[[EntityName, Structure], bool],
         alone: Structure | None = None,
     ) -> dict[str, _Nested]:
         """The fields that take an entity or a bundle, by name."""
@@ -104,7 +104,9 @@ class _Matcher:
             chosen[name] = first
         return chosen
 
-    def taker(self, target: Target, structure: Structure, own: Own) -> tuple[str, _Nested] | None:
+    def taker(
+        self, target: Target, structure: Structure, own: EntityName
+    ) -> tuple[str, _Nested] | None:
         """The field of a name, if it can hold an entity."""
         for wanted in target.named(own.name):
             allowed = alternatives(wanted.annotation)
@@ -124,7 +126,7 @@ class _Matcher:
             return
         structure = nested.structure
 
-        def reached(own: Own, item: Structure) -> bool:
+        def reached(own: EntityName, item: Structure) -> bool:
             return item in structure.below or (
                 own.parent is not None and own.parent is structure.entity
             )
@@ -136,44 +138,44 @@ class _Matcher:
         for claim in nested.below.values():
             self.nest(claim)
 
-    def spread(self, level: _Level, structures: Sequence[Structure]) -> None:
+    def spread(self, candidates: _Candidates, structures: Sequence[Structure]) -> None:
         """Let the columns of entities without a field of their own fill fields of this class."""
         for structure in structures:
             if not structure.spreads:
-                level.left.append(structure)
+                candidates.left.append(structure)
                 continue
-            level.columns += structure.columns
-            level.computed += structure.computed
-            taken = _taken(level.nested)
-            self.spread(level, [below for below in structure.below if below not in taken])
+            candidates.columns += structure.columns
+            candidates.computed += structure.computed
+            taken = _taken(candidates.nested)
+            self.spread(candidates, [below for below in structure.below if below not in taken])
 
     # -- what fills each field
 
-    def record(self, level: _Level) -> Record:
-        target = level.target
+    def record(self, candidates: _Candidates) -> Record:
+        target = candidates.target
         fillings: list[Filling] = []
         used: set[int] = set()
         missing: list[Field] = []
-        by_field = self.columns_by_field(level)
+        by_field = self.columns_by_field(candidates)
         for wanted in target.fields:
             columns = by_field.get(wanted.name, [])
-            computed = [item for item in level.computed if item.name in wanted.names]
-            nested = level.nested.get(wanted.name)
-            self.refuse_two(level, wanted, columns, computed, nested)
+            computed = [item for item in candidates.computed if item.name in wanted.names]
+            nested = candidates.nested.get(wanted.name)
+            self.refuse_two(candidates, wanted, columns, computed, nested)
             used.update(map(id, columns))
             if nested is not None:
-                fillings.append(Filling(wanted, self.nested(level, wanted, nested)))
+                fillings.append(Filling(wanted, self.nested(candidates, wanted, nested)))
             elif columns:
                 fillings.append(Filling(wanted, columns[0].cell or Absent()))
             elif computed:
                 made = computed[0]
-                fillings.append(Filling(wanted, Made(made.build, made.cells)))
-                used.update(id(c) for c in level.columns if c.cell in made.cells)
+                fillings.append(Filling(wanted, Composed(made.build, made.cells)))
+                used.update(id(c) for c in candidates.columns if c.cell in made.cells)
             elif wanted.required:
                 missing.append(wanted)
         left = [
             column
-            for column in level.columns
+            for column in candidates.columns
             if id(column) not in used
             and not column.implied
             and target.quiet.isdisjoint(column.names)
@@ -183,18 +185,20 @@ class _Matcher:
         if target.extras == "refuse":
             strange += left
         if target.extras != "ignore":
-            strange += level.left
+            strange += candidates.left
         if missing or strange:
-            raise RowMismatch(mismatch.misfit(target, level.about, self.offers, missing, strange))
+            raise RowMismatch(
+                mismatch.misfit(target, candidates.about, self.row_shape, missing, strange)
+            )
         full = len(fillings) == len(target.fields)
         style = target.style if full or target.style not in _NEEDS_ALL else Style.CALL
         return Record(target, style, tuple(fillings), extra)
 
-    def columns_by_field(self, level: _Level) -> dict[str, list[Column]]:
+    def columns_by_field(self, candidates: _Candidates) -> dict[str, list[Column]]:
         found: dict[str, list[Column]] = {}
-        for column in level.columns:
+        for column in candidates.columns:
             for name in column.names:
-                fields = level.target.named(name)
+                fields = candidates.target.named(name)
                 for wanted in fields:
                     found.setdefault(wanted.name, []).append(column)
                 if fields:
@@ -203,7 +207,7 @@ class _Matcher:
 
     def refuse_two(
         self,
-        level: _Level,
+        candidates: _Candidates,
         wanted: Field,
         columns: list[Column],
         computed: list[Computed],
@@ -214,7 +218,7 @@ class _Matcher:
             shown = [column.shown for column in columns] + [item.name for item in computed]
             if nested is not None:
                 shown.append(nested.structure.shown)
-            raise RowMismatch(mismatch.two_columns(level.target, wanted, shown))
+            raise RowMismatch(mismatch.two_columns(candidates.target, wanted, shown))
 
     def extra(self, target: Target, left: list[Column]) -> tuple[Filling, ...]:
         """Columns without a field, for a class that takes any."""
@@ -228,14 +232,14 @@ class _Matcher:
             taken[name] = Filling(wanted, column.cell or Absent())
         return tuple(taken.values())
 
-    def nested(self, level: _Level, wanted: Field, nested: _Nested) -> Source:
+    def nested(self, candidates: _Candidates, wanted: Field, nested: _Nested) -> Source:
         structure = nested.structure
         absent = None
         if not nested.optional and structure.identity:
-            absent = mismatch.absent(level.target, wanted, structure.shown)
+            absent = mismatch.absent(candidates.target, wanted, structure.shown)
         if nested.target is None:
             return Whole(structure.item, absent)
-        below = _Level(
+        below = _Candidates(
             nested.target,
             structure.shown,
             nested.below,
@@ -257,7 +261,7 @@ class _Matcher:
         )
 
 
-def _any_name(own: Own, structure: Structure) -> bool:
+def _any_name(own: EntityName, structure: Structure) -> bool:
     return True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from naked_sqla.into.annotations import alternatives, is_fillable, is_mapped
-from naked_sqla.into.available import Column, Offer, Offers, Structure
+from naked_sqla.into.row_shape import Column, RowItem, RowShape, Structure
 
 if TYPE_CHECKING:
     from naked_sqla.into.fields import Field, Target
@@ -18,7 +18,7 @@ __all__ = ("absent", "misfit", "several_types", "two_columns", "two_entities")
 def misfit(
     target: Target,
     about: str,
-    offers: Offers,
+    row_shape: RowShape,
     missing: Sequence[Field],
     left: Sequence[Column | Structure],
 ) -> str:
@@ -32,20 +32,20 @@ def misfit(
     if missing:
         wanted = _names(field.name for field in missing)
         facts.append(f"no column for its {_plural('field', missing)} {wanted}")
-        steps += _to_fill(missing, offers)
+        steps += _to_fill(missing, row_shape)
     if left:
         given = ", ".join(item.shown for item in left)
         columns = [item for item in left if isinstance(item, Column)]
         kind = f"the {_plural('column', left)} " if len(columns) == len(left) else ""
         facts.append(f"no field in {name} for {kind}{given}")
-        how = "" if _are_items(columns, offers) else " (load_only() says what an entity loads)"
+        how = "" if _are_items(columns, row_shape) else " (load_only() says what an entity loads)"
         steps.append(f"leave {given} out of the statement{how}, or add {_it(left)} to {name}")
         known = {name for column in columns for name in column.names}
         steps += [why for field, why in target.unfillable if field in known]
     source = f"{about} in the statement" if about else "the statement"
     return (
         f"{name} can't be filled from {source}: {'; '.join(facts)}. {name} has {_fields(target)}. "
-        f"The statement has {_offers(offers)}. Next: {'; '.join(steps)}."
+        f"The statement has {_items(row_shape)}. Next: {'; '.join(steps)}."
     )
 
 
@@ -88,9 +88,9 @@ def absent(target: Target, field: Field, shown: str) -> str:
     )
 
 
-def _to_fill(missing: Sequence[Field], offers: Offers) -> list[str]:
+def _to_fill(missing: Sequence[Field], row_shape: RowShape) -> list[str]:
     """What to do for fields without a column."""
-    hints = {field.name: hint for field in missing if (hint := _hint(field, offers))}
+    hints = {field.name: hint for field in missing if (hint := _hint(field, row_shape))}
     others = [field for field in missing if field.name not in hints]
     if not others:
         return list(hints.values())
@@ -101,9 +101,9 @@ def _to_fill(missing: Sequence[Field], offers: Offers) -> list[str]:
     return [select, *hints.values()]
 
 
-def _hint(field: Field, offers: Offers) -> str | None:
+def _hint(field: Field, row_shape: RowShape) -> str | None:
     """Why an entity does not fill a field that seems to be meant for it."""
-    entities = [item for item in offers.items if isinstance(item, Structure)]
+    entities = [item for item in row_shape.items if isinstance(item, Structure)]
     if isinstance(field.annotation, str):
         return _unresolved(field)
     if not entities:
@@ -131,9 +131,9 @@ def _unresolved(field: Field) -> str:
     )
 
 
-def _are_items(columns: Iterable[Column], offers: Offers) -> bool:
+def _are_items(columns: Iterable[Column], row_shape: RowShape) -> bool:
     """True for columns that are selected one by one, not with an entity."""
-    items = list(map(id, offers.items))
+    items = list(map(id, row_shape.items))
     return all(id(column) in items for column in columns)
 
 
@@ -145,13 +145,13 @@ def _fields(target: Target) -> str:
     )
 
 
-def _offers(offers: Offers) -> str:
-    if not offers.items:
+def _items(row_shape: RowShape) -> str:
+    if not row_shape.items:
         return "no columns"
-    return ", ".join(map(_offer, offers.items))
+    return ", ".join(map(_item, row_shape.items))
 
 
-def _offer(item: Offer) -> str:
+def _item(item: RowItem) -> str:
     if isinstance(item, Column):
         return item.shown
     inside = [column.names[0] for column in item.columns] + [below.shown for below in item.below]

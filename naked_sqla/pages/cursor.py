@@ -112,7 +112,7 @@ _KINDS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...]
     (uuid.UUID, "u", lambda value: value.hex, uuid.UUID),
     (bytes, "b", _base64, lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))),
 )
-_READERS = {tag: read for _, tag, _, read in _KINDS}
+_DECODERS = {tag: read for _, tag, _, read in _KINDS}
 
 
 def _packed(value: Any) -> Any:
@@ -131,4 +131,4 @@ def _unpacked(packed: Any) -> Any:
     if not isinstance(packed, dict):
         return packed
     ((tag, text),) = packed.items()
-    return _READERS[tag](text)
+    return _DECODERS[tag](text)

@@ -26,11 +26,11 @@ from naked_sqla.read import statement as _statement
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("KeyFound", "keyset", "several")
+__all__ = ("KeysetPageData", "keyset", "takes_several_statements")
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFound:
+class KeysetPageData:
     """One page: what :class:`~.pagination.KeysetPage` is made of."""
 
     items: list[Any]
@@ -38,7 +38,7 @@ class KeyFound:
     prev_cursor: str | None
 
 
-def several(statement: Any) -> bool:
+def takes_several_statements(statement: Any) -> bool:
     """True when a page may take several statements; errors as in :func:`keyset`."""
     return ordered(statement).keys[0].nullable
 
@@ -50,7 +50,7 @@ def keyset(
     after: Any,
     before: Any,
     per_page: int,
-) -> KeyFound:
+) -> KeysetPageData:
     """The rows of a statement after or before a place; the first ones where none is given.
 
     :raises InvalidCursor: for a cursor that is not of this statement's order, and for two.
@@ -61,10 +61,10 @@ def keyset(
             "keyset() was given after= and before=, and takes one of them. Pass "
             "after=page.next_cursor for the next page, before=page.prev_cursor for the one before."
         )
-    reader = _Reader(conn, eager, ordered(statement))
+    pages = _KeysetPages(conn, eager, ordered(statement))
     cursor = after if before is None else before
-    gap = None if cursor is None else decode(cursor, reader.fingerprint, len(reader.keys))
-    return reader.page(gap, before is not None, per_page)
+    gap = None if cursor is None else decode(cursor, pages.fingerprint, len(pages.keys))
+    return pages.page(gap, before is not None, per_page)
 
 
 @cache
@@ -88,7 +88,7 @@ class _Row:
     is_at: bool
 
 
-class _Reader:
+class _KeysetPages:
     """Reads the pages of one statement."""
 
     def __init__(self, conn: Connection, eager: bool, order: Ordered) -> None:
@@ -115,7 +115,7 @@ class _Reader:
         found = self.order.fingerprints[name] = digest.digest()
         return found
 
-    def page(self, gap: Gap | None, backward: bool, per_page: int) -> KeyFound:
+    def page(self, gap: Gap | None, backward: bool, per_page: int) -> KeysetPageData:
         rows, more, behind = self.side(gap, backward, per_page)
         if behind is None:
             behind = bool(self.side(gap, not backward, 0)[1])
@@ -125,7 +125,7 @@ class _Reader:
         following, previous = gap, gap
         if rows:
             following, previous = Gap(rows[-1].key, True), Gap(rows[0].key, False)
-        return KeyFound(
+        return KeysetPageData(
             self.items(rows),
             self.cursor(following) if more and following else None,
             self.cursor(previous) if behind and previous else None,

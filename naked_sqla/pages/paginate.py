@@ -15,14 +15,14 @@ from naked_sqla.read import statement as _statement
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("Found", "checked", "number", "paginate")
+__all__ = ("PageData", "checked", "number", "paginate")
 
 # up to here SQLAlchemy's own parameter will do; it is an INTEGER on PostgreSQL
 _INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PageData:
     """One page: what :class:`~.pagination.Pagination` is made of."""
 
     items: list[Any]
@@ -40,7 +40,7 @@ def paginate(
     per_page: int,
     error_out: bool,
     count: bool,
-) -> Found:
+) -> PageData:
     """One page of a statement, and how many rows there are.
 
     :param page: positive, as is ``per_page``.
@@ -50,20 +50,20 @@ def paginate(
     :raises InvalidStatement: for a statement that can't be paged.
     :raises UnsupportedOption: for a ``contains_eager()`` collection.
     """
-    reader = _Reader(conn, eager, checked(statement, "paginate"), per_page)
-    found = reader.page(page, count)
+    pages = _NumberedPages(conn, eager, checked(statement, "paginate"), per_page)
+    found = pages.page(page, count)
     if not found.items and page > 1:
         if error_out:
             raise PageNotFound(
                 f"page={page} has no items: it lies after the last page of {per_page} items each. "
                 f"Ask for page 1, or pass error_out=False for the last page."
             )
-        last = max(1, -(-reader.count() // per_page))
-        found = reader.page(min(last, page - 1), count)
+        last = max(1, -(-pages.count() // per_page))
+        found = pages.page(min(last, page - 1), count)
     return found
 
 
-class _Reader:
+class _NumberedPages:
     """Reads the pages of one statement, and counts its rows."""
 
     def __init__(self, conn: Connection, eager: bool, statement: Any, per_page: int) -> None:
@@ -80,7 +80,7 @@ class _Reader:
             )
         self.limit, self.offset = own
 
-    def page(self, page: int, count: bool) -> Found:
+    def page(self, page: int, count: bool) -> PageData:
         start = (page - 1) * self.per_page
         wanted = self.per_page if count else self.per_page + 1
         items, merged = self.read(start, wanted)
@@ -89,13 +89,13 @@ class _Reader:
             if items and (merged or len(items) == self.per_page):
                 # the rows that were read are there, whatever else was deleted meanwhile
                 total = max(self.count(), total)
-            return Found(items, page, self.per_page, total, page * self.per_page < total)
+            return PageData(items, page, self.per_page, total, page * self.per_page < total)
         more = len(items) > self.per_page
         if merged and not more and self.exists(start + self.per_page):
             # a row that came twice has become one object: the one too many may be among them
             more = True
             items, _ = self.read(start, self.per_page)
-        return Found(items[: self.per_page], page, self.per_page, None, more)
+        return PageData(items[: self.per_page], page, self.per_page, None, more)
 
     def read(self, start: int, wanted: int) -> tuple[list[Any], bool]:
         """Some items of the statement, and whether it has collections that merge rows."""

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SAWarning
 
 from naked_sqla._sqlalchemy import relationships
 from naked_sqla.objects.naked import description_of
-from naked_sqla.read.further import KEYS, Source
+from naked_sqla.read.further import KEYS, FurtherStatements
 from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_of_keys
 from naked_sqla.read.plan import Later, LaterClass
 from naked_sqla.read.relationships import UNLIMITED, Depths, next_depth
@@ -32,7 +32,7 @@ _CHUNK = 500
 _Row = tuple[Any, ...]
 
 # related objects, by the key of their parent
-_Found = dict[Any, list[Any]]
+_ByKey = dict[Any, list[Any]]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Loading:
     options: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
     depths: Depths | None = None
-    known: Mapping[Any, _Found] = field(default_factory=dict)
+    known: Mapping[Any, _ByKey] = field(default_factory=dict)
     shared: bool = False
     steps: list[_Step] | None = None
 
@@ -87,15 +87,15 @@ def load_later(
     def load(rows: Iterable[Any]) -> list[Any]:
         waiting: list[list[Any]] = [[] for _ in later]
         loaded = hydrate(rows, *waiting)
-        source = Source(state, statement, loading.parameters)
+        further = FurtherStatements(state, statement, loading.parameters)
         steps: list[_Step] = []
         for item, objects in zip(later, waiting, strict=True):
             if not objects:
                 continue
             if isinstance(item, LaterClass):
-                steps.append(partial(_load_class, source, item, objects, loading))
+                steps.append(partial(_load_class, further, item, objects, loading))
             else:
-                build = source.statement_for
+                build = further.statement_for
                 steps.append(partial(_load_relationship, item, objects, build, loading))
         if loading.steps is None:
             _do(steps)
@@ -125,7 +125,7 @@ def _load_relationship(
     prop = item.prop
     info, columns = _info(item, objects)
     below = replace(loading, shared=columns is None and _is_shared(prop), steps=[])
-    known: _Found = {}
+    known: _ByKey = {}
     if item.depth is not None:
         below.depths = {**(below.depths or {}), prop: next_depth(item.depth)}
         if item.depth == UNLIMITED:
@@ -156,10 +156,10 @@ def _info(item: Later, objects: Sequence[Any]) -> tuple[Any, list[str] | None]:
 
 
 def _load_class(
-    source: Source, item: LaterClass, objects: Sequence[Any], loading: Loading
+    further: FurtherStatements, item: LaterClass, objects: Sequence[Any], loading: Loading
 ) -> list[_Step]:
     """Load the columns of a subclass, and set them on objects that lack them."""
-    statement = source.class_statement_for(item)
+    statement = further.class_statement_for(item)
     names = _identity(objects[0].__class__.__mapper__)
     keys = _keys(objects, names)
     wanted = list(dict.fromkeys(keys))
@@ -207,7 +207,7 @@ def _keys(objects: Sequence[Any], names: list[str]) -> list[Any]:
     return list(map(attrgetter(*names), objects))
 
 
-def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _Found:
+def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _ByKey:
     """The related objects for each key, in the order of the rows.
 
     Which row is for which key the database says; ``selectinload()`` compares in Python, as the
@@ -215,11 +215,11 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
     """
     size = relationships.option_setting(item.option, "chunksize") or _CHUNK
     width = len(info.pk_cols)
-    found: _Found = {}
+    found: _ByKey = {}
     for start in range(0, len(wanted), size):
         chunk = wanted[start : start + size]
         rows = loading.fetch(loading, statement, {KEYS: chunk})
-        grouped: _Found = {}
+        grouped: _ByKey = {}
         for row in rows:
             key = row[0] if width == 1 else row[:width]
             grouped.setdefault(key, []).append(row[width])
@@ -237,12 +237,12 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
     return found
 
 
-def _regrouped(rows: list[_Row], width: int, same: Mapping[Any, list[Any]]) -> _Found:
+def _regrouped(rows: list[_Row], width: int, same: Mapping[Any, list[Any]]) -> _ByKey:
     """The related objects by the keys that were asked for.
 
     :param same: for each key of a row those that the database finds equal to it.
     """
-    grouped: _Found = {}
+    grouped: _ByKey = {}
     for row in rows:
         for key in same.get(row[0] if width == 1 else row[:width], ()):
             grouped.setdefault(key, []).append(row[width])

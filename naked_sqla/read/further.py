@@ -19,14 +19,14 @@ from naked_sqla.exception import UnsupportedOption
 from naked_sqla.read.keys import compares_columns, types_of_keys
 from naked_sqla.read.plan import Later, LaterClass
 
-__all__ = ("KEYS", "Source", "related_select")
+__all__ = ("KEYS", "FurtherStatements", "related_select")
 
 # the parameter that takes the keys of the parents
 KEYS = "primary_keys"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FurtherStatements:
     """A statement on whose behalf further ones are run.
 
     :ivar state: its ORM compile state.
@@ -41,13 +41,14 @@ class Source:
     def statement_for(self, item: Later, info: Any) -> Any:
         """The further statement; kept with the compiled one unless options hold bound values."""
         return self._kept(
-            (Source, item, info.load_with_join), lambda context: self._build(context, item, info)
+            (FurtherStatements, item, info.load_with_join),
+            lambda context: self._build(context, item, info),
         )
 
     def class_statement_for(self, item: LaterClass) -> Any:
         """The further statement for the columns of a subclass; kept like the others."""
         return self._kept(
-            (Source, item),
+            (FurtherStatements, item),
             lambda context: relationships.subclass_select(
                 context, item.path, item.entity, item.asked
             ),

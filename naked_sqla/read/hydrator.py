@@ -26,7 +26,7 @@ from naked_sqla.read.plan import (
     Polymorphic,
     Value,
 )
-from naked_sqla.read.source import Conversion, Printer, compiled
+from naked_sqla.read.printing import Conversion, Printer, compiled
 
 __all__ = ("Hydrate", "hydrator", "source_of")
 

@@ -61,7 +61,7 @@ class Loader:
 MakeLoader = Callable[[CursorResult[Any]], Loader]
 
 
-class _Compiled:
+class _CompiledPlan:
     """What is the same for each execution of one plan.
 
     :ivar loader: the whole loader, where nothing of it differs between executions, or None.
@@ -93,10 +93,12 @@ class _Loaders:
     def __init__(self, state: Any) -> None:
         self.keys = keys_of(state)
         # one value, since two threads may load the same statement
-        self.current: _Current | None = None
-        self.by_plan: BoundedCache[Plan, _Compiled] = BoundedCache(_PLANS_PER_STATEMENT)
+        self.current: _LastFound | None = None
+        self.by_plan: BoundedCache[Plan, _CompiledPlan] = BoundedCache(_PLANS_PER_STATEMENT)
 
-    def find(self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading) -> _Compiled:
+    def find(
+        self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading
+    ) -> _CompiledPlan:
         """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
         metadata = results.metadata_of(result)
         sentinels = results.sentinels_of(result)
@@ -114,13 +116,13 @@ class _Loaders:
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
-            found = _Compiled(plan, self.keys, raw)
+            found = _CompiledPlan(plan, self.keys, raw)
             self.by_plan[plan] = found
-        self.current = _Current(metadata, stamp, plan, _sizes(plan), found)
+        self.current = _LastFound(metadata, stamp, plan, _sizes(plan), found)
         return found
 
 
-class _Current(NamedTuple):
+class _LastFound(NamedTuple):
     """What was found last, and what for.
 
     :ivar sizes: of the plan's hierarchies: a class that was mapped since then is not in the plan.
@@ -130,7 +132,7 @@ class _Current(NamedTuple):
     stamp: tuple[Any, ...]
     plan: Plan
     sizes: list[int]
-    compiled: _Compiled
+    compiled: _CompiledPlan
 
 
 def _sizes(plan: Plan) -> list[int]:
@@ -167,7 +169,7 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     return compiled.loader_with(load, metadata)
 
 
-def _made(
+def _loader(
     result: CursorResult[Any], statement: Any, loading: Loading, make_loader: MakeLoader | None
 ) -> Loader | None:
     if make_loader is None:
@@ -194,7 +196,7 @@ def entity_result(
     :return: ``result`` itself, buffered, when its rows hold no entities.
     :raises ConversionError: a value can't be converted by the type of its column.
     """
-    loader = _made(result, statement, loading, make_loader)
+    loader = _loader(result, statement, loading, make_loader)
     if loader is None:
         if result.returns_rows:
             results.buffer_rows(result)
@@ -219,7 +221,7 @@ def stream_result(
     :return: ``result`` itself when its rows hold no entities.
     :raises InvalidRequestError: for joined collections.
     """
-    loader = _made(result, statement, loading, make_loader)
+    loader = _loader(result, statement, loading, make_loader)
     if loader is None:
         return result
     if loader.multiplied:

@@ -86,14 +86,14 @@ def plan_of(
     processors = results.processors_of(metadata, sentinels)
     if not raw:
         processors = (None,) * len(metadata.keys)
-    reader = _Reader(state, metadata, processors, depths or {})
+    planner = _Planner(state, metadata, processors, depths or {})
     entities = compile_states.entities_of(state)
     plan = Plan(
         width=len(processors),
-        items=tuple(reader.item(entity) for entity in entities),
+        items=tuple(planner.item(entity) for entity in entities),
         scalar=len(entities) == 1 and entities[0].supports_single_entity,
         unify=shared,
-        hierarchies=tuple(reader.hierarchies),
+        hierarchies=tuple(planner.hierarchies),
     )
     return replace(plan, unify=True) if plan.multiplied else plan
 
@@ -116,7 +116,7 @@ class Node:
         return column if self.adapter is None else self.adapter.columns[column]
 
 
-class _Reader:
+class _Planner:
     """Reads one compile state; mirrors ``sqlalchemy.orm.loading._instance_processor``."""
 
     def __init__(
@@ -132,7 +132,7 @@ class _Reader:
         if isinstance(entity, compile_states.MapperEntity):
             adapter = compile_states.entity_adapter(self.state, entity)
             node = Node(entity, compile_states.entity_path(entity), adapter)
-            return self.node(node, entity.mapper, compile_states.polymorphic_column(entity))
+            return self.entity_at(node, entity.mapper, compile_states.polymorphic_column(entity))
         if isinstance(entity, compile_states.BundleEntity):
             return self.bundle(entity)
         name = str(compile_states.label_of(entity))
@@ -156,7 +156,7 @@ class _Reader:
             compile_states.label_of(entity), tuple(self.item(part) for part in parts), build
         )
 
-    def node(self, node: Node, mapper: Mapper[Any], column: Any) -> Entity | Polymorphic:
+    def entity_at(self, node: Node, mapper: Mapper[Any], column: Any) -> Entity | Polymorphic:
         """An entity, or one entity for each class that its discriminator can tell.
 
         :param column: the discriminator, or None.
@@ -164,7 +164,7 @@ class _Reader:
         if column is not None:
             self.hierarchies.append(mapper.polymorphic_map)
         if not mapper.polymorphic_map or column is None:
-            return self.one_class(node, mapper)
+            return self.entity_of_class(node, mapper)
         return Polymorphic(
             name=mapper.class_.__name__,
             column=str(column),
@@ -173,7 +173,9 @@ class _Reader:
             variants=tuple(
                 Variant(
                     value,
-                    self.one_class(node, sub, mapper) if self.holds(node, sub, mapper) else None,
+                    self.entity_of_class(node, sub, mapper)
+                    if self.may_hold(node, sub, mapper)
+                    else None,
                     str(sub),
                 )
                 for value, sub in mapper.polymorphic_map.items()
@@ -181,7 +183,7 @@ class _Reader:
             partial=mapper.allow_partial_pks,
         )
 
-    def holds(self, node: Node, sub: Mapper[Any], asked: Mapper[Any]) -> bool:
+    def may_hold(self, node: Node, sub: Mapper[Any], asked: Mapper[Any]) -> bool:
         """True where a row of one class may be one of another: not where that is concrete, with
         rows of its own, and the statement does not select from its table."""
         if not sub.isa(asked):
@@ -195,7 +197,7 @@ class _Reader:
     def identity(self, node: Node, mapper: Mapper[Any]) -> tuple[Cell, ...]:
         return tuple(self.cell(node.column(column)) for column in mapper.primary_key)
 
-    def one_class(
+    def entity_of_class(
         self, node: Node, mapper: Mapper[Any], asked: Mapper[Any] | None = None
     ) -> Entity:
         """An entity of one class.
@@ -213,14 +215,14 @@ class _Reader:
             for prop in mapper.composites
             if loaded.issuperset(mappings.composite_keys(prop))
         )
-        joined, later = self.relationships(node, mapper)
+        joined, later = self.loaded_relationships(node, mapper)
         keys = (item.key for group in (attributes, composites, joined, later) for item in group)
         classes: tuple[LaterClass, ...] = ()
         if asked is not None and asked is not mapper:
             found = relationships.subclass_loads(self.state, node.path, mapper, asked)
             classes = tuple(LaterClass(entity, asked, node.path) for entity in found)
         return Entity(
-            naked=naked_class(mapper, tuple(keys), tuple(self.unset(node, mapper, loaded))),
+            naked=naked_class(mapper, tuple(keys), tuple(self.unset_keys(node, mapper, loaded))),
             identity=self.identity(node, mapper),
             attributes=attributes,
             composites=composites,
@@ -230,7 +232,7 @@ class _Reader:
             later=(*later, *classes),
         )
 
-    def relationships(
+    def loaded_relationships(
         self, node: Node, mapper: Mapper[Any]
     ) -> tuple[tuple[Joined, ...], tuple[Later, ...]]:
         """What of a class's relationships is loaded, with the row or by a further statement."""
@@ -242,7 +244,7 @@ class _Reader:
                 continue
             prop, path, adapter = found
             below = Node(node.entity, relationships.path_entity(path, prop), adapter)
-            target = self.node(below, prop.mapper, prop.mapper.polymorphic_on)
+            target = self.entity_at(below, prop.mapper, prop.mapper.polymorphic_on)
             joined.append(Joined(prop.key, target, collection_of(prop)))
         return tuple(joined), tuple(later)
 
@@ -259,13 +261,13 @@ class _Reader:
                 column = setups[prop]
                 if column is None:
                     continue
-                index = self.find(node, column)
+                index = self.position(node, column)
             if index is None:
                 index = compile_states.probe_position(prop, self.state, node, mapper, self.metadata)
             if index is not None:
                 yield prop, index
 
-    def unset(self, node: Node, mapper: Mapper[Any], loaded: Container[str]) -> Iterator[str]:
+    def unset_keys(self, node: Node, mapper: Mapper[Any], loaded: Container[str]) -> Iterator[str]:
         """The query expressions that are None, because the statement has no expression for them.
 
         One that the statement defers is not loaded, unless there is nothing that would be.
@@ -279,7 +281,7 @@ class _Reader:
             if not deferred or not (has_default or raises):
                 yield prop.key
 
-    def find(self, node: Node, column: Any) -> int | None:
+    def position(self, node: Node, column: Any) -> int | None:
         adapted = node.column(column)
         if adapted is not None and adapted is not column:
             index = results.position_of(self.metadata, adapted)

@@ -20,35 +20,35 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typing_extensions import ReadOnly, TypedDict
 
 from naked_sqla.exception import RowMismatch
-from naked_sqla.into.available import Column, Offers, Own, Structure
+from naked_sqla.into.emitting import filler
 from naked_sqla.into.fields import Style
 from naked_sqla.into.matching import match
-from naked_sqla.into.records import filler
+from naked_sqla.into.row_shape import Column, EntityName, RowShape, Structure
 from naked_sqla.into.targets import target_of
 from naked_sqla.read.plan import Cell, Value
 
 
-def offers(*names: str) -> Offers:
+def row_shape(*names: str) -> RowShape:
     """Rows with these columns, in this order."""
     columns = (Column((name,), name, Cell(i)) for i, name in enumerate(names))
-    return Offers(len(names), tuple(columns))
+    return RowShape(len(names), tuple(columns))
 
 
 def made(cls: Any, validate: bool = True, /, **row: Any) -> Any:
     """An object of a class, from one row."""
-    record = match(cls, offers(*row), validate)
+    record = match(cls, row_shape(*row), validate)
     (one,) = filler(record, len(row))([tuple(row.values())])
     return one
 
 
 def style(cls: Any, *names: str, validate: bool = True) -> Style:
-    return match(cls, offers(*names), validate).style
+    return match(cls, row_shape(*names), validate).style
 
 
 def refused(cls: Any, *names: str) -> str:
     """What is said when a class can't be filled from these columns: it names both sides."""
     with pytest.raises(RowMismatch) as caught:
-        match(cls, offers(*names))
+        match(cls, row_shape(*names))
     said = str(caught.value)
     assert isinstance(caught.value, TypeError)
     assert cls.__name__ in said
@@ -139,7 +139,7 @@ def test_dataclasses_are_made_the_fastest_way() -> None:
 
 
 def test_a_default_factory_makes_one_for_each_object() -> None:
-    record = match(Inherited, offers("a"))
+    record = match(Inherited, row_shape("a"))
     one, other = filler(record, 1)([(1,), (2,)])
     assert one.c == []
     assert one.c is not other.c
@@ -242,7 +242,7 @@ def test_fields_of_models_go_by_their_names_and_by_their_aliases(cls: Any, valid
     assert made(cls, validate, theA=1, theB=2, d2=5) == wanted
     assert made(cls, validate, theA=1, b=2, d1=5).model_fields_set == {"a", "b", "d"}
     with pytest.raises(RowMismatch, match=r"ambiguous: the statement has a, theA"):
-        match(cls, offers("a", "theA", "b"), validate)
+        match(cls, row_shape("a", "theA", "b"), validate)
 
 
 @pytest.mark.parametrize("validate", [True, False])
@@ -293,7 +293,7 @@ def test_defaults_of_models_that_are_not_validated() -> None:
         assert got.model_fields_set == wanted.model_fields_set
         assert got.__pydantic_extra__ == wanted.__pydantic_extra__
         assert got.__pydantic_private__ == wanted.__pydantic_private__
-    one, other = filler(match(Defaults, offers("a"), False), 1)([(1,), (2,)])
+    one, other = filler(match(Defaults, row_shape("a"), False), 1)([(1,), (2,)])
     assert one.b is not other.b
     assert one.c is not other.c
     assert other.d == 3
@@ -538,7 +538,7 @@ def test_what_is_no_class(wrong: Any) -> None:
 @pytest.mark.parametrize("wrong", [int, str, dict, list, tuple])
 def test_classes_without_fields_of_their_own(wrong: Any) -> None:
     with pytest.raises(RowMismatch, match=rf"{wrong.__name__}"):
-        match(wrong, offers("a"))
+        match(wrong, row_shape("a"))
 
 
 def test_a_mapped_class_is_for_scalars() -> None:
@@ -599,11 +599,11 @@ class LateInnerData:
 
 
 def entity(name: str, *keys: str, at: int = 0) -> Structure:
-    """What an entity that goes by a name offers; its first column is its primary key."""
+    """What an entity that goes by a name row_shape; its first column is its primary key."""
     cells = [Cell(at + n) for n, _ in enumerate(keys)]
     return Structure(
         shown=name,
-        names=(Own(name),),
+        names=(EntityName(name),),
         item=Value(name, cells[0]),
         model=None,
         entity=name,
@@ -612,7 +612,7 @@ def entity(name: str, *keys: str, at: int = 0) -> Structure:
     )
 
 
-A_AND_INNER = Offers(2, (Column(("a",), "a", Cell(0)), entity("inner", "b", at=1)))
+A_AND_INNER = RowShape(2, (Column(("a",), "a", Cell(0)), entity("inner", "b", at=1)))
 
 
 @pytest.mark.parametrize("validate", [True, False])
@@ -628,7 +628,7 @@ def test_a_class_that_is_completed_late(cls: Any, inner: Any, validate: bool) ->
 
 
 def test_a_nested_class_that_is_completed_late() -> None:
-    row = Offers(1, (entity("inner", "b"),))
+    row = RowShape(1, (entity("inner", "b"),))
     (one,) = filler(match(LateStrict, row), 1)([(5,)])
     assert one == LateStrict(inner=LateInner(b=5))
     assert type(one.inner) is LateInner
@@ -666,7 +666,7 @@ def test_a_model_that_is_rebuilt() -> None:
     class Rebuilt(pydantic.BaseModel):
         a: int
 
-    fill = filler(match(Rebuilt, offers("a")), 1)
+    fill = filler(match(Rebuilt, row_shape("a")), 1)
     assert fill([("1",)]) == [Rebuilt(a=1)]
     Rebuilt.model_fields["a"].annotation = str  # type: ignore[assignment]
     Rebuilt.model_rebuild(force=True)
@@ -679,7 +679,7 @@ def test_an_annotation_that_hides_a_class_behind_an_ambiguous_column() -> None:
         a: int
         inner: Nowhere | None = None  # type: ignore[name-defined]  # noqa: F821
 
-    both = Offers(2, (Column(("a",), "a", Cell(0)), entity("inner", "a", at=1)))
+    both = RowShape(2, (Column(("a",), "a", Cell(0)), entity("inner", "a", at=1)))
     with pytest.raises(RowMismatch, match=r"Hidden\.a is ambiguous") as caught:
         match(Hidden, both)
     assert "inner: its annotation 'Nowhere | None' can't be resolved" in str(caught.value)

@@ -16,11 +16,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typing_extensions import TypedDict
 
 from naked_sqla.exception import ConversionError
-from naked_sqla.into.available import Column, Computed, Offers, Own, Structure
+from naked_sqla.into.emitting import filler, source_of
 from naked_sqla.into.fields import Style
 from naked_sqla.into.filling import Record
 from naked_sqla.into.matching import match
-from naked_sqla.into.records import filler, source_of
+from naked_sqla.into.row_shape import Column, Computed, EntityName, RowShape, Structure
 from naked_sqla.objects.naked import naked_class
 from naked_sqla.read.plan import Attribute, Cell, Entity
 
@@ -53,7 +53,7 @@ def thing(start: int, *names: str, convert: Any = None) -> Structure:
         attributes=tuple(Attribute(name, cell) for name, cell in zip(names, cells, strict=True)),
     )
     return Structure(
-        "Thing", (Own("thing"),), entity, Thing, None, columns, identity=entity.identity
+        "Thing", (EntityName("thing"),), entity, Thing, None, columns, identity=entity.identity
     )
 
 
@@ -98,7 +98,7 @@ class Entry(TypedDict):
     name: str
 
 
-TWO = Offers(3, (column("name", 2, upper), column("id", 0)))
+TWO = RowShape(3, (column("name", 2, upper), column("id", 0)))
 
 
 def test_golden_dataclass() -> None:
@@ -138,7 +138,7 @@ def test_golden_ways_to_make_an_object(cls: Any, style: Style, made: str) -> Non
 
 
 def test_golden_model_without_validation() -> None:
-    assert source(match(Model, Offers(1, (column("id", 0),)), False), 1) == golden(
+    assert source(match(Model, RowShape(1, (column("id", 0),)), False), 1) == golden(
         """
         def fill(rows):
             result = []
@@ -163,8 +163,8 @@ def test_golden_model_without_validation() -> None:
 
 
 def test_golden_nested() -> None:
-    offers = Offers(3, (column("title", 0), thing(1, "id", "name", convert=upper)))
-    record = match(Holder, offers)
+    row_shape = RowShape(3, (column("title", 0), thing(1, "id", "name", convert=upper)))
+    record = match(Holder, row_shape)
     (title, nested) = record.fillings
     inner = replace(nested.source, style=Style.CALL)  # type: ignore[type-var]
     record = replace(record, style=Style.CALL, fillings=(title, replace(nested, source=inner)))
@@ -190,8 +190,8 @@ def test_golden_nested() -> None:
 
 
 def test_golden_nested_models_are_validated_at_once() -> None:
-    offers = Offers(3, (column("title", 0), thing(1, "id", "name")))
-    assert source(match(Outer, offers), 3) == golden(
+    row_shape = RowShape(3, (column("title", 0), thing(1, "id", "name")))
+    assert source(match(Outer, row_shape), 3) == golden(
         """
         def fill(rows):
             result = []
@@ -211,7 +211,7 @@ def test_golden_nested_models_are_validated_at_once() -> None:
         """
     )
     with pytest.raises(pydantic.ValidationError, match=r"thing\.id"):
-        filler(match(Outer, offers), 3)([("x", "no number", "y")])
+        filler(match(Outer, row_shape), 3)([("x", "no number", "y")])
 
 
 def test_golden_naked_object() -> None:
@@ -220,8 +220,8 @@ def test_golden_naked_object() -> None:
         title: str
         thing: Any
 
-    offers = Offers(3, (column("title", 0), thing(1, "id", "name")))
-    record = replace(match(Naked, offers), style=Style.CALL)
+    row_shape = RowShape(3, (column("title", 0), thing(1, "id", "name")))
+    record = replace(match(Naked, row_shape), style=Style.CALL)
     said = source(record, 3)
     assert "    rows = [*rows]\n" in said
     assert "for (c0, _, _,), w0 in zip(rows, hydrate_0(rows)):" in said
@@ -237,8 +237,8 @@ def test_several_naked_objects() -> None:
         thing: Any
         other: Any
 
-    other = replace(thing(2, "id", "name"), names=(Own("other"),))
-    record = match(Naked, Offers(4, (thing(0, "id", "name"), other)))
+    other = replace(thing(2, "id", "name"), names=(EntityName("other"),))
+    record = match(Naked, RowShape(4, (thing(0, "id", "name"), other)))
     one, two = filler(record, 4)([(1, "a", 2, "b"), (None, None, 3, "c")])
     assert (one.thing.name, one.other.name, two.thing, two.other.name) == ("a", "b", None, "c")
 
@@ -255,7 +255,7 @@ def test_composites() -> None:
         columns=columns,
         computed=(Computed("both", complex, ("x", "y"), cells),),
     )
-    record = replace(match(Out, Offers(2, (whole,))), style=Style.CALL)
+    record = replace(match(Out, RowShape(2, (whole,))), style=Style.CALL)
     assert "append(cls_2(composite_1(convert_0(c0), c1)))" in source(record, 2)
 
 
@@ -271,9 +271,9 @@ def test_a_value_that_can_not_be_converted_is_named_and_its_line_is_shown() -> N
 
 
 def test_a_value_in_a_nested_object_is_named_by_its_class() -> None:
-    offers = Offers(3, (column("title", 0), thing(1, "id", "name", convert=upper)))
+    row_shape = RowShape(3, (column("title", 0), thing(1, "id", "name", convert=upper)))
     with pytest.raises(ConversionError) as caught:
-        filler(match(Holder, offers), 3)([("x", "1", 7)])
+        filler(match(Holder, row_shape), 3)([("x", "1", 7)])
     assert (caught.value.target, caught.value.attribute) == ("Item", "name")
 
 

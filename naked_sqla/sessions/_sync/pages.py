@@ -218,7 +218,13 @@ class SyncPages:
 
         asked = after, before, numbers.size(per_page)
         found = self._call(
-            PageCall("keyset", keyset.keyset, statement, asked, has_several=keyset.several)
+            PageCall(
+                "keyset",
+                keyset.keyset,
+                statement,
+                asked,
+                has_several=keyset.takes_several_statements,
+            )
         )
 
         def turn(after: str | None, before: str | None) -> Any:

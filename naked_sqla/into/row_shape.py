@@ -22,7 +22,16 @@ from naked_sqla.read.planner import plan_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("Column", "Computed", "Offer", "Offers", "Own", "Structure", "offers_of", "plain_offers")
+__all__ = (
+    "Column",
+    "Computed",
+    "EntityName",
+    "RowItem",
+    "RowShape",
+    "Structure",
+    "orm_row_shape",
+    "plain_row_shape",
+)
 
 
 T = TypeVar("T")
@@ -55,7 +64,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class EntityName:
     """A name of an entity: a field of this name takes it as a nested object.
 
     :ivar rank: how sure the name is: 0 its own, 1 a relationship it was joined by, 2 the only
@@ -80,7 +89,7 @@ class Structure:
     """
 
     shown: str
-    names: tuple[Own, ...]
+    names: tuple[EntityName, ...]
     item: Item
     model: type | None
     entity: Any
@@ -92,21 +101,23 @@ class Structure:
     spreads: bool = True
 
 
-Offer = Column | Structure
+RowItem = Column | Structure
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class RowShape:
     """All that a row has.
 
     :ivar width: the number of columns of a driver's row.
     """
 
     width: int
-    items: tuple[Offer, ...]
+    items: tuple[RowItem, ...]
 
 
-def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+def plain_row_shape(
+    metadata: Any, statement: Any, raw: bool = True, sentinels: int = 0
+) -> RowShape:
     """What the rows of a statement without entities have: columns.
 
     :param metadata: of the cursor result, or of the compiled statement.
@@ -123,7 +134,7 @@ def plain_offers(metadata: Any, statement: Any, raw: bool = True, sentinels: int
         _column(Cell(index, processors[index]), key, name)
         for index, (key, name) in enumerate(zip(keys, written, strict=True))
     )
-    return Offers(len(processors), _told_apart(items))
+    return RowShape(len(processors), _told_apart(items))
 
 
 def _column(cell: Cell | None, key: str, written: str | None) -> Column:
@@ -152,7 +163,7 @@ def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
     return tuple(named(item) if isinstance(item, Column) else item for item in items)
 
 
-def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> Offers:
+def orm_row_shape(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> RowShape:
     """What the rows of an ORM statement have.
 
     :param state: its compile state.
@@ -160,12 +171,12 @@ def offers_of(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -
     :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
     """
     plan = plan_of(state, metadata, raw, sentinels=sentinels)
-    reader = _Reader(state)
+    reader = _ShapeReader(state)
     items = compile_states.entities_of(state)
-    return Offers(plan.width, _told_apart(tuple(map(reader.offer, items, plan.items))))
+    return RowShape(plan.width, _told_apart(tuple(map(reader.row_item, items, plan.items))))
 
 
-class _Reader:
+class _ShapeReader:
     """Reads one compile state, next to the plan made of it."""
 
     def __init__(self, state: Any) -> None:
@@ -177,7 +188,7 @@ class _Reader:
         self.joins = list(statements.joins_of(state))
         self.defers = loader_options.defers_columns(state.select_statement)
 
-    def offer(self, entity: Any, item: Item) -> Offer:
+    def row_item(self, entity: Any, item: Item) -> RowItem:
         if isinstance(item, Value):
             return _column(item.cell, item.name, statements.written_name(entity.column))
         if isinstance(item, Constant):
@@ -188,11 +199,11 @@ class _Reader:
 
     def bundle(self, entity: Any, item: Group) -> Structure:
         parts = _told_apart(
-            tuple(map(self.offer, compile_states.sub_entities(entity), item.items)),
+            tuple(map(self.row_item, compile_states.sub_entities(entity), item.items)),
         )
         return Structure(
             shown=f"Bundle {item.name!r}",
-            names=(Own(item.name),),
+            names=(EntityName(item.name),),
             item=item,
             model=None,
             entity=None,
@@ -203,15 +214,17 @@ class _Reader:
     def entity(self, entity: Any, item: Entity | Polymorphic) -> Structure:
         zero = entity.entity_zero
         label = compile_states.label_of(entity) if entity.is_aliased_class else None
-        names = [Own(name) for name in (label, *_class_names(zero.mapper.class_)) if name]
-        names += [Own(key, 1, parent) for parent, key, target in self.joins if target is zero]
-        names += self.only_way(zero)
+        names = [EntityName(name) for name in (label, *_class_names(zero.mapper.class_)) if name]
+        names += [
+            EntityName(key, 1, parent) for parent, key, target in self.joins if target is zero
+        ]
+        names += self.sole_relationship(zero)
         shown = zero.mapper.class_.__name__
         return _structure(
             item, f"{shown} as {label!r}" if label else shown, names, self.defers, zero
         )
 
-    def only_way(self, zero: Any) -> Iterator[Own]:
+    def sole_relationship(self, zero: Any) -> Iterator[EntityName]:
         """The relationship that leads to an entity, where there is one only."""
         ways = [
             (parent, relationship.key)
@@ -221,11 +234,11 @@ class _Reader:
             if not relationship.uselist and zero.mapper.isa(relationship.mapper)
         ]
         if len(ways) == 1:
-            yield Own(ways[0][1], 2, ways[0][0])
+            yield EntityName(ways[0][1], 2, ways[0][0])
 
 
 def _structure(
-    item: Entity | Polymorphic, shown: str, names: Sequence[Own], defers: bool, zero: Any
+    item: Entity | Polymorphic, shown: str, names: Sequence[EntityName], defers: bool, zero: Any
 ) -> Structure:
     entities = _entities(item)
     # by place too: subclasses may have attributes of one name in columns of their own
@@ -256,7 +269,7 @@ def _structure(
             if joined.collection is not None:
                 _refuse_loading(shown, joined.key)
             target = _structure(
-                joined.target, f"{shown}.{joined.key}", (Own(joined.key),), defers, None
+                joined.target, f"{shown}.{joined.key}", (EntityName(joined.key),), defers, None
             )
             below.setdefault((joined.key, joined.target.identity), target)
         for later in entity.later:

@@ -12,11 +12,11 @@ from typing import Any
 
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into.fields import Style
-from naked_sqla.into.filling import Absent, Filling, Made, Record, Source, Whole
+from naked_sqla.into.filling import Absent, Composed, Filling, Record, Source, Whole
 from naked_sqla.into.making import Parts, made
 from naked_sqla.read.hydrator import hydrator
 from naked_sqla.read.plan import Cell, Plan
-from naked_sqla.read.source import Conversion, Printer, compiled
+from naked_sqla.read.printing import Conversion, Printer, compiled
 
 __all__ = ("Fill", "filler", "source_of")
 
@@ -121,7 +121,7 @@ class _Printer(Printer):
             return self.cell(source)
         if isinstance(source, Record):
             return self._print(source, body)
-        if isinstance(source, Made):
+        if isinstance(source, Composed):
             for cell in source.cells:
                 self._note(target, field, cell)
             values = ", ".join(map(self.cell, source.cells))
