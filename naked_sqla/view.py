@@ -38,7 +38,7 @@ _VIEW = "naked_sqla.view"
 
 
 class _View:
-    """What a table that is a view is made of."""
+    """The definition of a view."""
 
     __slots__ = ("cascade", "materialized", "select")
 
@@ -69,9 +69,9 @@ def view_table(
     :param schema: the schema of the view; left out: that of ``metadata``.
     :param primary_key: names of the columns that a mapper takes for the primary key; left out:
         those that are part of one in their tables, or all columns where none is.
-    :param cascade: drop what depends on the view, too.
-    :raises InvalidStatement: ``select`` is no SELECT, or two of its columns have one name, or one
-        has none.
+    :param cascade: also drop the objects that depend on the view.
+    :raises InvalidStatement: ``select`` is not a SELECT, or two of its columns have the same name,
+        or one has no name.
     """
     if not isinstance(select, SelectBase):
         raise InvalidStatement(
@@ -167,7 +167,7 @@ def _table_of(view: Any) -> Table:
         found = getattr(inspect(view, raiseerr=False), "local_table", None)
     if not isinstance(found, Table) or _VIEW not in found.info:
         raise InvalidStatement(
-            f"{view!r} is no view. Pass what view_table() has made, or a class mapped to it."
+            f"{view!r} is not a view. Pass what view_table() has made, or a class mapped to it."
         )
     return found
 
@@ -199,7 +199,7 @@ class DropView(ExecutableDDLElement):
     """``DROP VIEW``, to be executed.
 
     :param view: a view, a class that is mapped to one, or a name.
-    :param cascade: drop what depends on it, too.
+    :param cascade: also drop the objects that depend on it.
     :param if_exists: do nothing where it does not exist.
     """
 
@@ -238,7 +238,7 @@ def refresh_materialized_view(view: Any, *, concurrently: bool = False) -> Refre
 
     :param view: the view, or a class that is mapped to it.
     :param concurrently: let others read meanwhile; the view needs a unique index for that.
-    :raises InvalidStatement: it is no materialized view.
+    :raises InvalidStatement: it is not a materialized view.
     """
     return RefreshMaterializedView(view, concurrently=concurrently)
 

@@ -271,7 +271,7 @@ def test_only_a_materialized_view_is_refreshed() -> None:
     with pytest.raises(InvalidStatement, match="authors is a view that is not materialized"):
         refresh_materialized_view(Author)
     for wrong in (User, User.__table__, "authors", None):
-        with pytest.raises(InvalidStatement, match="is no view"):
+        with pytest.raises(InvalidStatement, match="is not a view"):
             refresh_materialized_view(wrong)
 
 

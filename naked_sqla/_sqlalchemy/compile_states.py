@@ -1,4 +1,4 @@
-"""Compiled statements: what the ORM's compile state says of the columns of a row."""
+"""Compiled statements: the columns of a row, as the ORM's compile state knows them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ORMCompileState: Any = getattr(_any_context, "_ORMCompileState", None) or (
     _any_context.ORMCompileState
 )
 
-# What the ORM notes for a column attribute that a statement leaves out (deferred, raising).
+# The ORM's marks for a column attribute that a statement leaves out (deferred, raising).
 _NOT_IN_ROW = (
     _orm_base._DEFER_FOR_STATE,
     _orm_base._RAISE_FOR_STATE,
@@ -60,7 +60,7 @@ def entity_path(entity: Any) -> Any:
 
 
 def state_cache(state: Any) -> dict[Any, Any]:
-    """Where the ORM keeps what it derived from a compiled statement; it lives as long as that."""
+    """The ORM's own cache on a compiled statement; it lives as long as that."""
     attributes: dict[Any, Any] = state.attributes
     return attributes
 
@@ -81,7 +81,7 @@ def raises_on_read(state: Any, path: Any, prop: Any) -> bool:
 
 
 def entity_adapter(state: Any, entity: Any) -> Any:
-    """What translates the mapper's columns to those of the statement (aliases), or None."""
+    """Translates the mapper's columns to those of the statement (aliases), or None."""
     adapter = entity._get_entity_clauses(state)
     nested = state.compound_eager_adapter
     if nested is None:
@@ -112,7 +112,7 @@ class _Position:
 
 
 class _ProbeContext:
-    """As much of a QueryContext as a column's loader strategy looks at."""
+    """The part of a QueryContext that a column's loader strategy reads."""
 
     refresh_state = None
 
@@ -127,7 +127,7 @@ def probe_position(
 ) -> int | None:
     """Where the ORM's own loader strategy finds a column attribute in a row; None: nowhere.
 
-    :param node: has ``entity``, ``path`` and ``adapter`` of what the attribute is loaded for.
+    :param node: ``entity``, ``path`` and ``adapter`` of the object that has the attribute.
     """
     populators: dict[str, list[tuple[str, Any]]] = {
         name: [] for name in ("new", "quick", "deferred", "expire", "existing", "eager")
@@ -174,7 +174,7 @@ def sub_entities(entity: Any) -> Sequence[Any]:
 
 
 def extra_keys(entity: Any) -> tuple[Any, ...]:
-    """What a row item can be looked up by in ``row._mapping``, besides its key."""
+    """The keys of a row item in ``row._mapping``, besides its label."""
     extra: tuple[Any, ...] = entity._extra_entities
     return extra
 
@@ -186,7 +186,7 @@ def is_aliased(entity: Any) -> bool:
 
 
 def alias_keys(column: Any) -> tuple[Any, ...]:
-    """What an item of ``select()`` that belongs to an alias can be looked up by in a row."""
+    """The keys in a row of an item of ``select()`` that belongs to an alias."""
     annotations = column._annotations
     entity, key = annotations.get("parententity"), annotations.get("proxy_key")
     if entity is None:

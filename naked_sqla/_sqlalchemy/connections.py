@@ -20,7 +20,7 @@ _SAVEPOINTS = (
 
 
 def engine_isolation_level(dialect: Any) -> Any:
-    """What ``create_engine(isolation_level=...)`` was given; SQLAlchemy has no public reader."""
+    """The ``isolation_level`` of ``create_engine()``; SQLAlchemy has no public reader."""
     return getattr(dialect, "_on_connect_isolation_level", None)
 
 
@@ -118,6 +118,6 @@ def set_back_options(conn: Any, options: Any) -> None:
 
 # The statements that SQLAlchemy makes of savepoints are internal to its dialects.
 def is_savepoint(context: Any) -> bool:
-    """True for the execution of SAVEPOINT, and of what ends one."""
+    """True for the execution of SAVEPOINT, and of the statements that end one."""
     statement = getattr(getattr(context, "compiled", None), "statement", None)
     return isinstance(statement, _SAVEPOINTS)

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE, and what they leave behind."""
+"""INSERT, UPDATE and DELETE, and their results."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def has_values(statement: Any) -> bool:
 
 
 def returning_columns(statement: Any) -> Sequence[Any]:
-    """What the caller put into ``returning()``."""
+    """The arguments of ``returning()``."""
     columns: Sequence[Any] = statement._returning
     return columns
 
 
 def set_rowcount(result: Any, rows: int) -> None:
-    """Make ``result.rowcount`` say what several statements affected together."""
+    """Set ``result.rowcount`` to the number of rows that several statements affected together."""
     result.context._rowcount = rows
     # reading it once has memoized it
     vars(result).pop("rowcount", None)
@@ -91,18 +91,18 @@ def null_result(affected: int = 0, keys: Sequence[Any] = ()) -> Result[Any]:
 
 
 def values_by_column(statement: Any) -> Mapping[Any, Any]:
-    """What ``values()`` was given, by column or key, of a statement for a single row."""
+    """The arguments of ``values()``, by column or key, of a statement for a single row."""
     return getattr(statement, "_values", None) or {}
 
 
 def where_criteria(statement: Any) -> Sequence[Any]:
-    """What an UPDATE or DELETE was given by ``where()``."""
+    """The arguments of ``where()`` of an UPDATE or DELETE."""
     criteria: Sequence[Any] = statement._where_criteria
     return criteria
 
 
 def has_post_values(statement: Any) -> bool:
-    """True for an INSERT with ON CONFLICT, or what other databases have in its place."""
+    """True for an INSERT with ON CONFLICT, or with another database's form of it."""
     return statement._post_values_clause is not None
 
 

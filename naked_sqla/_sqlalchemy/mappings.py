@@ -62,7 +62,7 @@ def reconstructor(mapper: Mapper[Any]) -> Callable[[Any], Any] | None:
 
 
 def composite_factory(prop: Any) -> Callable[..., Any]:
-    """What builds the value of a composite (2.1: None where ``return_none_on`` says so)."""
+    """The function that builds a composite (2.1: gives None where ``return_none_on`` says so)."""
     factory: Callable[..., Any] = (
         getattr(prop, "_construct_composite", None) or prop.composite_class
     )
@@ -100,11 +100,6 @@ def type_on(database: str, type_: Any) -> Any:
     return type_._variant_mapping.get(database, type_)
 
 
-def has_several_tables(mapper: Mapper[Any]) -> bool:
-    """True for a class whose rows live in several tables (joined inheritance, mapped joins)."""
-    return len(mapper.tables) > 1
-
-
 def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
     """Each table of a class, parents first: itself, attribute key -> column, its primary key."""
     for table in sorted_tables(mapper):
@@ -114,16 +109,6 @@ def written_tables(mapper: Mapper[Any]) -> Iterator[tuple[Any, dict[str, Any], t
                 for column in mapper._cols_by_table[table]
             }
             yield table, attributes, tuple(mapper._pks_by_table[table])
-
-
-def inheriting_mappers(mapper: Mapper[Any]) -> list[Mapper[Any]]:
-    """Subclasses whose rows are rows of a class too, parents first: not those of a table alone."""
-    found: list[Mapper[Any]] = []
-    for sub in mapper.self_and_descendants:
-        # a concrete class has its own rows, and so have the classes that inherit from it
-        if not sub.concrete and (sub.inherits is mapper or sub.inherits in found):
-            found.append(sub)
-    return found
 
 
 def sorted_tables(mapper: Mapper[Any]) -> Sequence[Any]:
@@ -152,11 +137,6 @@ def orm_defaults(mapper: Mapper[Any], table: Any) -> Iterator[tuple[str, Any]]:
         yield str(key), value
 
 
-def version_is_generated(mapper: Mapper[Any]) -> bool:
-    """True when the client makes the next version of a row."""
-    return mapper.version_id_col is not None and mapper.version_id_generator is not False
-
-
 def counts_versions(mapper: Mapper[Any]) -> bool:
     """True when the next version of a row is the number after the last."""
     if mapper.version_id_col is None or mapper.version_id_generator is False:
@@ -168,8 +148,8 @@ def counts_versions(mapper: Mapper[Any]) -> bool:
 def relationship_being_set() -> Any:
     """The relationship that is just taking an object, whose state SQLAlchemy asks for, or None.
 
-    To be called by what answers for the state.  SQLAlchemy says in no other way which relationship
-    it is: the variables of the function that keeps both sides alike are where it is found.
+    The descriptor that answers for the state calls it.  SQLAlchemy has no other way to tell the
+    relationship: it stands in the variables of the function that keeps both sides alike.
     """
     frame = sys._getframe(1).f_back
     if frame is None or not frame.f_code.co_name.startswith("emit_backref_from_"):
@@ -203,7 +183,7 @@ def deferred_keys(instance: Any) -> set[str]:
 
 
 def instance_values(instance: Any) -> dict[str, Any]:
-    """What is set on, or loaded into, an instance of the ORM, by attribute key."""
+    """Attribute key -> value, for all that an instance of the ORM has loaded or was given."""
     values: dict[str, Any] = instance._sa_instance_state.dict
     return values
 

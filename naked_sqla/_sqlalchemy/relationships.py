@@ -26,7 +26,7 @@ def related_path(path: Any, prop: Any) -> Any:
 
 
 def path_entity(path: Any, prop: Any) -> Any:
-    """The path of what a relationship leads to, below the path of the relationship."""
+    """The path of a relationship's target, below the path of the relationship."""
     return path[prop.entity]
 
 
@@ -48,7 +48,7 @@ def eager_is_off(state: Any) -> bool:
 
 
 def joined_adapter(state: Any, path: Any, prop: Any, option: Any) -> Any:
-    """What translates the columns of a joined relationship to those of the statement.
+    """Translates the columns of a joined relationship to those of the statement.
 
     :param path: of the relationship.
     :return: False when the statement has no columns for it; None when they are as mapped.
@@ -109,7 +109,7 @@ def option_setting(option: Any, name: str) -> Any:
 
 
 def related_entity(state: Any, path: Any, prop: Any) -> Any:
-    """What a relationship leads to: its own target, or the ``of_type()`` of an option.
+    """The target of a relationship: its own, or the ``of_type()`` of an option.
 
     :param path: of the relationship.
     """
@@ -118,7 +118,7 @@ def related_entity(state: Any, path: Any, prop: Any) -> Any:
 
 
 def select_in(prop: Any) -> Any:
-    """What ``selectinload`` knows of a relationship: ``in_expr``, ``pk_cols``, and so on."""
+    """The strategy of ``selectinload`` for a relationship: ``in_expr``, ``pk_cols``, and so on."""
     return prop._get_strategy((("lazy", "selectin"),))
 
 
@@ -167,7 +167,7 @@ def secondary_join(prop: Any, entity: Any) -> Any:
 
 
 class LoadContext:
-    """As much of a ``QueryContext`` as options need to take the values of the statement in hand.
+    """The part of a ``QueryContext`` that options need to take the values of the statement in hand.
 
     A further statement is built from the options of the cached statement, whose paths it fits, with
     the bound values of the invoked one.
@@ -217,7 +217,7 @@ def subclass_loads(state: Any, path: Any, mapper: Any, asked: Any) -> list[Any]:
         return [via]
     found = []
     while via is not None and via is not asked:
-        # a statement for a subclass loads what its parents have too
+        # a statement for a subclass loads the columns of its parents too
         if chosen or mapper._would_selectin_load_only_from_given_mapper(via):
             found.append(via)
         via = via.inherits
@@ -253,7 +253,7 @@ def extra_criteria(option: Any, context: LoadContext, entity: Any) -> Any:
 
 
 def attribute_target(attribute: Any) -> tuple[Any, Any]:
-    """What ``User.posts``, with its ``of_type()``, leads to, and its ``and_()`` as an option."""
+    """The target of ``User.posts``, with its ``of_type()``; and its ``and_()`` as an option."""
     chosen, criteria = attribute._of_type, attribute._extra_criteria
     entity = attribute.property.entity if chosen is None else inspect(chosen)
     if not criteria:
@@ -262,7 +262,7 @@ def attribute_target(attribute: Any) -> tuple[Any, Any]:
 
 
 def continue_path(statement: Any, path: Any, recursive: bool) -> Any:
-    """The further statement, as the continuation of a path: options for what lies below apply."""
+    """The further statement, as the continuation of a path: options for the levels below apply."""
     if recursive:
         path = path._truncate_recursive()
     return statement._set_compile_options(
@@ -288,12 +288,12 @@ def collection_appender(collection: Any) -> Callable[[Any], Any]:
 
 
 def collection_adapter(collection: Any) -> Iterable[Any] | None:
-    """What gives the objects of an instrumented collection, whatever its class; None for others."""
+    """An iterable of the objects in an instrumented collection of any class; None for others."""
     adapter: Iterable[Any] | None = getattr(collection, "_sa_adapter", None)
     return adapter
 
 
 def collection_factory(prop: Any) -> Callable[[], Any]:
-    """What makes an empty collection of a relationship: list, set, dict, or the declared class."""
+    """The function that makes an empty collection: list, set, dict, or the declared class."""
     factory: Callable[[], Any] = prop.parent.class_manager[prop.key].impl.collection_factory
     return factory

@@ -51,7 +51,7 @@ def sentinels_of(result: CursorResult[Any]) -> int:
 
 
 def is_raw_readable(result: Any) -> bool:
-    """False when SQLAlchemy wants to see the rows itself: echo="debug", rearranged columns."""
+    """False when SQLAlchemy has to read the rows itself: echo="debug", rearranged columns."""
     return not result._echo and not result._metadata._translated_indexes
 
 
@@ -138,7 +138,7 @@ def next_item(result: Any) -> Any:
 
 
 def as_stream(result: Any, factory: Any) -> Any:
-    """A result of ``factory(metadata, chunks, size, scalars, raw)`` that reads what this one does.
+    """A result of ``factory(metadata, chunks, size, scalars, raw)`` with the rows of this one.
 
     :param result: of ``statement.stream()``: a cursor result, or one that loads objects in chunks.
     """
@@ -156,7 +156,7 @@ def as_stream(result: Any, factory: Any) -> Any:
 
 
 def logs_rows(conn: Connection) -> bool:
-    """True when SQLAlchemy wants to see the rows itself, to log them (``echo="debug"``)."""
+    """True when SQLAlchemy logs the rows, so that it has to read them (``echo="debug"``)."""
     return bool(conn._echo and conn.engine._should_log_debug())
 
 

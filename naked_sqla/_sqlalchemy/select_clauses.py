@@ -9,19 +9,19 @@ from sqlalchemy.sql import visitors
 
 
 def order_by_of(statement: Any) -> Sequence[Any]:
-    """What ``order_by()`` was given, coerced."""
+    """The arguments of ``order_by()``, coerced."""
     clauses: Sequence[Any] = statement._order_by_clauses
     return clauses
 
 
 def group_by_of(statement: Any) -> Sequence[Any]:
-    """What ``group_by()`` was given, coerced; nothing for a compound select."""
+    """The arguments of ``group_by()``, coerced; empty for a compound select."""
     clauses: Sequence[Any] = getattr(statement, "_group_by_clauses", ())
     return clauses
 
 
 def referred_label(element: Any) -> Any:
-    """What a reference in ORDER BY or GROUP BY stands for: an expression, or the name as a string.
+    """The target of a reference in ORDER BY or GROUP BY: an expression, or the name as a string.
 
     Any other element is given back as it is.
     """

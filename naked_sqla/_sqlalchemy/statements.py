@@ -1,4 +1,4 @@
-"""Statements: what stands in them."""
+"""Statements: their parts, keys and options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import context as _context
 from sqlalchemy.orm.context import FromStatement as FromStatement
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.functions import GenericFunction, next_value
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -25,7 +24,7 @@ def orm_options(options: Mapping[str, Any] | None) -> Any:
 
 
 def is_executable(statement: Any) -> bool:
-    """True for what ``Connection.execute`` takes: statements, functions, DDL, sequences."""
+    """True if ``Connection.execute`` takes an object: statements, functions, DDL, sequences."""
     return (
         not isinstance(statement, type)
         and hasattr(statement, "_execute_on_connection")
@@ -35,7 +34,7 @@ def is_executable(statement: Any) -> bool:
 
 
 def raw_columns(statement: Any) -> Sequence[Any]:
-    """What the caller put into ``select()``, unexpanded; empty for other statements."""
+    """The arguments of ``select()``, unexpanded; empty for other statements."""
     columns: Sequence[Any] = getattr(statement, "_raw_columns", ())
     return columns
 
@@ -46,7 +45,7 @@ def is_orm_statement(statement: Any) -> bool:
 
 
 def selected_columns(statement: Any) -> Sequence[Any]:
-    """What a statement returns, expanded to columns."""
+    """The columns that a statement returns."""
     columns: Sequence[Any] = tuple(statement._all_selected_columns)
     return columns
 
@@ -101,7 +100,7 @@ def cache_key_of(statement: Any) -> Any:
 
 
 def mappers_in(statement: Any) -> Iterator[Mapper[Any]]:
-    """The mappers of what stands in the columns of a SELECT and of those it is made of."""
+    """The mappers of the columns of a SELECT, and of the SELECTs inside it."""
     for part in visitors.iterate(statement):
         for column in raw_columns(part):
             entity = entity_of_part(column)
@@ -153,7 +152,7 @@ def written_names(statement: Any) -> Sequence[str | None]:
     try:
         columns = tuple(statement._all_selected_columns)
     except (AttributeError, NotImplementedError):
-        # a text() without columns(), and what is not about rows at all
+        # a text() without columns(), and statements without rows
         return ()
     first = statement
     while hasattr(first, "selects"):
@@ -173,7 +172,7 @@ def mappers_of(statement: Any) -> Iterator[Mapper[Any]]:
     """The mappers of the entities that a statement returns, of an ORM INSERT and its kin too."""
     if not is_orm_statement(statement):
         return
-    # a from_statement() says None for what it does not return
+    # a from_statement() has None for columns that it does not return
     for column in (*raw_columns(statement), *(getattr(statement, "_returning", None) or ())):
         entity = entity_of_part(column)
         if entity is not None and getattr(column, "is_selectable", False):
@@ -201,14 +200,9 @@ def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def options_of(statement: Any) -> Sequence[Any]:
-    """What ``options()`` was given."""
+    """The arguments of ``options()``."""
     options: Sequence[Any] = statement._with_options
     return options
-
-
-def computes_only(function: Any) -> bool:
-    """True for a function of SQLAlchemy's own, such as ``count()``; not for ``nextval()``."""
-    return isinstance(function, GenericFunction) and not isinstance(function, next_value)
 
 
 def locks(element: Any) -> bool:
@@ -226,7 +220,7 @@ def without_lock(statement: Any) -> Any:
 
 
 def without_options(statement: Any) -> Any:
-    """A SELECT without what ``options()`` was given."""
+    """A SELECT without its loader options."""
     statement = statement._generate()
     statement._with_options = ()
     return statement

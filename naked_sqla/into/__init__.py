@@ -8,7 +8,7 @@ What others build on, all on a synchronous ``Connection``::
     stream(conn, cls, statement, parameters=None, *, validate=True, execution_options=None)
         -> sqlalchemy.ScalarResult[cls], read from a server-side cursor chunk by chunk
 
-and for who reads a cursor result of their own::
+and for callers that read a cursor result of their own::
 
     loader_for(result, statement, cls, validate=True) -> function(rows) -> list[cls]
 
@@ -63,7 +63,7 @@ def execute(
 
     :param conn: a synchronous connection (in an async session: within its greenlet).
     :param cls: the class to fill.
-    :param statement: what ``session.execute()`` takes, if it returns rows.
+    :param statement: any statement that ``session.execute()`` takes and that returns rows.
     :param parameters: as ``session.execute()`` takes them.
     :param validate: False makes pydantic models without validation, as ``model_construct()`` does.
     :param execution_options: as ``Connection.execute`` takes them.
@@ -214,7 +214,7 @@ _fits: BoundedCache[Any, None] = BoundedCache(_KNOWN_FITS)
 def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) -> None:
     """Refuse a class and a statement that do not fit, as far as the statement tells."""
     if not statements.is_executable(statement) or statements.is_empty_select(statement):
-        # what is called next says it
+        # read.statement refuses it with the fitting message
         return
     statement = statements.resolved(statement)
     is_dml = getattr(statement, "is_dml", False)
@@ -236,14 +236,14 @@ def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) ->
 
 
 def _row_shape_before(conn: Connection, statement: Any, is_dml: bool) -> RowShape | None:
-    """What a statement's rows will have; None when only the database knows."""
+    """The shape of a statement's rows; None when only the database knows it."""
     if is_dml and statement.is_insert and statements.is_orm_statement(statement):
         statement = dml.as_orm_insert(statement)
     if _loads_eagerly(statement):
         statement = statement.options(lazyload("*"))
     try:
         compiled = statement.compile(dialect=conn.dialect)
-    except Exception:  # noqa: BLE001 - running it says so, in SQLAlchemy's own words
+    except Exception:  # noqa: BLE001 - running it raises the same error
         return None
     found = compile_states.entity_state(compiled)
     metadata = compile_states.CompiledMetadata(compiled)

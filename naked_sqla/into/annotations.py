@@ -1,4 +1,4 @@
-"""What the annotations of a class say: which of its fields can be objects of their own."""
+"""Annotations of a class: which of its fields can be objects of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUALIFIERS = (
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """What an annotation allows.
+    """The values that an annotation allows.
 
     :ivar types: the members of its union.
     :ivar none: None is one of them.

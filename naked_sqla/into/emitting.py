@@ -1,4 +1,4 @@
-"""Record -> Python source -> function.  Nothing is decided here: the source says what a
+"""Record -> Python source -> function.  Nothing is decided here: the source does what a
 :class:`~naked_sqla.into.filling.Record` says.
 
 Names of fields occur in its source after a dot, as keywords, and as strings only.
@@ -67,14 +67,14 @@ class _Printer(Printer):
         return self.function("fill", ("rows",), loop, body, lambda: self._conversions)
 
     def cell(self, cell: Cell) -> str:
-        """As for every function; what is converted already goes by its name."""
+        """As for every function; a value that is converted already goes by its name."""
         expression = super().cell(cell)
         return self._known.get(cell, expression)
 
     # -- objects
 
     def _print(self, record: Record, body: list[str]) -> str:
-        """Print what an object needs; the expression that makes it."""
+        """Print the lines that an object needs; return the expression that makes it."""
         if not record.identity:
             return self._made(record, body)
         known = dict(self._known)

@@ -1,4 +1,4 @@
-"""What a class wants: its fields, by which names columns fill them, and how an object is made."""
+"""A class to fill: its fields, the column names that fill them, and how an object is made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 __all__ = ("Default", "Extras", "Field", "Style", "Target")
 
-# what becomes of a column that has no field
+# the fate of a column that has no field
 Extras = Literal["refuse", "ignore", "take"]
 
 
@@ -29,9 +29,9 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """What a field has that no column fills, where the class does not see to it itself.
+    """The value of a field that no column fills, where the class does not set it itself.
 
-    :ivar make: gives it, or None when it is always :attr:`value`.
+    :ivar make: makes the value; None when it is always :attr:`value`.
     :ivar takes_data: :attr:`make` is called with the values before it.
     """
 
@@ -65,10 +65,10 @@ class Field:
 class Target:
     """A class to be filled.
 
-    :ivar cls: what is called, or filled.
+    :ivar cls: the class itself.
     :ivar shown: its name, for messages.
-    :ivar extras: what becomes of a column that has no field.
-    :ivar quiet: names of columns that are dropped without a word.
+    :ivar extras: the fate of a column that has no field.
+    :ivar quiet: names of columns that are dropped without an error.
     :ivar unfillable: fields that no column can fill, and why.
     """
 

@@ -23,7 +23,7 @@ class Composed:
 class Whole:
     """A naked object, or a bundle's row.
 
-    :ivar absent: what to say when it is None, where None is not allowed.
+    :ivar absent: the message when it is None, where None is not allowed.
     """
 
     item: Item
@@ -37,7 +37,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """A field, and what it is filled with."""
+    """A field and its source."""
 
     field: Field
     source: Source
@@ -45,12 +45,12 @@ class Filling:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object of a class, with what fills it.
+    """An object of a class, with the sources of its fields.
 
     :ivar style: how it is made; as the class says, or a more general way.
     :ivar fillings: in the order of the fields, those of columns without a field last.
     :ivar identity: it is None where all of these are NULL (``partial=False``: any); empty: never.
-    :ivar absent: what to say when it is None, where None is not allowed.
+    :ivar absent: the message when it is None, where None is not allowed.
     """
 
     target: Target

@@ -41,7 +41,7 @@ class Parts:
 
 
 def made(printer: Printer, parts: Parts) -> str:
-    """Print what comes before an object; the expression for it."""
+    """Print the lines before an object; return the expression for the object."""
     return _STYLES[parts.record.style](printer, parts)
 
 
@@ -52,7 +52,7 @@ def _call(printer: Printer, parts: Parts) -> str:
     for field in parts.record.target.fields:
         value = parts.values.get(field.name)
         if value is None and field.default is not None:
-            # it can only be passed by position, and what follows may be filled
+            # it can only be passed by position, and later fields may be filled
             value = _default(printer, field.default)
         if value is None:
             gap = True
@@ -116,7 +116,7 @@ def _validate(printer: Printer, parts: Parts) -> str:
 
 
 def _construct(printer: Printer, parts: Parts) -> str:
-    """What ``BaseModel.model_construct()`` does, for the fields at hand."""
+    """Print the work of ``BaseModel.model_construct()``, for the fields at hand."""
     cls = parts.cls
     name, held = _with_variables(printer, parts)
     for field in parts.record.target.fields:

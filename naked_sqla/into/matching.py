@@ -1,6 +1,6 @@
-"""What a class wants and what a statement's rows have -> how each object is filled.
+"""Fields of a class and shape of a row -> :class:`~naked_sqla.into.filling.Record`.
 
-Deciding only; what is decided is a :class:`~naked_sqla.into.filling.Record`.
+It only decides how each object is filled; :mod:`~naked_sqla.into.emitting` prints the source.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ("match",)
 
 
 def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
-    """How a class is filled from the rows of a statement.
+    """Decide how a class is filled from the rows of a statement.
 
-    :raises RowMismatch: it can't be; the message names both sides.
+    :raises RowMismatch: they do not fit; the message names both sides.
     """
     return _Matcher(row_shape, validate).root(cls)
 
@@ -42,7 +42,7 @@ class _Nested:
 
 @dataclass(slots=True)
 class _Candidates:
-    """What the fields of one class are filled from."""
+    """Everything that may fill the fields of one class."""
 
     target: Target
     about: str
@@ -67,7 +67,7 @@ class _Matcher:
         alone = structures[0] if len(self.row_shape.items) == 1 and structures else None
         nested = self.claims(target, structures, _any_name, alone)
         self.free = [item for item in structures if item not in _taken(nested)]
-        # what an entity that spreads has loaded with it is there for the fields of the class
+        # relationships loaded with an entity that spreads may fill fields of the class too
         loaded = [below for item in self.free for below in item.below]
         nested = self.claims(target, loaded, _any_name) | nested
         for claim in nested.values():
@@ -149,7 +149,7 @@ class _Matcher:
             taken = _taken(candidates.nested)
             self.spread(candidates, [below for below in structure.below if below not in taken])
 
-    # -- what fills each field
+    # -- the source of each field
 
     def record(self, candidates: _Candidates) -> Record:
         target = candidates.target
@@ -224,7 +224,7 @@ class _Matcher:
         """Columns without a field, for a class that takes any."""
         taken: dict[str, Filling] = {}
         for column in left:
-            # what the statement calls it; a column of an entity is shown with the entity
+            # the name in the statement: a column of an entity is shown with the entity
             name = column.shown if column.shown in column.names else column.names[0]
             wanted = Field(name, name, (name,))
             if name in taken:

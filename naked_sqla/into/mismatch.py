@@ -1,4 +1,4 @@
-"""What to say when a class and a statement do not fit: both sides, and the next step."""
+"""Messages for a class and a statement that do not fit: both sides, and the next step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def two_entities(target: Target, field: str, shown: Iterable[str]) -> str:
 
 
 def several_types(target: Target, field: Field, shown: str) -> str:
-    """A field whose annotation leaves open what its object is."""
+    """A field whose annotation leaves open the class of its object."""
     return (
         f"{target.shown}.{field.name} may hold objects of several classes ({field.annotation}), "
         f"and {shown} can fill any of them. Next: annotate it with one of them, or with one of "
@@ -89,7 +89,7 @@ def absent(target: Target, field: Field, shown: str) -> str:
 
 
 def _to_fill(missing: Sequence[Field], row_shape: RowShape) -> list[str]:
-    """What to do for fields without a column."""
+    """The next steps for fields without a column."""
     hints = {field.name: hint for field in missing if (hint := _hint(field, row_shape))}
     others = [field for field in missing if field.name not in hints]
     if not others:

@@ -1,4 +1,4 @@
-"""What the rows of a statement have to give, by name: columns, entities, bundles.
+"""The shape of a statement's rows, by name: columns, entities, bundles.
 
 Two ways lead here.  An ORM statement is read from its plan, so that entities and attributes are
 known; the rows of any other statement are columns and nothing else.
@@ -41,10 +41,10 @@ T = TypeVar("T")
 class Column:
     """A value of the row.
 
-    :ivar names: by what a field may call it, best first.
+    :ivar names: the names of fields that it may fill, best first.
     :ivar shown: its name in messages.
     :ivar cell: None for a value that is always None.
-    :ivar implied: it comes along with its entity, nobody asked for it.
+    :ivar implied: it is loaded with its entity though the statement did not ask for it.
     """
 
     names: tuple[str, ...]
@@ -85,7 +85,7 @@ class Structure:
     :ivar model: the mapped class, or None for a bundle.
     :ivar identity: where all of it is NULL there is no object; empty: there always is.
     :ivar spreads: where no field takes it, its columns fill fields of their own.
-    :ivar below: what it holds: relationships loaded with it, entities in a bundle.
+    :ivar below: relationships loaded with it, entities in a bundle.
     """
 
     shown: str
@@ -106,7 +106,7 @@ RowItem = Column | Structure
 
 @dataclass(frozen=True, slots=True)
 class RowShape:
-    """All that a row has.
+    """The items of a row.
 
     :ivar width: the number of columns of a driver's row.
     """
@@ -118,7 +118,7 @@ class RowShape:
 def plain_row_shape(
     metadata: Any, statement: Any, raw: bool = True, sentinels: int = 0
 ) -> RowShape:
-    """What the rows of a statement without entities have: columns.
+    """Read the shape of rows without entities: columns.
 
     :param metadata: of the cursor result, or of the compiled statement.
     :param statement: the compiled one, which may know the columns by better names.
@@ -140,9 +140,9 @@ def plain_row_shape(
 def _column(cell: Cell | None, key: str, written: str | None) -> Column:
     """A column of a result.
 
-    :param key: what SQLAlchemy calls it: the database's name in a union, a number behind a name
+    :param key: its name in SQLAlchemy: the database's name in a union, a number behind a name
         that occurs twice.
-    :param written: what the author of the statement calls it.
+    :param written: its name in the statement.
     """
     name = str(written or key)
     return Column((name,) if name == key else (name, key), name, cell)
@@ -157,14 +157,14 @@ def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
         name, *others = column.names
         if times[name] > 1:
             return replace(column, names=(*others, name))
-        # the database's name of a column may be what the statement calls another
+        # the database's name of a column may be the statement's name of another
         return replace(column, names=(name, *(other for other in others if not times[other])))
 
     return tuple(named(item) if isinstance(item, Column) else item for item in items)
 
 
 def orm_row_shape(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> RowShape:
-    """What the rows of an ORM statement have.
+    """Read the shape of an ORM statement's rows.
 
     :param state: its compile state.
     :param metadata: of the cursor result, or of the compiled statement.
@@ -257,7 +257,7 @@ def _structure(
             column = Column((key,), f"{of}.{key}", cell, key in implied)
             columns.setdefault((key, cell.index), column)
         for key in entity.naked.unset:
-            # None, and nothing that a field would have to take
+            # always None; a class needs no field for it
             columns.setdefault((key, -1), Column((key,), f"{of}.{key}", None, True))
         for composite in entity.composites:
             made = tuple(cells[part] for part in composite.parts)
@@ -313,7 +313,7 @@ def _primary(item: Entity | Polymorphic, entity: Entity) -> dict[str, int]:
 def _implied(
     item: Entity | Polymorphic, cells: Mapping[str, Cell], primary: Iterable[str]
 ) -> set[str]:
-    """What is loaded whatever the options say: the primary key and the discriminator."""
+    """The attributes that no option leaves out: the primary key and the discriminator."""
     keys = set(primary)
     if isinstance(item, Polymorphic):
         keys |= {key for key, cell in cells.items() if cell == item.discriminator}

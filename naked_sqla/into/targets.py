@@ -1,4 +1,4 @@
-"""A class -> what it wants.
+"""Class -> :class:`~.fields.Target`: the fields that columns can fill.
 
 pydantic, msgspec and attrs are not imported here: a class that is made with one of them has it
 imported already.
@@ -26,10 +26,10 @@ __all__ = ("target_of",)
 
 
 def target_of(cls: Any, validate: bool = True) -> Target:
-    """What a class wants.
+    """Read the fields of a class.
 
     :param validate: False for pydantic models that are made without validation.
-    :raises RowMismatch: it is no class, or not one whose fields have names.
+    :raises RowMismatch: it is not a class, or its fields have no names.
     """
     origin = typing.get_origin(cls) or cls
     if not isinstance(origin, type):
@@ -105,7 +105,7 @@ def _msgspec(cls: Any, msgspec: Any) -> Target:
         )
         for field in _resolved(cls, partial(msgspec.structs.fields, cls))
     )
-    # the tag is no field, yet what msgspec itself decodes has it
+    # the tag is not a field, yet msgspec expects it in the data that it decodes
     quiet = frozenset([config.tag_field] if config.tag_field else [])
     extras: Extras = "refuse" if config.forbid_unknown_fields else "ignore"
     return Target(cls, cls.__name__, Style.CALL, fields, extras, quiet)
@@ -131,9 +131,9 @@ def _pydantic(cls: Any, validate: bool) -> Target:
 
 
 def _resolved(cls: Any, resolve: Callable[[], Any]) -> Any:
-    """What needs all annotations of a class.
+    """Call a function that needs all annotations of a class.
 
-    :raises RowMismatch: one of them names what is not defined, or not where it can be seen.
+    :raises RowMismatch: an annotation names a class that its module does not define at the top.
     """
     try:
         return resolve()
@@ -241,7 +241,7 @@ def _argument(
 ) -> Field:
     name = written.get(parameter.name, parameter.name)
     optional = parameter.default is not parameter.empty
-    # what can only be passed by position can't be left out before another
+    # a positional-only argument can't be left out before another
     by_position = optional and parameter.kind is parameter.POSITIONAL_ONLY
     return Field(
         name,
@@ -277,7 +277,7 @@ def _unfillable(cls: Any) -> Iterator[tuple[str, str]]:
 
 
 def _style(cls: Any, fields: list[Field]) -> Style:
-    """The fastest way that does what calling the class does."""
+    """The fastest way that has the same effect as calling the class."""
     if not dataclasses.is_dataclass(cls) or not _has_plain_init(cls, fields):
         return Style.CALL
     if cls.__setattr__ is object.__setattr__:

@@ -1,1 +1,1 @@
-"""What a loaded object is: naked classes, their attributes, conversion to and from the ORM."""
+"""Loaded objects: naked classes, their attributes, conversion to and from the ORM."""

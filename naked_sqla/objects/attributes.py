@@ -50,7 +50,7 @@ class Unset:
 
 
 def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
-    """The fact, the attribute, and what to write instead."""
+    """The text of ``NotLoadedError``: the fact, the attribute, the next step."""
     return (
         f"{model.__name__}.{key} is not loaded: the statement did not load it, and reading an "
         f"attribute never runs SQL. {not_loaded_remedy(model, key, prop)}"
@@ -58,7 +58,7 @@ def not_loaded_message(model: type, key: str, prop: MapperProperty[Any]) -> str:
 
 
 def not_loaded_remedy(model: type, key: str, prop: MapperProperty[Any]) -> str:
-    """How to load an attribute."""
+    """Say how to load an attribute."""
     name = f"{model.__name__}.{key}"
     if isinstance(prop, CompositeProperty):
         columns = ", ".join(f"{model.__name__}.{part}" for part in mappings.composite_keys(prop))
@@ -151,7 +151,7 @@ class CompositeAttribute:
 
 
 class Variables(dict[str, Any]):
-    """What ``vars(obj)`` gives: the loaded attributes and whatever else was set.
+    """The result of ``vars(obj)``: the loaded attributes, and others that were set.
 
     A copy that writes through, so that ``vars(obj).update(...)`` and ``functools.cached_property``
     work as on any object.

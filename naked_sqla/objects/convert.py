@@ -39,7 +39,7 @@ def to_orm(obj: C) -> C:
 
 
 def _state_of(obj: Any) -> Any:
-    """What ``inspect(obj)`` gives: the state of a detached twin, made for this call.
+    """The result of ``inspect(obj)``: the state of a detached twin, made for this call.
 
     It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
     """
@@ -50,17 +50,17 @@ mappings.register_inspection(Naked, _state_of)
 
 
 def to_naked(instance: C) -> C:
-    """A naked object of an ORM instance, with what the instance has loaded, and nothing else.
+    """A naked object of an ORM instance, with just the attributes that the instance has loaded.
 
     Loaded relationships come along, as naked objects; the instance stays as it is, and no SQL runs.
 
-    :raises TypeError: ``instance`` is no instance of a mapped class of the ORM.
+    :raises TypeError: ``instance`` is not an instance of a mapped class of the ORM.
     """
     state: Any = inspect(instance, raiseerr=False)
     if not hasattr(state, "mapper") or not hasattr(state, "dict"):
         raise TypeError(
-            f"{instance!r} is no instance of a mapped class that an ORM session has loaded or that "
-            f"was constructed. Pass such an instance."
+            f"{instance!r} is not an instance of a mapped class. Pass an object that an ORM "
+            f"session has loaded, or that calling a mapped class has made."
         )
     converted: C = _naked(instance, {})
     return converted

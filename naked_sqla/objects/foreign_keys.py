@@ -34,7 +34,7 @@ class Foreign:
     :ivar pairs: (attribute of the foreign key, attribute that it refers to); empty where a column
         has no attribute, and for a table in between.
     :ivar plain: True when the objects are related by the equality of these pairs and nothing else.
-    :ivar advice: what to write instead of setting the relationship.
+    :ivar advice: the next step for someone who set the relationship.
     """
 
     name: str

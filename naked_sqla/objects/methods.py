@@ -1,4 +1,4 @@
-"""What dataclasses, attrs and pydantic write for a class, for objects that are not wholly loaded.
+"""Methods that dataclasses, attrs and pydantic generate, for objects that are loaded in part.
 
 ``==``, ``<`` and ``hash()`` go by the attributes that are loaded: two objects that are loaded alike
 are compared by these, two that are not raise.  ``repr()`` shows what is not loaded as that.  A
@@ -39,7 +39,7 @@ class _Written:
 
 
 def methods_of(naked: NakedClass, unloaded: AbstractSet[str]) -> dict[str, Any]:
-    """What a naked class has in place of the methods that a library wrote for its model.
+    """The methods of a naked class that replace those a library generated for its model.
 
     :param unloaded: mapped attributes that its objects are loaded without.
     """
@@ -91,7 +91,7 @@ def _is_by_attrs(owner: type, method: Any) -> bool:
 
 
 def _written(model: Any, name: str) -> _Written | None:
-    """What is known of a comparison, or of ``__hash__``; None for one that is left alone."""
+    """The attributes of a generated comparison or ``__hash__``; None for one that is left alone."""
     owner = _owner(model, name)
     method = owner.__dict__[name]
     if _is_by_dataclasses(owner, method):

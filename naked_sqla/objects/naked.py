@@ -1,4 +1,4 @@
-"""Naked classes: what the objects of a result really are.
+"""Naked classes: the classes of the objects in a result.
 
 For a mapped class and a set of loaded attributes there is one *naked class*: a subclass that
 SQLAlchemy's instrumentation does not know, whose instances keep the loaded attributes in slots and
@@ -46,14 +46,14 @@ class Naked:
     __slots__ = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Nothing: the mapped class's own hook must not see a naked class."""
+        """Do nothing: the mapped class's own hook must not see a naked class."""
 
 
 class NakedType(type):
     """The metaclass of naked classes: calling one makes an instance of the mapped class."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Nothing: the metaclass of the mapped class must not see its twin."""
+        """Do nothing: the metaclass of the mapped class must not see its twin."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return description_of(cls).model(*args, **kwargs)
@@ -168,7 +168,7 @@ def naked_class(
 
 
 def restore(model: type, loaded: tuple[str, ...], unset: tuple[str, ...] = ()) -> Any:
-    """An empty loaded object; what ``pickle`` and ``copy`` start from."""
+    """Make an empty loaded object, which ``pickle`` and ``copy`` then fill."""
     return naked_class(inspect(model), loaded, unset).make()
 
 
@@ -201,7 +201,7 @@ def _maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
 
 
 def _sqlmodel_maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
-    """What SQLModel's own ``__new__`` does, three times as fast.
+    """Do the work of SQLModel's own ``__new__``, three times as fast.
 
     It leaves an object with no field set, whose dump with ``exclude_unset`` is empty; here the
     fields that were loaded are set.  The objects share the set, see :func:`_untracked_setattr`.
@@ -287,7 +287,7 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
 
 
 def _is_loadable(attribute: Any) -> bool:
-    """True for what a statement can load: not for synonyms, which read what they stand for."""
+    """True for an attribute that a statement can load; a synonym reads another attribute."""
     if isinstance(attribute, ColumnProperty):
         return attribute.instrument
     return isinstance(attribute, RelationshipProperty | CompositeProperty)
@@ -320,7 +320,7 @@ def _untracked_setattr(
             model.__setattr__(self, name, value)
             return
         naked.variables(self)[name] = value
-        # what pydantic's exclude_unset goes by
+        # pydantic's exclude_unset reads it
         fields_set = getattr(self, "__pydantic_fields_set__", None)
         if fields_set is not None and name in fields and name not in fields_set:
             # a new set: objects of one result share theirs

@@ -1,7 +1,7 @@
 """Cursors: the key of a row as an opaque string that is safe in a URL.
 
 A version byte, a checksum that only the same order gives, and compact JSON; in URL-safe base64
-without padding.  A cursor is opaque, and no secret: who decodes it reads the key of a row.
+without padding.  A cursor is opaque, but not secret: decoding it gives the key of a row.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def decode(cursor: Any, fingerprint: bytes, width: int) -> Gap:
     """The place that a cursor stands for.
 
     :param width: how many values the key has.
-    :raises InvalidCursor: for whatever :func:`encode` did not make with the same fingerprint.
+    :raises InvalidCursor: for a string that :func:`encode` did not make with the same fingerprint.
     """
     try:
         if not isinstance(cursor, str):
@@ -96,7 +96,7 @@ def _base64(data: bytes) -> str:
 
 # ---------------------------------------------------------------- values
 
-# What JSON has no word for: a kind, its tag, its text, and back.  A datetime is a date too.
+# Types that JSON does not have: type, tag, to text, from text.  A datetime is a date too.
 _KINDS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (float, "f", repr, float),
     (Decimal, "n", str, Decimal),

@@ -1,4 +1,4 @@
-"""What an SQL expression is about: its columns, and whether it is ever NULL."""
+"""SQL expressions: the columns they name, and whether they are ever NULL."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ __all__ = (
     "unwrapped",
 )
 
-# What is NULL only for NULL, on every database.  Not among them: arithmetic (SQLite has no NaN, and
-# gives NULL for inf - inf and x / 0), ceil and floor (NULL for text, on SQLite).
+# Functions that are NULL only for NULL, on every database.  Not among them: arithmetic (SQLite has
+# no NaN, and gives NULL for inf - inf and x / 0), ceil and floor (NULL for text, on SQLite).
 _STRICT = frozenset({"char_length", "concat", "date_trunc", "length", "round"})
 _STRICT_FOR: dict[str, tuple[type, ...]] = {
     "abs": (Float, Integer, Numeric),
@@ -83,7 +83,7 @@ _PLAIN = (
     Time,
     Uuid,
 )
-# types that a cast to them gives a value of, or raises: MySQL gives NULL for what is no date
+# types for which a cast gives a value or raises: MySQL gives NULL for text that is not a date
 _TOTAL = (Boolean, Float, Integer, Numeric, String)
 
 _GROUPING = frozenset({"cube", "grouping_sets", "rollup"})

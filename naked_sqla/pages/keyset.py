@@ -31,7 +31,7 @@ __all__ = ("KeysetPageData", "keyset", "takes_several_statements")
 
 @dataclass(frozen=True, slots=True)
 class KeysetPageData:
-    """One page: what :class:`~.pagination.KeysetPage` is made of."""
+    """The data of one page by key."""
 
     items: list[Any]
     next_cursor: str | None
@@ -54,7 +54,7 @@ def keyset(
     """The rows of a statement after or before a place; the first ones where none is given.
 
     :raises InvalidCursor: for a cursor that is not of this statement's order, and for two.
-    :raises InvalidStatement: for a statement whose order is no key.
+    :raises InvalidStatement: for a statement whose order can't be a key.
     """
     if after is not None and before is not None:
         raise InvalidCursor(
@@ -101,7 +101,7 @@ class _KeysetPages:
         self.narrow: Any = None
 
     def of_order(self) -> bytes:
-        """What the same order, and no other one, has in every process and with every driver."""
+        """The fingerprint of an order: the same in every process and with every driver."""
         name = self.backend.name
         known = self.order.fingerprints.get(name)
         if known is not None:

@@ -1,4 +1,4 @@
-"""What was asked for: page numbers and page sizes, which come from clients."""
+"""Page numbers and page sizes, which come from clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from naked_sqla.exception import PageNotFound
 __all__ = ("numbers", "size")
 
 _DEFAULT_SIZE = 20
-# more than a database can count to: no page is so far, no page so long
+# the largest number of a database: no page number and no page size is larger
 LARGEST = 2**63 - 1
 
 
@@ -18,8 +18,8 @@ def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tup
 
     :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
     :param error_out: False gives the nearest sane value in place of an error.
-    :raises PageNotFound: for what is no positive whole number.
-    :raises TypeError: for a ``max_per_page`` that is no whole number.
+    :raises PageNotFound: for what is not a positive whole number.
+    :raises TypeError: for a ``max_per_page`` that is not a whole number.
     :raises ValueError: for a ``max_per_page`` below 1.
     """
     if max_per_page is not None:
@@ -42,7 +42,7 @@ def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tup
 def size(per_page: Any) -> int:
     """The items per page that were asked for.
 
-    :raises PageNotFound: for what is no positive whole number.
+    :raises PageNotFound: for what is not a positive whole number.
     """
     return min(_positive("per_page", per_page), LARGEST - 2)
 
@@ -57,18 +57,18 @@ def _positive(name: str, value: Any) -> int:
         if len(shown) > 60:
             shown = f"{shown[:60]}..."
         raise PageNotFound(
-            f"{name}={shown} is no positive whole number. Pass an int from 1 on, or "
+            f"{name}={shown} is not a positive whole number. Pass an int from 1 on, or "
             f"error_out=False for the nearest sane value."
             if name == "page"
-            else f"{name}={shown} is no positive whole number. Pass an int from 1 on."
+            else f"{name}={shown} is not a positive whole number. Pass an int from 1 on."
         )
     number: int = value
     return number
 
 
 def _sane(value: Any, default: int) -> int:
-    """The nearest positive number; what is no number at all gives the default."""
+    """The nearest positive number; the default for anything that is not a number."""
     if isinstance(value, str) and value.isdecimal() and len(value) < len(str(LARGEST)):
-        # what a query string holds
+        # query strings hold text
         return _sane(int(value), default)
     return min(max(value, 1), LARGEST - 2) if _is_number(value) else default

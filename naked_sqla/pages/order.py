@@ -72,7 +72,7 @@ class Key:
         return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
 
     def element(self, backend: Backend, named: Any = None) -> Any:
-        """What stands in ORDER BY.
+        """The element of ORDER BY.
 
         :param named: the selected label of the expression, to be named in its place.
         """
@@ -105,7 +105,7 @@ class Ordered:
 def ordered(statement: Any) -> Ordered:
     """Take the order of a statement apart.
 
-    :raises InvalidStatement: where it is no key, or a condition on it would change other rows.
+    :raises InvalidStatement: where it can't be a key, or a condition on it would change other rows.
     :raises UnsupportedOption: for a collection filled by ``contains_eager()``.
     """
     statement = checked(statement, "keyset")
@@ -142,7 +142,7 @@ def _taken_apart(statement: Any) -> Ordered:
 
 
 def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
-    """The order with what it takes to tell all rows apart."""
+    """The order, with the keys added that tell all rows apart."""
     sources = Sources.of(statement)
     distinct = select_clauses.is_distinct(statement)
     try:
@@ -174,7 +174,7 @@ def _completed(statement: Any, keys: list[Key], selected: Any) -> Ordered:
 
 
 def _check_columns(statement: Any, keys: tuple[Key, ...], sources: Sources) -> None:
-    """Refuse an order by what is not selected from: selecting it would multiply the rows."""
+    """Refuse an order by a table that is not in the FROM clause: adding it would multiply rows."""
     wider = Sources.of(statement.add_columns(*(raw(key.expression) for key in keys)))
     missing = sources.missing(wider)
     if missing is not None:
@@ -203,7 +203,7 @@ def _compound(statement: Any) -> Ordered:
                 found = rows.c.get(getattr(column, "name", None))
         if found is None:
             raise InvalidStatement(
-                f"keyset(): {column!s} is no column of the union. Order it by one of: "
+                f"keyset(): {column!s} is not a column of the union. Order it by one of: "
                 f"{', '.join(rows.c.keys())}."
             )
         keys.append(replace(key, expression=found))
@@ -216,7 +216,7 @@ def _compound(statement: Any) -> Ordered:
 
 
 def _elements(statement: Any) -> Iterator[Any]:
-    """What a statement is ordered by; a composite stands for its columns."""
+    """The elements of a statement's ORDER BY; a composite stands for its columns."""
     for element in select_clauses.order_by_of(statement):
         if isinstance(element, ClauseList) and not isinstance(element, Tuple):
             yield from element.clauses
@@ -265,7 +265,7 @@ def _is_among(expression: Any, keys: list[Key], sources: Sources) -> bool:
 
 
 def _check_distinct(keys: list[Key], selected: Any) -> None:
-    """Refuse an order by what is not selected: adding it would make more rows distinct."""
+    """Refuse an order by an unselected expression: adding it would make more rows distinct."""
     there = {hash(unwrapped(column)) for column in selected}
     for key in keys:
         if hash(key.expression) in there:
@@ -279,7 +279,7 @@ def _check_distinct(keys: list[Key], selected: Any) -> None:
 
 
 def _distinct_keys(selected: Any) -> list[Any]:
-    """What tells distinct rows apart: all columns, or the primary keys that they depend on."""
+    """The key of distinct rows: all columns, or the primary keys that they depend on."""
     columns = [unwrapped(column) for column in selected]
     there = {hash(column) for column in columns}
     found: dict[int, Any] = {}

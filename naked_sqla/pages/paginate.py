@@ -23,7 +23,7 @@ _INTEGER = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """One page: what :class:`~.pagination.Pagination` is made of."""
+    """The data of one numbered page."""
 
     items: list[Any]
     page: int

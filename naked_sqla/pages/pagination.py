@@ -1,4 +1,4 @@
-"""What a page says, whichever session it comes from."""
+"""The pages themselves, for every kind of session."""
 
 from __future__ import annotations
 

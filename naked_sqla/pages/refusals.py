@@ -1,4 +1,4 @@
-"""What ``keyset()`` says of statements that it can't page."""
+"""The errors of ``keyset()`` for statements that it can't page."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _RANDOM = frozenset({"gen_random_uuid", "newid", "rand", "random", "uuid_generat
 
 
 def check_expression(expression: Any) -> None:
-    """Refuse what has no value to compare rows by."""
+    """Refuse an expression that has no value to compare rows by."""
     if isinstance(expression, TextClause | Tuple) or not isinstance(expression, ColumnElement):
         raise InvalidStatement(
-            f"keyset() can't compare rows by {str(expression)!r}, which is no single expression. "
-            f"Order by columns and expressions: order_by(User.name.desc())."
+            f"keyset() can't compare rows by {str(expression)!r}, which is not a single "
+            f"expression. Order by columns and expressions: order_by(User.name.desc())."
         )
     if isinstance(getattr(expression.type, "impl_instance", expression.type), JSON):
         raise InvalidStatement(
@@ -34,7 +34,7 @@ def check_expression(expression: Any) -> None:
         )
     if isinstance(expression, ColumnClause) and expression.is_literal and expression.name.isdigit():
         raise InvalidStatement(
-            f"keyset(): ORDER BY {expression.name} is a position, and no value to compare rows by. "
+            f"keyset(): ORDER BY {expression.name} is a position, not a value to compare rows by. "
             f"Order by the column itself."
         )
     for part in parts(expression):
@@ -74,7 +74,7 @@ def refuse_source(source: Any) -> NoReturn:
 
 
 def name_of(source: Any) -> str:
-    """What a table or subquery is called in a message."""
+    """The name of a table or subquery in a message."""
     name = source if isinstance(source, str) else str(getattr(source, "name", "a subquery"))
     # of an anonymous alias; "anon" for a subquery
     shown = name[2:-2].partition(" ")[2] if name.startswith("%(") else name

@@ -1,4 +1,4 @@
-"""What tells the rows of a SELECT apart.
+"""The key that tells the rows of a SELECT apart.
 
 Primary keys of the tables it selects from, as many as it takes: a table that a join reaches by all
 of its own key adds no row, so that its key is not needed.
@@ -65,7 +65,7 @@ class _Equal:
 
 @dataclass(slots=True)
 class Sources:
-    """What a SELECT selects from."""
+    """The tables and subqueries that a SELECT selects from."""
 
     leaves: list[_Leaf] = field(default_factory=list)
     equal: list[_Equal] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Sources:
 
     @classmethod
     def of(cls, select: Any) -> Sources:
-        """The sources of a SELECT, without what eager loading adds to it."""
+        """The sources of a SELECT, without those that eager loading adds."""
         if not statements.is_orm_statement(select):
             return cls().filled(select)
         select = statements.without_options(select).options(lazyload("*"))
@@ -137,7 +137,7 @@ class Sources:
         return key
 
     def missing(self, wider: Sources) -> Any:
-        """What a SELECT of more columns selects from too, or None."""
+        """A source that only a SELECT of more columns has, or None."""
         there = {hash(leaf.source) for leaf in self.leaves}
         more = [leaf.source for leaf in wider.leaves if hash(leaf.source) not in there]
         return more[-1] if len(wider.leaves) > len(self.leaves) else None
@@ -285,7 +285,7 @@ def _find(expression: Any, among: list[Any]) -> int | None:
 def group_keys(select: Any) -> list[Any] | None:
     """The expressions of GROUP BY, which tell groups apart; None without one.
 
-    :raises UnknownRows: for a name that is none of the SELECT's labels.
+    :raises UnknownRows: for a name that is not a label of the SELECT.
     """
     clauses = select_clauses.group_by_of(select)
     if not clauses:
@@ -294,7 +294,7 @@ def group_keys(select: Any) -> list[Any] | None:
 
 
 def named(select: Any, element: Any) -> Any:
-    """What an element of ORDER BY or GROUP BY refers to by a label or a column's name.
+    """The expression that an element of ORDER BY or GROUP BY names by a label or a column's name.
 
     :raises UnknownRows: for a name that the SELECT has not, or has twice.
     """

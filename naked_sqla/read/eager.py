@@ -42,9 +42,9 @@ class Loading:
     :ivar fetch: runs a statement with parameters, gives its rows as tuples.
     :ivar conn: the connection of the statement.
     :ivar options: the execution options of the statement.
-    :ivar parameters: what the caller passed with the statement.
-    :ivar depths: what is left of ``recursion_depth``, by relationship.
-    :ivar known: for a ``recursion_depth`` without a limit: what was found so far, by relationship.
+    :ivar parameters: of the caller's statement.
+    :ivar depths: relationship -> levels of ``recursion_depth`` that are left.
+    :ivar known: relationship -> rows found so far, for a ``recursion_depth`` without a limit.
     :ivar shared: True when several rows may hold the same object, which is then made once.
     :ivar steps: where a further statement leaves what is to be done for its own objects; None for
         the caller's own statement, which does it at once.
@@ -179,7 +179,7 @@ def _complete(objects: Sequence[Any], keys: list[Any], found: Mapping[Any, Any])
         naked, source = description_of(type(obj)), description_of(type(loaded))
         held = naked.variables(obj)
         for name in source.loaded:
-            # what a statement for a subclass of this one has set stays: it may override the parent
+            # a value that the statement for a subclass has set stays: it may override the parent
             if not naked.has(name) and name not in held:
                 naked.setter(name)(obj, source.getter(name)(loaded))
     return []

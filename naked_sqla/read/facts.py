@@ -1,7 +1,7 @@
-"""What a statement does, told from the statement alone, and worked out once.
+"""Facts about a statement, told from the statement alone, and worked out once.
 
-What can't be seen through (text, functions, hints, constructs of the application's own) counts as
-writing: a transaction too many costs two round trips, one too few loses a write.
+Text, functions, hints and constructs of the application's own count as writing, because nothing
+tells what they do: a transaction too many costs two round trips, one too few loses a write.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, Select, TextClause
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import ColumnClause
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction, next_value
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import loader_options, statements
@@ -22,7 +22,7 @@ __all__ = ("Facts", "facts_of", "keep", "kept", "loads_eagerly")
 
 
 class Facts:
-    """What a statement does.
+    """Facts about a statement.
 
     :ivar only_reads: it is a SELECT, or a compound of them, that changes and locks nothing.
     :ivar may_write: it may change something that has to be committed; False for a SELECT that
@@ -54,7 +54,7 @@ class Facts:
             for element in part
         )
         self.may_write = not self.only_reads and any(
-            _is_opaque(element) and not statements.computes_only(element)
+            _is_opaque(element) and not _computes_only(element)
             for part in (elements, computed)
             for element in part
         )
@@ -64,7 +64,7 @@ class Facts:
     def loads_further(self, eager: bool) -> bool:
         """True when it may lead to further statements.
 
-        :param eager: what the mapping asks for is loaded too.
+        :param eager: the eager loads of the mapping count too.
         """
         return self.loads_by_option or (eager and self.loads_by_mapping)
 
@@ -73,7 +73,7 @@ _facts: BoundedCache[Any, Facts] = BoundedCache(1000)
 
 
 def facts_of(statement: Any) -> Facts:
-    """What a statement does; kept for all statements that differ in their values only."""
+    """The facts about a statement; kept for all statements that differ in their values only."""
     key = statements.cache_key_of(statement)
     if key is None:
         return Facts(statement)
@@ -86,7 +86,7 @@ def kept(key: Any) -> Facts | None:
 
 
 def keep(key: Any, statement: Any) -> Facts:
-    """The facts of a statement, kept for what it is made from, such as a mapped class."""
+    """Work out the facts about a statement, and keep them for a key, such as a mapped class."""
     found = _facts[key] = Facts(statement)
     return found
 
@@ -105,13 +105,18 @@ def loads_eagerly(mappers: Iterable[Any]) -> bool:
 
 
 def _is_opaque(element: Any) -> bool:
-    """True for what may do anything."""
+    """True for an element whose effects are not known: text, functions, writes, foreign classes."""
     if isinstance(element, TextClause | FunctionElement | UpdateBase):
         return True
     if isinstance(element, ColumnClause) and element.is_literal and element.name != "*":
         # literal_column() is text; exists() writes its star so
         return True
     return type(element).__module__.partition(".")[0] != "sqlalchemy"
+
+
+def _computes_only(function: Any) -> bool:
+    """True for a function of SQLAlchemy's own, such as ``count()``; not for ``nextval()``."""
+    return isinstance(function, GenericFunction) and not isinstance(function, next_value)
 
 
 def _expressions_of(mapper: Any) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""The further statements: what is selected for a relationship, or for the columns of a subclass.
+"""The further statements: they select a relationship, or the columns of a subclass.
 
 The statement is the one that ``selectinload`` runs: the related rows, with the key of the parent
 they belong to, for a chunk of keys.
@@ -31,7 +31,7 @@ class FurtherStatements:
 
     :ivar state: its ORM compile state.
     :ivar statement: as the caller passed it: its options hold the bound values.
-    :ivar parameters: what the caller passed with it.
+    :ivar parameters: of the caller.
     """
 
     state: Any

@@ -1,4 +1,4 @@
-"""Plan -> Python source -> function.  Nothing is decided here: the source says what the plan says.
+"""Plan -> Python source -> function.  Nothing is decided here: the source does what the plan says.
 
 The function gives objects for a plan that is ``scalar``, tuples otherwise.  For a plan with further
 statements to run it takes a list for each of them too, and notes there the objects that wait for
@@ -80,7 +80,7 @@ class _Printer(Printer):
     # -- items
 
     def _item(self, item: Item, body: list[str]) -> str:
-        """Print what builds an item; the expression that stands for it afterwards."""
+        """Print the lines that build an item; return the expression that stands for it."""
         if isinstance(item, Value):
             return self.cell(item.cell)
         if isinstance(item, Constant):
@@ -177,7 +177,7 @@ class _Printer(Printer):
         yield from self._after(entity, name)
 
     def _target(self, joined: Joined) -> Generator[str, None, str]:
-        """Lines for what a joined relationship leads to, and its name."""
+        """Print the lines for the target of a joined relationship; return its name."""
         name = self.temporary("e")
         yield from self._node(joined.target, name)
         return name
@@ -277,12 +277,12 @@ def _missing(partial: bool, names: list[str]) -> str:
 
 
 def _variant_numbers(item: Polymorphic) -> dict[Any, int]:
-    # NULL is no discriminator, even where None is a polymorphic identity
+    # NULL never is a discriminator, even where None is a polymorphic identity
     return {v.value: i for i, v in enumerate(item.variants) if v.value is not None}
 
 
 def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
-    """Raises for a row that is no object of the class asked for; texts as the ORM has them."""
+    """Raise for a row of another class than the one asked for; texts as the ORM has them."""
     names = {variant.value: variant.name for variant in item.variants}
 
     def refuse(value: Any, identity: tuple[Any, ...]) -> None:
@@ -303,7 +303,7 @@ def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
 
 
 def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[Conversion]:
-    """Every conversion of a plan: what it is for, its name, its cell."""
+    """Every conversion of a plan: its target, its name, its cell."""
     for item in items:
         if isinstance(item, Value):
             yield target, item.name, item.cell, None

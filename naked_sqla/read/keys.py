@@ -1,4 +1,4 @@
-"""Which keys the database takes for the same: it may find equal what Python does not.
+"""Keys that the database finds equal, though Python does not.
 
 Collations ignore case, CHAR(n) pads, SQLite compares ``"5"`` with a number.  So a further statement
 may give rows whose key is spelled otherwise than the key that was asked for.  Where that can be,
@@ -59,7 +59,7 @@ def may_differ(prop: Any, wanted: Set[Any], found: Set[Any], to_child: bool) -> 
         return False
     if (to_child and _is_lenient(prop)) or compares_columns(prop):
         return True
-    # no type says it: two spellings that only differ in what collations leave out
+    # no type tells: two keys may differ only in case, accents or blanks, which collations ignore
     folded = {_folded(key) for key in wanted}
     return len(folded) < len(wanted)
 

@@ -39,11 +39,11 @@ _CHUNK = 1000
 
 @dataclass(slots=True)
 class Loader:
-    """What turns rows of one cursor result into objects, all at once or chunk by chunk.
+    """Turns the rows of one cursor result into objects, all at once or chunk by chunk.
 
     :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
         relationships that further statements load.
-    :ivar metadata: for the ``Result`` made of what :attr:`load` gives.
+    :ivar metadata: of the ``Result`` that holds the objects.
     :ivar scalar: True when :attr:`load` gives the single item of each row, not tuples.
     :ivar multiplied: True when rows repeat their objects, so that the result needs ``unique()``.
     :ivar raw: True when :attr:`load` takes rows as the driver gives them, False for rows that
@@ -57,12 +57,12 @@ class Loader:
     raw: bool
 
 
-# what makes the loader of a cursor result in place of loader_of()
+# makes the loader of a cursor result in place of loader_of()
 MakeLoader = Callable[[CursorResult[Any]], Loader]
 
 
 class _CompiledPlan:
-    """What is the same for each execution of one plan.
+    """The part of a loader that is the same for each execution of one plan.
 
     :ivar loader: the whole loader, where nothing of it differs between executions, or None.
     """
@@ -123,7 +123,7 @@ class _Loaders:
 
 
 class _LastFound(NamedTuple):
-    """What was found last, and what for.
+    """The compiled plan that was found last, and the result that it was found for.
 
     :ivar sizes: of the plan's hierarchies: a class that was mapped since then is not in the plan.
     """
@@ -140,12 +140,12 @@ def _sizes(plan: Plan) -> list[int]:
 
 
 def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Loader | None:
-    """What turns the rows of a cursor result into objects.
+    """Find the loader that turns the rows of a cursor result into objects.
 
     :param result: of ``statement``, fresh.
     :param statement: the statement as the caller passed it.
     :param loading: how further statements are run.
-    :return: None when its rows hold no entities: they are what they are.
+    :return: None when its rows hold no entities and stay as they are.
     """
     found = compile_states.entity_state(result.context.compiled)
     if found is None:
@@ -244,10 +244,10 @@ def stream_result(
 def loading_on(
     conn: Connection, options: Mapping[str, Any] | None, parameters: Any = None
 ) -> Loading:
-    """How the further statements of a statement are run.
+    """Say how the further statements of a statement are run.
 
-    :param options: the execution options of the statement, which hold for them too.
-    :param parameters: what the caller passed with the statement: its options may name them.
+    :param options: the execution options of the statement; further statements get them too.
+    :param parameters: of the statement, which its loader options may use.
     """
     return Loading(_fetch, conn, options, parameters if isinstance(parameters, Mapping) else None)
 

@@ -38,7 +38,7 @@ def get(
     :param options: loader options.
     :param with_for_update: True, or a dictionary of the arguments of ``Select.with_for_update()``.
     :return: the object, or None.
-    :raises ArgumentError: ``model`` is no mapped class.
+    :raises ArgumentError: ``model`` is not a mapped class.
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
     :raises MultipleResultsFound: several rows have the key (concrete inheritance).
     :raises TypeError: ``with_for_update`` is something else.

@@ -1,4 +1,4 @@
-"""What a row means: frozen descriptions, decided from a statement, testable without a database.
+"""The meaning of a row: frozen descriptions, made from a statement, testable without a database.
 
 A :class:`Plan` says for each item of a result row what it is and from which columns of the driver's
 row it is built.  Positions count the columns of the driver's row from 0.
@@ -67,7 +67,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What holds the objects of a to-many relationship.
+    """The collection that holds the objects of a to-many relationship.
 
     :ivar make: gives an empty one.
     :ivar appender: given a collection, gives the function that adds an object to it.
@@ -138,7 +138,7 @@ class Entity:
         (``partial=False``: when any of it is, the mapper's ``allow_partial_pks``).
     :ivar reconstructor: the model's ``@reconstructor``, called on each object.
     :ivar joined: relationships that are in the row.
-    :ivar later: what further statements load.
+    :ivar later: relationships and columns that further statements load.
     """
 
     naked: NakedClass
@@ -158,7 +158,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What a discriminator value stands for; without an entity: a class that was not asked for."""
+    """The class of a discriminator value; ``entity`` is None for a class that was not asked for."""
 
     value: Any
     entity: Entity | None
@@ -211,7 +211,7 @@ Item = Entity | Polymorphic | Value | Constant | Group
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the rows of a statement mean.
+    """The meaning of a statement's rows.
 
     :ivar width: the number of columns of a driver row.
     :ivar items: the items of a result row.
@@ -236,8 +236,8 @@ class Plan:
 
     @property
     def later(self) -> tuple[Later | LaterClass, ...]:
-        """What further statements load, each once: columns of classes, subclasses first; then
-        relationships in the order of the items."""
+        """Everything that further statements load, each once: columns of classes, subclasses
+        first; then relationships in the order of the items."""
         return tuple(sorted(dict.fromkeys(_later(self.items)), key=_turn))
 
 

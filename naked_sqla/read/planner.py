@@ -41,7 +41,7 @@ __all__ = ("keys_of", "plan_of")
 
 
 def keys_of(state: Any) -> Keys:
-    """By what the items of a statement's rows are found."""
+    """Read the keys by which the items of a statement's rows are found."""
     entities = compile_states.entities_of(state)
     columns = statements.raw_columns(state.select_statement)
     return Keys(
@@ -73,7 +73,7 @@ def plan_of(
     shared: bool = False,
     sentinels: int = 0,
 ) -> Plan:
-    """What the rows of a statement mean.
+    """Make the plan of a statement's rows.
 
     :param state: the ORM compile state of the statement.
     :param metadata: the metadata of its cursor result, which knows the position of each column.
@@ -104,7 +104,7 @@ class Node:
 
     :ivar entity: the item of the statement that it belongs to.
     :ivar path: where options for it are found.
-    :ivar adapter: what translates the mapper's columns to those of the statement, or None.
+    :ivar adapter: translates the mapper's columns to those of the statement, or None.
     """
 
     entity: Any
@@ -235,7 +235,7 @@ class _Planner:
     def loaded_relationships(
         self, node: Node, mapper: Mapper[Any]
     ) -> tuple[tuple[Joined, ...], tuple[Later, ...]]:
-        """What of a class's relationships is loaded, with the row or by a further statement."""
+        """The relationships that are loaded: with the row, and by further statements."""
         joined: list[Joined] = []
         later: list[Later] = []
         for found in relationships_of(self.state, self.metadata, node, mapper, self.depths):
@@ -270,7 +270,7 @@ class _Planner:
     def unset_keys(self, node: Node, mapper: Mapper[Any], loaded: Container[str]) -> Iterator[str]:
         """The query expressions that are None, because the statement has no expression for them.
 
-        One that the statement defers is not loaded, unless there is nothing that would be.
+        One that the statement defers counts as not loaded, unless it has no expression at all.
         """
         setups = compile_states.memoized_setups(self.state, node.path)
         for prop, has_default in mappings.query_expressions(mapper):

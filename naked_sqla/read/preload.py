@@ -44,7 +44,7 @@ def preload(
     :param force: load again what is loaded already.
     :param eager: load also what the mapping of the related classes says.
     :raises TypeError: an object that no statement of this library loaded, or of another class.
-    :raises InvalidStatement: a path that is no relationship.
+    :raises InvalidStatement: a path that is not a relationship.
     """
     roots = _objects(objects)
     loading = loading_on(conn, None)
@@ -94,7 +94,7 @@ def _relationship(step: Any) -> Any:
     if not isinstance(step, QueryableAttribute) or not isinstance(prop, RelationshipProperty):
         shown = str(step) if isinstance(step, QueryableAttribute) else repr(step)
         raise InvalidStatement(
-            f"{shown} is no relationship that preload() could load. Pass attributes like "
+            f"preload() can't load {shown}: it is not a relationship. Pass attributes like "
             f"User.posts, or a tuple of them for several levels: (User.posts, Post.comments)."
         )
     return prop

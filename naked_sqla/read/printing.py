@@ -1,4 +1,4 @@
-"""What generated functions have in common: names, the frame around the loop, linecache.
+"""The parts that all generated functions share: names, the frame around the loop, linecache.
 
 A function takes the driver's rows and gives a list with one result for each.  Its source stands in
 :mod:`linecache`, so that a traceback and a debugger show the generated line.  Every name in it is
@@ -61,7 +61,7 @@ class Printer:
 
     @property
     def row(self) -> str:
-        """What a row is unpacked into: a name for each column that is read."""
+        """The names that a row is unpacked into: one for each column that is read."""
         return ", ".join(f"c{i}" if i in self._read else "_" for i in range(self.width))
 
     def function(

@@ -40,7 +40,7 @@ def relationships_of(
 
     :param node: where the entity stands in the statement.
     :param mapper: of the entity, or of one of its subclasses.
-    :param depths: what a statement further up left over of ``recursion_depth``.
+    :param depths: levels of ``recursion_depth`` that the statements further up left over.
     :return: a :class:`~.plan.Later`, or for a joined one the relationship, its path, and the
         adapter for its columns.
     """
@@ -62,14 +62,14 @@ def relationships_of(
 
 
 def next_depth(depth: int) -> int:
-    """What is left of a ``recursion_depth`` one level down: 0 is the last level that is loaded."""
+    """The rest of a ``recursion_depth`` one level down: 0 is the last level that is loaded."""
     if depth == UNLIMITED:
         return UNLIMITED
     return depth - 1 if depth > 0 else _EXHAUSTED
 
 
 def collection_of(prop: Any) -> Collection | None:
-    """What a relationship's objects are kept in; None for a to-one relationship."""
+    """The collection of a relationship's objects; None for a to-one relationship."""
     if not prop.uselist:
         return None
     factory = relationships.collection_factory(prop)

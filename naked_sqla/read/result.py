@@ -21,13 +21,13 @@ __all__ = ("Keys", "identity_of", "to_chunked_result", "to_result", "unhashable"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """By what the items of a row are found.
+    """The keys by which the items of a row are found.
 
     :ivar labels: the names, ``row.User``, ``row._mapping["id"]``.
     :ivar extra: further keys of each item (the class, the attribute, the column).
     :ivar invoked: for each item the position among the invoked statement's columns of the ad-hoc
         expression it can be looked up by, or None.
-    :ivar unique: for each item what ``unique()`` compares, or None for the value itself.
+    :ivar unique: for each item a function for the key that ``unique()`` compares; None: the value.
     :ivar aliased: for each item whether it belongs to an ``aliased()`` class, which the invoked
         statement may have another one of.
     """
@@ -63,7 +63,7 @@ class Keys:
 def to_result(rows: list[Any], metadata: Any, scalar: bool) -> Result[Any]:
     """Objects or tuples as a ``Result``.
 
-    :param rows: what a hydrator gave.
+    :param rows: from a hydrator.
     :param metadata: of :meth:`Keys.metadata`.
     :param scalar: True when ``rows`` holds the single item of each row, not tuples.
     """
@@ -90,7 +90,7 @@ def to_chunked_result(
 
 
 def identity_of(mapper: Mapper[Any]) -> Callable[[Any], Any]:
-    """What ``unique()`` compares of an entity: class and primary key, as an identity map does."""
+    """The key that ``unique()`` compares for an entity: class and primary key, as in the ORM."""
     keys = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
     base = mapper.base_mapper.class_
 
@@ -101,7 +101,7 @@ def identity_of(mapper: Mapper[Any]) -> Callable[[Any], Any]:
 
 
 def unhashable(type_: Any) -> Callable[[Any], Any] | None:
-    """What ``unique()`` does with a column value: refuse types that can't be hashed, as the ORM.
+    """The key that ``unique()`` compares for a value; as the ORM, refuse types without a hash.
 
     :return: None for a type whose values are compared as they are.
     """

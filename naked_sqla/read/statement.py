@@ -181,7 +181,7 @@ def _check_streaming(conn: Connection, statement: Any, execution_options: _Optio
 
 
 def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
-    """Refuse parameters that the statement has no use for; SQLAlchemy what is no dictionary."""
+    """Refuse parameters that the statement does not have; SQLAlchemy refuses other types."""
     if type(parameters) is dict and statements.knows_binds(statement, parameters):
         return
     sets = [parameters] if isinstance(parameters, Mapping) else parameters
@@ -207,6 +207,6 @@ def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None
         strange = ", ".join(sorted(map(repr, unknown)))
         known = ", ".join(sorted(map(str, names))) or "none"
         raise UnknownAttribute(
-            f"The statement has no parameter named {strange}; it has: {known}. Mend the name, or "
-            f"use it in the statement with bindparam()."
+            f"The statement has no parameter named {strange}; it has: {known}. Correct the "
+            f"name, or add bindparam() with this name to the statement."
         )

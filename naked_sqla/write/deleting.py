@@ -23,6 +23,7 @@ from naked_sqla.write.tables import Part, Rows, Written, among, written_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.orm import Mapper
 
 __all__ = ("delete_rows",)
 
@@ -145,7 +146,7 @@ def _present(
 def _tables_below(written: Written) -> list[tuple[Written, Part]]:
     """The tables of subclasses, children first: any row may be one of a subclass."""
     found: dict[Any, tuple[Written, Part]] = {}
-    for mapper in mappings.inheriting_mappers(written.mapper):
+    for mapper in _inheriting_mappers(written.mapper):
         sub = written_of(mapper)
         for part in sub.parts:
             found.setdefault(part.table, (sub, part))
@@ -190,3 +191,13 @@ def _check_missed(
     if there or (gone and not missing_ok):
         _, more, moved = look(conn, written, [(row.given, row.version) for row in rest])
         raise_stale(written, [] if missing_ok else [*gone, *more], [*there, *moved])
+
+
+def _inheriting_mappers(mapper: Mapper[Any]) -> list[Mapper[Any]]:
+    """Subclasses whose rows are rows of a class too, parents first: not those of a table alone."""
+    found: list[Mapper[Any]] = []
+    for sub in mapper.self_and_descendants:
+        # a concrete class has its own rows, and so have the classes that inherit from it
+        if not sub.concrete and (sub.inherits is mapper or sub.inherits in found):
+            found.append(sub)
+    return found

@@ -294,7 +294,7 @@ def _update_by_primary_key(
             f"run one UPDATE for each. Leave returning() out, or write the UPDATE with where()."
         )
     chosen = class_values(written) is not None
-    if chosen or mappings.has_several_tables(mapper) or written.version is not None:
+    if chosen or len(mapper.tables) > 1 or written.version is not None:
         rows = [row for same in groups for row in same.rows]
         return _update_tables(conn, statement, written, rows, options)
     criteria = dml.has_where(statement)

@@ -73,7 +73,7 @@ class Part:
         found = mappings.discriminator(mapper)
         if found is not None and found[0] in columns:
             self.added[found[0]] = partial(_same, found[1])
-        if mappings.version_is_generated(mapper) and mapper.version_id_col in columns.values():
+        if _makes_versions(mapper) and mapper.version_id_col in columns.values():
             self.version = str(mappings.attribute_of(mapper, mapper.version_id_col))
             generate: Any = mapper.version_id_generator
             self.added[self.version] = partial(generate, None)
@@ -187,7 +187,7 @@ class Written:
     @property
     def generated(self) -> bool:
         """True when the client makes the next version of a row."""
-        return mappings.version_is_generated(self.mapper)
+        return _makes_versions(self.mapper)
 
     def unsaid(self, row: Mapping[str, Any]) -> frozenset[str]:
         """The attributes of an object that nobody has said for an UPDATE: what it renews, and the
@@ -337,3 +337,8 @@ def runs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[dict[str, Any], li
         for row in same:
             found = {key: value for key, value in row.items() if has_expressions((type(value),))}
             yield found, [{key: value for key, value in row.items() if key not in found}]
+
+
+def _makes_versions(mapper: Mapper[Any]) -> bool:
+    """True when the client makes the next version of a row."""
+    return mapper.version_id_col is not None and mapper.version_id_generator is not False

@@ -140,7 +140,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "distinct on": (distinct_on(select(User), User.name), "DISTINCT ON"),
     "window": (select(User, func.row_number().over(order_by=User.id)), "a window function"),
     "window order": (select(User).order_by(func.rank().over(order_by=User.id)), "a window"),
-    "text order": (select(User).order_by(text("name")), "which is no single expression"),
+    "text order": (select(User).order_by(text("name")), "which is not a single expression"),
     "position": (select(User.name).order_by(literal_column("1")), "is a position"),
     "random": (select(User).order_by(func.random()), r"ORDER BY random\(\)"),
     "unknown name": (select(User.id).order_by("nonsense"), "selects no column of that name"),
@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         select(User.id, Post.id).join(User.posts).order_by(desc("id")),
         "of that name, or several",
     ),
-    "tuple": (select(User).order_by(tuple_(User.name, User.id)), "no single expression"),
+    "tuple": (select(User).order_by(tuple_(User.name, User.id)), "not a single expression"),
     "no table": (select(literal(1)), "selects from no table"),
     "json": (select(Sample).order_by(Sample.json), "the JSON value of samples.json"),
     "json in a type": (select(PgSample).order_by(PgSample.hstore_like), "the JSON value"),
@@ -167,11 +167,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "distinct order": (select(User.name).distinct().order_by(User.age), "does not select"),
     "union order": (
         union_all(select(User.id), select(Post.id)).order_by(func.abs(User.id)),
-        "is no column of the union",
+        "is not a column of the union",
     ),
     "union order by text": (
         union_all(select(User.id), select(Post.id)).order_by(text("1")),
-        "'1', which is no single expression",
+        "'1', which is not a single expression",
     ),
 }
 
@@ -298,7 +298,7 @@ async def test_an_alias_made_for_each_page(db: AsyncSessionFactory) -> None:
 
 @pytest.mark.parametrize("size", [0, -1, True, "2", None, 1.5])
 async def test_sizes(db: AsyncSessionFactory, size: Any) -> None:
-    with pytest.raises(PageNotFound, match=f"per_page={size!r} is no positive whole number"):
+    with pytest.raises(PageNotFound, match=f"per_page={size!r} is not a positive whole number"):
         await db.keyset(by_kind, per_page=size)
 
 

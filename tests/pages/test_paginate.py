@@ -213,7 +213,7 @@ def test_no_page_number(oracle: Oracle, page: Any) -> None:
         with oracle.recorded() as executed, pytest.raises(PageNotFound) as caught:
             await session.paginate(select(User), page=page)
         assert executed == []
-        assert f"page={page!r} is no positive whole number" in str(caught.value)
+        assert f"page={page!r} is not a positive whole number" in str(caught.value)
         with pytest.raises(PageNotFound, match="per_page="):
             await session.paginate(select(User), per_page=page)
         found = await session.paginate(
