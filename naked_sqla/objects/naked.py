@@ -17,7 +17,6 @@ import threading
 import types
 import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
@@ -32,6 +31,7 @@ from naked_sqla.objects.attributes import (
     Untracked,
     Variables,
 )
+from naked_sqla.objects.makers import maker_of
 from naked_sqla.objects.methods import methods_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class NakedClass:
         self.slots: dict[str, Any] = {}
         namespace = _namespace(mapper, self, in_slots)
         self.cls = _new_type(model, namespace)
-        self.make: Callable[[], Any] = _maker(model, self.cls, loaded)
+        self.make: Callable[[], Any] = maker_of(model, self.cls, loaded)
         if in_slots:
             self.slots = {key: self.cls.__dict__[key] for key in loaded}
         _add_composites(mapper, self)
@@ -187,39 +187,6 @@ def _can_have_slots(model: Any, loaded: tuple[str, ...]) -> bool:
     return not hasattr(model, "__pydantic_fields_set__") and all(
         key.isidentifier() and not key.startswith("__") for key in loaded
     )
-
-
-def _maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
-    if model.__new__.__module__ == "sqlmodel.main":
-        return _sqlmodel_maker(model, cls, loaded)
-    if model.__new__ is not object.__new__:
-        # the ORM calls the model's own __new__ too
-        return partial(model.__new__, cls)
-    # of all ways to make an object the one without an argument tuple
-    make: Callable[[], Any] = type.__call__.__get__(cls)
-    return make
-
-
-def _sqlmodel_maker(model: Any, cls: Any, loaded: tuple[str, ...]) -> Callable[[], Any]:
-    """Do the work of SQLModel's own ``__new__``, three times as fast.
-
-    It leaves an object with no field set, whose dump with ``exclude_unset`` is empty; here the
-    fields that were loaded are set.  The objects share the set, see :func:`_untracked_setattr`.
-    """
-    fields = {key for key in loaded if key in model.model_fields}
-    new = object.__new__
-    set_fields = model.__pydantic_fields_set__.__set__
-    set_extra = model.__pydantic_extra__.__set__
-    set_private = model.__pydantic_private__.__set__
-
-    def make() -> Any:
-        obj = new(cls)
-        set_fields(obj, fields)
-        set_extra(obj, None)
-        set_private(obj, None)
-        return obj
-
-    return make
 
 
 _metaclasses: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
