@@ -92,11 +92,19 @@ class Comparison:
     places, ours may have loaded less.
     """
 
-    def __init__(self, theirs: Any = None, hidden: bool = False) -> None:
+    def __init__(self, theirs: Any = None, hidden: bool = False, again: bool = False) -> None:
+        """Note where the ORM's objects are.
+
+        :param hidden: the objects are in places that are not shown: ours may have loaded less.
+        :param again: several ways lead to one row, to which the ORM does not add what a later one
+            loads: what both have loaded is compared.
+        """
         self.hidden = hidden
+        self.again = again
         self.places: dict[int, set[str]] = {}
         self.seen: set[tuple[int, int]] = set()
-        self._note_places(theirs, "", ())
+        if not again:
+            self._note_places(theirs, "", ())
 
     def _note_places(self, item: Any, place: str, above: tuple[int, ...]) -> None:
         if isinstance(item, list | tuple | set | Row):
@@ -146,9 +154,12 @@ class Comparison:
         expected = orm_loaded(theirs)
         if self.hidden or len(self.places.get(id(theirs), ())) > 1:
             expected = {key: value for key, value in expected.items() if key in vars(ours)}
-        if set(expected) != set(vars(ours)):
+        if self.again:
+            yield from naked_differences(ours, mapper, set(vars(ours)), path)
+        elif set(expected) != set(vars(ours)):
             yield f"{path}: loaded {sorted(expected)}, ours {sorted(vars(ours))}"
-        yield from naked_differences(ours, mapper, set(expected), path)
+        if not self.again:
+            yield from naked_differences(ours, mapper, set(expected), path)
         for key in set(expected) & set(vars(ours)):
             value = vars(ours)[key]
             if key in mapper.relationships:
@@ -398,9 +409,10 @@ class Oracle:
         once, as it is, with at most one further statement for each relationship that it loads;
         ``executed`` is the number of them.
 
-        :param hidden: see :class:`Comparison`.
+        :param hidden: see :class:`Comparison`; so for ``again``.
         """
-        ordered, hidden = both.pop("ordered", True), both.pop("hidden", False)
+        ordered = both.pop("ordered", True)
+        places = {name: both.pop(name, False) for name in ("hidden", "again")}
         theirs, ours = self.both(statement, parameters, **both)
         if theirs.error is not None or ours.error is not None:
             if class_of(theirs.error) is not class_of(ours.error):
@@ -409,7 +421,7 @@ class Oracle:
                     f"{ours.value!r}"
                 ) from ours.error
             return ours.error
-        found = list(self._outcome_differences(theirs, ours, ordered, hidden))
+        found = list(self._outcome_differences(theirs, ours, ordered, **places))
         rows = ours.value["rows"] if isinstance(ours.value, dict) and "rows" in ours.value else ()
         allowed = max(1 + len(loaded_paths(list(rows))), len(theirs.executed))
         if len(ours.executed) > allowed:
@@ -419,7 +431,7 @@ class Oracle:
         return ours.value
 
     def _outcome_differences(
-        self, theirs: Outcome, ours: Outcome, ordered: bool, hidden: bool
+        self, theirs: Outcome, ours: Outcome, ordered: bool, **places: bool
     ) -> Iterator[str]:
         if isinstance(theirs.value, dict) and "rows" in theirs.value:
             if not ordered:
@@ -427,9 +439,9 @@ class Oracle:
                 ours.value["rows"].sort(key=_sort_key)
             if not loaded_paths(ours.value["rows"]):
                 yield from self._identity_differences(ours.value["rows"])
-            comparison = Comparison(theirs.value["rows"], hidden)
+            comparison = Comparison(theirs.value["rows"], **places)
         else:
-            comparison = Comparison(theirs.value, hidden)
+            comparison = Comparison(theirs.value, **places)
         yield from comparison.differences(theirs.value, ours.value)
         yield from Comparison().differences(theirs.stored, ours.stored, "stored")
 

@@ -122,13 +122,17 @@ def models(kind: Kind) -> Any:
     return Base, Owner, Thing, Tag, tagged, Pair, Half
 
 
+def without_foreign_keys(base: Any) -> None:
+    """Have the tables made without them: some rows refer to nothing, some types differ."""
+    for table in base.metadata.tables.values():
+        for constraint in table.foreign_key_constraints:
+            constraint.ddl_if(callable_=lambda *args, **kwargs: False)
+
+
 async def fill(engine: AsyncEngine, kind: Kind, made: Any) -> None:
     base, owner, thing, tag, tagged, pair, half = made
     async with engine.begin() as conn:
-        for table in base.metadata.tables.values():
-            # what refers to nothing is part of the rows; types that differ have no foreign key
-            for constraint in table.foreign_key_constraints:
-                constraint.ddl_if(callable_=lambda *args, **kwargs: False)
+        without_foreign_keys(base)
         await conn.run_sync(base.metadata.create_all)
         for model in (owner, tag):
             await conn.execute(insert(model.__table__), [{"code": key} for key in kind.keys])

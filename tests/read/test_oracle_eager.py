@@ -216,6 +216,14 @@ CASES: dict[str, Case] = {
         lambda: select(User).options(joinedload(User.posts).selectinload(Post.tags)),
         2,
     ),
+    "joined collection below a shared many to many": (
+        lambda: select(Post).options(selectinload(Post.tags).joinedload(Tag.posts)),
+        2,
+    ),
+    "joined dictionary below a shared many to many": (
+        lambda: select(Tag).options(subqueryload(Tag.posts).joinedload(Post.comments)),
+        2,
+    ),
     "joined below joined": (
         lambda: select(User).options(joinedload(User.posts).joinedload(Post.comments)),
         1,
@@ -569,6 +577,25 @@ def test_recursion_depth(oracle: Oracle, depth: int) -> None:
         option = selectinload(attribute, recursion_depth=depth)
         oracle.compare(select(model).where(model.name == "top").options(option))
         oracle.compare(select(model).where(model.name == "deep").options(option))
+
+
+@pytest.mark.parametrize("loader", [selectinload, subqueryload, joinedload])
+def test_immediateload_honours_what_it_is_told(oracle: Oracle, loader: Any) -> None:
+    """The ORM's ignores criteria and types, and loads all; here it is as the others are."""
+    some = User.posts.and_(Post.stars > 3)
+    drivers = Team.workers.of_type(Driver)
+    anybody = Team.workers.of_type(FlatWorker)
+    for model, path in (
+        (User, some),
+        (Team, anybody),
+        *([(Team, drivers)] * (loader is selectinload)),
+    ):
+        statement = select(model).order_by(model.id)
+        oracle.compare(
+            statement.options(immediateload(path)),
+            orm=statement.options(loader(path)),
+            read=unique_rows,
+        )
 
 
 def test_a_subclass_overrides_an_attribute_of_its_parent(oracle: Oracle) -> None:
