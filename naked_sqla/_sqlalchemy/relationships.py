@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,9 +15,6 @@ from naked_sqla._sqlalchemy.compile_states import ORMCompileState
 
 # Where an association is there twice, 2.0 gives the related object once for a parent, 2.1 twice.
 SELECT_IN_IS_UNIQUE = not hasattr(_result.Result, "_raw_all_tuples")
-
-# prop -> its joined form, which SQLAlchemy keeps for some relationships only
-_joined: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def related_path(path: Any, prop: Any) -> Any:
@@ -132,16 +129,22 @@ def select_in_info(prop: Any, by_child: bool) -> Any:
     return info if by_child or not info.load_only_child else strategy._fallback_query_info
 
 
+_JOINED = "_naked_sqla_joined"
+_joining = threading.Lock()
+
+
 def joined_info(prop: Any) -> Any:
     """How the further statement of a relationship finds its rows by a join with the parents."""
     strategy = select_in(prop)
     for info in (strategy._query_info, getattr(strategy, "_fallback_query_info", None)):
         if info is not None and info.load_with_join:
             return info
-    found = _joined.get(prop)
-    if found is None:
-        found = _joined[prop] = strategy._init_for_join()
-    return found
+    # kept where SQLAlchemy keeps its own two: it lives as long as the mapping
+    with _joining:
+        # once: the strategy keeps the alias that goes with it
+        if not hasattr(prop, _JOINED):
+            setattr(prop, _JOINED, strategy._init_for_join())
+    return getattr(prop, _JOINED)
 
 
 def parent_alias(prop: Any) -> Any:
