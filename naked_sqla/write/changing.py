@@ -105,6 +105,12 @@ def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
             f"primary key. Pass the key of one row; for several there are update_all() and "
             f"delete_all()."
         )
+    sql = [name for name, value in key.items() if has_expressions((type(value),))]
+    if sql:
+        raise InvalidStatement(
+            f"{written.name}.{sql[0]} is part of the key by which a row is found, and was given an "
+            f"SQL expression. Pass its value, or write a statement with where()."
+        )
     return key
 
 
@@ -113,7 +119,13 @@ def next_version(written: Written, version: Any) -> Any:
     generate: Any = written.mapper.version_id_generator
     if version is None and mappings.counts_versions(written.mapper):
         return func.coalesce(written.mapper.version_id_col, literal_column("0")) + 1
-    return generate(version)
+    try:
+        return generate(version)
+    except TypeError as error:
+        raise InvalidStatement(
+            f"{written.name}.{written.version} is {version!r}, and the mapping can't make the next "
+            f"version from it. Pass the version as it was loaded."
+        ) from error
 
 
 def update_one(conn: Connection, written: Written, change: Change) -> Any:

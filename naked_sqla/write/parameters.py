@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import BindParameter
 
 from naked_sqla._sqlalchemy import dml, mappings, statements
-from naked_sqla.exception import UnknownAttribute
+from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.write.tables import add_parts, has_own_value, types_by_key
 
 if TYPE_CHECKING:
@@ -195,8 +195,17 @@ class Names:
         return () if self._model is None else self._model.omitted
 
     def by_column(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Values by column key, as ``values()`` can't misunderstand them."""
+        """Values by column key, as ``values()`` can't misunderstand them.
+
+        :raises InvalidStatement: a key is that of a bound parameter.
+        """
         table = self._statement.table if self._model is None else self._model.table
+        other = [key for key in values if key not in table.columns]
+        if other:
+            raise InvalidStatement(
+                f"{self._described}: the parameter {other[0]!r} takes a value, and was given an "
+                f"SQL expression. Write the expression into the statement, in where() or values()."
+            )
         return {table.columns[key]: value for key, value in values.items()}
 
     @property

@@ -174,14 +174,13 @@ def _with(
         binds = {c: bindparam(name, type_=c.type) for c, name in types.items()}
         statement = statement.values(binds)
     if expressions:
-        statement = statement.values(names.by_column(expressions))
+        columns = names.by_column(expressions)
+        statement = statement.values(columns)
     return statement, rows
 
 
 def _prepared(statement: Any, names: Names, same: Same, options: _Options) -> Iterable[_Run]:
-    """What runs for some rows with the same keys: SQL expressions apart, None that says nothing
-    left out.
-    """
+    """What runs for rows with the same keys: SQL expressions apart, a None without meaning gone."""
     silent: list[str] = []
     if statement.is_insert and not _renders_nulls(statement, options):
         silent = [key for key in names.omitted if type(None) in same.types.get(key, ())]
@@ -308,6 +307,11 @@ def _update_by_primary_key(
             raise InvalidRequestError(
                 f"No primary key value supplied for {', '.join(keys)} of {written.name}: an UPDATE "
                 f"with a list of dictionaries finds its rows by them."
+            )
+        if any(has_expressions(same.types[key]) for key in keys):
+            raise InvalidStatement(
+                f"update({written.name}) with a list of dictionaries finds rows by the values of "
+                f"{', '.join(keys)}, and one is an SQL expression. Write the UPDATE with where()."
             )
         if same.types.keys() <= keys.keys() and not dml.has_values(statement):
             # nothing to store: as in the ORM, no UPDATE

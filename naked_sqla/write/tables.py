@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import ClauseElement, tuple_
+from sqlalchemy import ClauseElement, bindparam, tuple_
 from sqlalchemy.schema import Column
 
 from naked_sqla._sqlalchemy import mappings
@@ -289,7 +289,12 @@ def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str
 def among(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
     """The criterion that some columns have one of some keys."""
     if len(columns) == 1:
-        return columns[0].in_([key[0] for key in keys])
+        # typed by the column, as one key in a comparison is
+        (column,) = columns
+        values = [key[0] for key in keys]
+        if has_expressions(set(map(type, values))):
+            return column.in_(values)
+        return column.in_(bindparam(None, values, type_=column.type, expanding=True))
     return tuple_(*columns).in_(keys)
 
 
