@@ -8,6 +8,7 @@ from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 
 from .exception import (
     BaseNakedSQLAException,
+    CommitOutcomeUnknown,
     ConcurrentSessionUse,
     ConversionError,
     InvalidBind,
@@ -33,6 +34,7 @@ __all__ = (
     "AsyncSession",
     "AsyncSessionFactory",
     "BaseNakedSQLAException",
+    "CommitOutcomeUnknown",
     "ConcurrentSessionUse",
     "ConversionError",
     "InvalidBind",

@@ -6,6 +6,7 @@
     ├── InvalidSessionState        a session or begin() block is used outside of its life
     ├── ConcurrentSessionUse       a second task is inside the session
     ├── TransactionRolledBack      a commit was asked for, the database had given the transaction up
+    ├── CommitOutcomeUnknown       COMMIT was sent, and no answer came: it may be stored, or not
     ├── PartialCommit              some databases of a session have committed, and others have not
     ├── InvalidBind                a statement spans two databases, or belongs to none that is known
     ├── InvalidStatement           not an executable statement              (also a TypeError)
@@ -33,6 +34,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 __all__ = (
     "BaseNakedSQLAException",
+    "CommitOutcomeUnknown",
     "ConcurrentSessionUse",
     "ConversionError",
     "InvalidBind",
@@ -75,6 +77,13 @@ class TransactionRolledBack(BaseNakedSQLAException):
 
     PostgreSQL aborts a transaction at its first failing statement; a COMMIT of an aborted
     transaction "succeeds" and stores nothing.  ``__cause__`` is the error that was swallowed.
+    """
+
+
+class CommitOutcomeUnknown(BaseNakedSQLAException):
+    """COMMIT was sent, and no answer came: all of what the session did is stored, or none of it.
+
+    ``__cause__`` is what the driver said.
     """
 
 

@@ -41,6 +41,7 @@ def test_exported_names() -> None:
         "AsyncSession",
         "AsyncSessionFactory",
         "BaseNakedSQLAException",
+        "CommitOutcomeUnknown",
         "ConcurrentSessionUse",
         "ConversionError",
         "InvalidBind",
