@@ -33,6 +33,7 @@ bin = .venv-$(1)-$(TAG)/bin
 # pip before 25.1 can't read dependency groups, and a new environment may bring an older one.
 # $(1): what pip is told to install.  A venv that was left half-made is made again.
 define make_venv
+	@echo "=== making the environment $(@D), once (some minutes)"
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
@@ -40,7 +41,7 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs clean
+.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs docs-serve docs-sql clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
@@ -51,6 +52,8 @@ help:
 	@echo "make sync         print the synchronous face from the asynchronous one"
 	@echo "make check        lint, format, types, the synchronous face"
 	@echo "make docs         the documentation, built strictly, in site/"
+	@echo "make docs-serve   the documentation on http://127.0.0.1:8000, built again at each change"
+	@echo "make docs-sql     write what the examples of the pages send below them"
 	@echo "make bench        the benchmarks, in benchmarks/results/"
 	@echo "make clean        remove what the other targets made"
 
@@ -111,6 +114,15 @@ check: $(call stamp,check)
 
 docs: $(call stamp,docs)
 	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs build --strict --quiet
+	@echo "The site is in $(CURDIR)/site: open file://$(CURDIR)/site/index.html"
+
+# Shows each change of a page as soon as it is saved.
+docs-serve: $(call stamp,docs)
+	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs serve
+
+# Writes into each SQL block of the pages what the code above it sends.
+docs-sql: $(call stamp,test)
+	$(call bin,test)/python -m tests._pages
 
 bench:
 	$(MAKE) -C benchmarks PYTHON="$(PYTHON)"

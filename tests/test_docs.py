@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import contextlib
-import inspect
-import io
 import os
 import re
 import subprocess
 import sys
-import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import exception
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-QUICKSTART = DOCS / "quickstart.md"
+from ._pages import DOCS, QUICKSTART, ROOT, Block, blocks_of, run_page
 
 # The least number of Python blocks of each page; pages in words only are not here.
 PAGES = {
-    "README.md": 1,
+    "README.md": 5,
     "docs/index.md": 1,
     "docs/quickstart.md": 6,
     "docs/sessions.md": 6,
@@ -51,99 +40,21 @@ PAGES = {
     "docs/guide/writing.md": 17,
     "docs/guide/testing.md": 5,
 }
-# These stand alone; all others go on from where the quickstart ends.
-ALONE = {"README.md", "docs/index.md", "docs/quickstart.md", "docs/guide/sqlmodel.md"}
-
-FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A Python block, where it stands, and what the ``text`` block after it says it prints."""
-
-    path: Path
-    line: int
-    code: str
-    prints: str | None
-
-
-def blocks_of(path: Path) -> list[Block]:
-    """Give the Python blocks of a page.  ``ValueError`` for a fence that is never closed."""
-    text = path.read_text(encoding="utf-8")
-    if len(re.findall(r"^```", text, re.MULTILINE)) % 2:
-        raise ValueError(f"{path}: a fence is not closed")
-    fences = list(FENCE.finditer(text))
-    blocks = []
-    for this, following in zip_longest(fences, fences[1:]):
-        if this["kind"].strip() != "python":
-            continue
-        prints = None
-        if following is not None and following["kind"].strip() == "text":
-            between = text[this.end() : following.start()]
-            prints = following["body"] if between.strip() == "" else None
-        line = text.count("\n", 0, this.start("body"))
-        blocks.append(Block(path, line, this["body"], prints))
-    return blocks
-
-
-def run(block: Block, runner: asyncio.Runner, namespace: dict[str, Any]) -> str:
-    """Run a block, which may ``await`` at its top level, in ``namespace``; give what it prints."""
-    tree = ast.parse("\n" * block.line + block.code, str(block.path))
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    code = compile(tree, str(block.path), "exec", flags=flags, dont_inherit=True)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        if code.co_flags & inspect.CO_COROUTINE:
-            runner.run(eval(code, namespace))
-        else:
-            exec(code, namespace)
-    return printed.getvalue()
-
-
-@contextlib.contextmanager
-def disposing_of_engines(runner: asyncio.Runner) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Close, at the end, the connections of the engines that blocks made.
-
-    Gives what is called with their namespace after each block: a later one may take the name of an
-    engine for something else, and then a thread of aiosqlite keeps the run from ending.
-    """
-    engines: dict[int, AsyncEngine | Engine] = {}
-
-    def note(namespace: dict[str, Any]) -> None:
-        found = (value for value in namespace.values() if isinstance(value, AsyncEngine | Engine))
-        engines.update((id(engine), engine) for engine in found)
-
-    async def dispose() -> None:
-        for engine in engines.values():
-            if isinstance(engine, AsyncEngine):
-                await engine.dispose()
-            else:
-                engine.dispose()
-
-    try:
-        yield note
-    finally:
-        runner.run(dispose())
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = blocks_of(ROOT / page)
-    assert len(blocks) >= PAGES[page]
-    before = [] if page in ALONE else blocks_of(QUICKSTART)
-    # A page is a script: what its classes are pickled by is the module __main__.
-    script = types.ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", script)
-    namespace = vars(script)
-    with asyncio.Runner() as runner, disposing_of_engines(runner) as note:
-        for block in [*before, *blocks]:
-            try:
-                printed = run(block, runner, namespace)
-            finally:
-                note(namespace)
-            if block.prints is not None:
-                assert printed == block.prints, f"{block.path}, line {block.line}"
+    assert len(blocks_of(ROOT / page)) >= PAGES[page]
+
+    def check(block: Block, printed: str, sent: str) -> None:
+        where = f"{block.path}, line {block.line}"
+        if block.prints is not None:
+            assert printed == block.prints, where
+        if block.sends is not None:
+            assert sent == block.sends, f"{where}: make docs-sql writes what is sent"
+
+    run_page(page, check)
 
 
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
