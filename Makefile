@@ -41,7 +41,7 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs docs-serve docs-sql clean
+.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs docs-pictures docs-serve docs-sql clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
@@ -53,6 +53,7 @@ help:
 	@echo "make check        lint, format, types, the synchronous face"
 	@echo "make docs         the documentation, built strictly, in site/"
 	@echo "make docs-serve   the documentation on http://127.0.0.1:8000, built again at each change"
+	@echo "make docs-pictures  pictures of its pages, in site-pictures/"
 	@echo "make docs-sql     write what the examples of the pages send below them"
 	@echo "make bench        the benchmarks, in benchmarks/results/"
 	@echo "make clean        remove what the other targets made"
@@ -114,11 +115,16 @@ check: $(call stamp,check)
 
 docs: $(call stamp,docs)
 	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs build --strict --quiet
+	$(call bin,docs)/python -m tools.check_site site
 	@echo "The site is in $(CURDIR)/site: open file://$(CURDIR)/site/index.html"
 
 # Shows each change of a page as soon as it is saved.
 docs-serve: $(call stamp,docs)
 	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs serve
+
+# Pictures of each page at two widths, where Debian's chromium is installed.
+docs-pictures: docs
+	$(call bin,docs)/python -m tools.check_site site --pictures site-pictures
 
 # Writes into each SQL block of the pages what the code above it sends.
 docs-sql: $(call stamp,test)
@@ -128,7 +134,7 @@ bench:
 	$(MAKE) -C benchmarks PYTHON="$(PYTHON)"
 
 clean:
-	rm -rf .venv-* site .pytest_cache .mypy_cache .ruff_cache .hypothesis flights.sqlite*
+	rm -rf .venv-* site site-pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis flights.sqlite*
 
 $(call stamp,demo): pyproject.toml
 	$(call make_venv,--editable ".[sqlite]")
