@@ -32,13 +32,15 @@ class WayBack:
     :param last: called with the pool's record when all else is set back.
     """
 
-    __slots__ = ("_last", "_pool", "_record", "_torn")
+    __slots__ = ("_last", "_pool", "_record", "_ref", "_torn")
 
     def __init__(self, conn: Any, last: Callable[[Any], None]) -> None:
         self._last = last
         self._pool = conn.engine.pool
         self._record = getattr(getattr(conn, "_dbapi_connection", None), "_connection_record", None)
         self._torn = False
+        # what the record knows its user by: another one, or none, when it has been returned
+        self._ref = getattr(self._record, "fairy_ref", None)
         if self._record is not None:
             # the finalizers run from the right: this one is the last thing before the return
             self._record.finalize_callback.appendleft(self._arrived)
@@ -51,8 +53,11 @@ class WayBack:
     def give_up(self) -> None:
         """Throw the connection away, unless it has arrived, and free its place in the pool."""
         record = self._record
-        # a record whose connection is gone is returned without a call of its finalizers
-        if record is None or not (self._torn or self._arrived in record.finalize_callback):
+        if record is None:
+            return
+        # a record whose connection is gone has no finalizers any more, and calls none
+        kept = self._ref is not None and record.fairy_ref is self._ref
+        if not (kept or self._torn or self._arrived in record.finalize_callback):
             return
         record.finalize_callback.clear()
         if record.dbapi_connection is not None:

@@ -8,12 +8,9 @@ from typing import Any
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock
-from naked_sqla.sessions._async.greenlet import run_to_end, shielded, start
 from naked_sqla.sessions._async.reader import AsyncReader
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.connection_queue import queue_of
-from naked_sqla.sessions.idle import give_back
 from naked_sqla.sessions.single_call import manner_of
 
 from ..om.asession import AsyncSessionFactory
@@ -22,8 +19,6 @@ from ._level import (
     ReadOnlySandboxTransaction,
     SandboxConnection,
     SandboxTransaction,
-    begin,
-    end,
     note_call,
     open_in_task,
 )
@@ -32,49 +27,28 @@ from ._level import (
 class AsyncSandbox:
     """The block that :func:`sandbox` returns; it is entered once."""
 
-    _conn: Any
     _shared: SandboxConnection
 
     def __init__(self, db: AsyncSessionFactory, patience: float, options: dict[str, Any]) -> None:
         self._db = db
         self._patience = patience
-        self._options = options
-        self._queue = queue_of(db.engine.sync_engine.pool)
+        # opened and ended as any session is, whatever is cancelled; never committed
+        self._block = AsyncSessionBlock(db.engine, False, options, db._eager, snapshot=True)
 
     async def __aenter__(self) -> AsyncSessionFactory:
-        db = self._db
-        if self._queue is not None:
-            await self._queue.take_in_task()
-        try:
-            conn = await db.engine.connect()
-            self._conn = conn.sync_connection
-            try:
-                await conn.run_sync(begin, self._options)
-            except BaseException:
-                if True:  # ASYNC
-                    await shielded(start(run_to_end(give_back, self._conn)))
-                else:
-                    give_back(self._conn)
-                raise
-        except BaseException:
-            self._release_turn()
-            raise
-        self._shared = SandboxConnection(self._conn, self._patience, asyncio.Lock)
-        return _AsyncSandboxFactory(db, self._shared)
+        session = await self._block.__aenter__()
+        conn = session._transaction.conn
+        self._shared = SandboxConnection(conn, self._patience, asyncio.Lock)
+        return _AsyncSandboxFactory(self._db, self._shared)
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._shared.ended = True
-        if True:  # ASYNC
-            await shielded(start(run_to_end(end, self._conn), self._release_turn))
-        else:
-            try:
-                end(self._conn)
-            finally:
-                self._release_turn()
-
-    def _release_turn(self) -> None:
-        if self._queue is not None:
-            self._queue.release()
+        await self._block.__aexit__(exc_type, exc, traceback)
 
 
 class _AsyncSandboxFactory(AsyncSessionFactory):

@@ -15,9 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from naked_sqla._sqlalchemy import connections
-from naked_sqla.backends import backend_of
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.idle import give_back
 from naked_sqla.sessions.read_only import refuse_writes
 from naked_sqla.sessions.transaction import Transaction
 
@@ -232,22 +230,6 @@ class ReadOnlySandboxTransaction(SandboxTransaction):
     def call(self, call: Call) -> Any:
         refuse_writes(call)
         return super().call(call)
-
-
-def begin(conn: Connection, options: dict[str, Any]) -> None:
-    """Begin the transaction of a sandbox."""
-    if options:
-        conn.execution_options(**options)
-    conn.begin()
-    backend_of(conn.dialect).begin_now(conn)
-
-
-def end(conn: Connection) -> None:
-    """End the transaction of a sandbox, and leave nothing behind."""
-    try:
-        conn.rollback()
-    finally:
-        give_back(conn)
 
 
 def note_call(transaction: Any, call: Call) -> None:

@@ -12,8 +12,6 @@ from naked_sqla.sessions._sync.block import SessionBlock
 from naked_sqla.sessions._sync.reader import Reader
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.connection_queue import queue_of
-from naked_sqla.sessions.idle import give_back
 from naked_sqla.sessions.single_call import manner_of
 
 from ..om.session import SessionFactory
@@ -22,8 +20,6 @@ from ._level import (
     ReadOnlySandboxTransaction,
     SandboxConnection,
     SandboxTransaction,
-    begin,
-    end,
     note_call,
     open_in_thread,
 )
@@ -32,43 +28,28 @@ from ._level import (
 class Sandbox:
     """The block that :func:`sandbox` returns; it is entered once."""
 
-    _conn: Any
     _shared: SandboxConnection
 
     def __init__(self, db: SessionFactory, patience: float, options: dict[str, Any]) -> None:
         self._db = db
         self._patience = patience
-        self._options = options
-        self._queue = queue_of(db.engine.pool)
+        # opened and ended as any session is, whatever is cancelled; never committed
+        self._block = SessionBlock(db.engine, False, options, db._eager, snapshot=True)
 
     def __enter__(self) -> SessionFactory:
-        db = self._db
-        if self._queue is not None:
-            self._queue.take_in_thread()
-        try:
-            conn = db.engine.connect()
-            self._conn = conn
-            try:
-                begin(conn, self._options)
-            except BaseException:
-                give_back(self._conn)
-                raise
-        except BaseException:
-            self._release_turn()
-            raise
-        self._shared = SandboxConnection(self._conn, self._patience, threading.Lock)
-        return _SandboxFactory(db, self._shared)
+        session = self._block.__enter__()
+        conn = session._transaction.conn
+        self._shared = SandboxConnection(conn, self._patience, threading.Lock)
+        return _SandboxFactory(self._db, self._shared)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._shared.ended = True
-        try:
-            end(self._conn)
-        finally:
-            self._release_turn()
-
-    def _release_turn(self) -> None:
-        if self._queue is not None:
-            self._queue.release()
+        self._block.__exit__(exc_type, exc, traceback)
 
 
 class _SandboxFactory(SessionFactory):
