@@ -73,3 +73,21 @@ def limit_and_offset(statement: Any) -> tuple[int | None, int] | None:
             return None
         numbers.append(number)
     return numbers[0], numbers[1] or 0
+
+
+def has_ties(statement: Any) -> bool:
+    """True for FETCH with ties, whose rows depend on the order, or with percent."""
+    return any((getattr(statement, "_fetch_clause_options", None) or {}).values())
+
+
+def is_grouped(statement: Any) -> bool:
+    """True for a SELECT whose number of rows depends on its columns: DISTINCT, GROUP BY, HAVING."""
+    return is_distinct(statement) or bool(group_by_of(statement) or statement._having_criteria)
+
+
+def ends_with_text(statement: Any) -> bool:
+    """True for a statement with text of the caller's, or a clause of an extension, at its end."""
+    return bool(getattr(statement, "_suffixes", ())) or any(
+        getattr(statement, f"_{place}_clause", None) is not None
+        for place in ("post_select", "post_criteria", "post_body")
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, CompoundSelect, Select, bindparam, func, literal_column, select
+from sqlalchemy import BigInteger, CompoundSelect, Select, bindparam
 
 from naked_sqla._sqlalchemy import loader_options, results, select_clauses, statements
 from naked_sqla.exception import InvalidStatement, PageNotFound, UnsupportedOption
 from naked_sqla.pages.numbers import LARGEST
+from naked_sqla.read import shortcuts
 from naked_sqla.read import statement as _statement
 
 if TYPE_CHECKING:
@@ -112,20 +113,12 @@ class _NumberedPages:
     def exists(self, start: int) -> bool:
         """True when the statement has a row after so many."""
         cut = self.cut(start, 1)
-        return cut is not None and bool(self.of_rows(literal_column("1"), cut).all())
+        return cut is not None and shortcuts.exists(self.conn, statements.without_lock(cut))
 
     def count(self) -> int:
         """How many rows the statement has."""
-        counted: int = self.of_rows(func.count(), self.statement).scalar_one()
-        return counted
-
-    def of_rows(self, column: Any, statement: Any) -> Any:
-        """The result of a SELECT from the rows of the statement, whose order does not matter."""
-        rows = statements.without_lock(statement.order_by(None)).subquery()
-        outer = select(column).select_from(rows)
-        # a subquery takes such options from the statement that it is in
-        outer = outer.options(*loader_options.criteria_options(statement))
-        return _statement.execute(self.conn, outer, eager=self.eager)
+        # the rows of its pages are locked, and no others
+        return shortcuts.count(self.conn, statements.without_lock(self.statement))
 
     def cut(self, start: int, wanted: int) -> Any:
         """Some rows of the statement; None where there can't be any."""
@@ -152,8 +145,9 @@ def checked(statement: Any, method: str) -> Any:
     statement = statements.resolved(statement)
     if not isinstance(statement, Select | CompoundSelect) or statements.is_empty_select(statement):
         raise InvalidStatement(
-            f"{method}() takes a select(), or a union() and its kin, not {_shown(statement)}. "
-            f"Select from it: select(text(...).columns(...).subquery()), or for objects "
+            f"{method}() takes a select(), or a union() and its kin, not "
+            f"{shortcuts.shown(statement)}. Select from it: "
+            f"select(text(...).columns(...).subquery()), or for objects "
             f"select(aliased(User, text(...).columns(...).subquery()))."
         )
     torn = loader_options.contained_collection(statement)
@@ -163,10 +157,3 @@ def checked(statement: Any, method: str) -> Any:
             f"apart. Use selectinload({torn}), which loads whole collections."
         )
     return statement
-
-
-def _shown(statement: Any) -> str:
-    if isinstance(statement, type):
-        return f"the class {statement.__name__}"
-    shown = repr(statement) if isinstance(statement, str) else type(statement).__name__
-    return shown if len(shown) <= 60 else f"{shown[:60]}..."

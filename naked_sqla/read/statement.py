@@ -17,7 +17,7 @@ from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("execute", "run", "stream")
+__all__ = ("check_parameters", "execute", "run", "stream")
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
 
@@ -58,7 +58,7 @@ def execute(
 
         return bulk_persistent.execute(conn, statement, parameters, execution_options, make_loader)
     if parameters:
-        _check_parameters(conn, statement, parameters)
+        check_parameters(conn, statement, parameters)
     return _run(conn, statement, parameters, execution_options, make_loader)
 
 
@@ -108,7 +108,7 @@ def stream(
     """
     statement = _checked(statement, execution_options, eager)
     if parameters:
-        _check_parameters(conn, statement, parameters)
+        check_parameters(conn, statement, parameters)
     options = {**(execution_options or {}), "stream_results": True}
     run_with = options
     if make_loader is not None or statements.is_orm_statement(statement):
@@ -180,7 +180,7 @@ def _check_streaming(conn: Connection, statement: Any, execution_options: _Optio
                 )
 
 
-def _check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
+def check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:
     """Refuse parameters that the statement does not have; SQLAlchemy refuses other types."""
     if type(parameters) is dict and statements.knows_binds(statement, parameters):
         return

@@ -153,6 +153,30 @@ def methods_sync(engine: Engine) -> None:
         assert_type(session.connection(), Connection)
 
 
+async def shortcuts(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    users = select(User)
+    assert_type(await db.one(users), User)
+    assert_type(await db.one(select(User.age)), int | None)
+    assert_type(await db.one_or_none(users), User | None)
+    assert_type(await db.first(users), User | None)
+    assert_type(await db.all(users), list[User])
+    assert_type(await db.all(select(Post.size)), list[tuple[int, int]])
+    assert_type(await db.first(select(Post.tags), {"a": 1}), tuple[str, ...] | None)
+    assert_type(await db.exists(users), bool)
+    assert_type(await db.count(select(User.id, User.name), {"a": 1}), int)
+    assert_type(await db.one(insert(User).returning(User), {"name": "a"}), User)
+    assert_type(await db.one(text("select 1")), Any)
+    assert_type(await db.read().all(select(func.count(User.id))), list[int])
+    async with db.begin() as session:
+        assert_type(await session.one(users, execution_options={"x": 1}), User)
+        assert_type(await session.count(users), int)
+    assert_type(sync_db.one(users), User)
+    assert_type(sync_db.first(users), User | None)
+    assert_type(sync_db.all(users), list[User])
+    assert_type(sync_db.exists(users), bool)
+    assert_type(sync_db.read().count(users), int)
+
+
 async def rows() -> AsyncIterator[tuple[int, str]]:
     yield 1, "a"
 

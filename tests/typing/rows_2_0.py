@@ -32,6 +32,10 @@ async def asynchronous(db: AsyncSessionFactory) -> None:
     assert_type(await db.read().execute(union(pair, pair)), Result[tuple[int, str]])
     assert_type((await db.exec(delete(User))).one()[0], Any)
     assert_type((await db.execute(text("select 1"))).one()[0], Any)
+    assert_type(await db.one(pair), Row[tuple[int, str]])
+    assert_type(await db.one_or_none(pair), Row[tuple[int, str]] | None)
+    assert_type(await db.first(pair), Row[tuple[int, str]] | None)
+    assert_type(await db.read().all(pair), list[Row[tuple[int, str]]])
     page = await db.paginate(select(User, User.age))
     assert_type(page, Pagination[Row[tuple[User, int | None]]])
     assert_type(await db.keyset(pair), KeysetPage[Row[tuple[int, str]]])
@@ -49,6 +53,7 @@ async def asynchronous(db: AsyncSessionFactory) -> None:
 
 
 def synchronous(db: SessionFactory) -> None:
+    assert_type(db.all(select(User.id, User.name)), list[Row[tuple[int, str]]])
     assert_type(db.keyset(select(User.id, User.age)), SyncKeysetPage[Row[tuple[int, int | None]]])
     with db.begin() as session:
         assert_type(session.execute(select(User, User.name)), Result[tuple[User, str]])

@@ -35,6 +35,10 @@ async def asynchronous(db: AsyncSessionFactory) -> None:
     assert_type(await db.read().execute(union(pair, pair)), Result[int, str])
     assert_type(await db.exec(delete(User)), Result[*tuple[Any, ...]])
     assert_type(await db.execute(text("select 1")), Result[*tuple[Any, ...]])
+    assert_type(await db.one(pair), Row[int, str])
+    assert_type(await db.one_or_none(pair), Row[int, str] | None)
+    assert_type(await db.first(pair), Row[int, str] | None)
+    assert_type(await db.read().all(pair), list[Row[int, str]])
     page = await db.paginate(select(User, User.age))
     assert_type(page, Pagination[Row[User, int | None]])
     assert_type(await db.keyset(pair), KeysetPage[Row[int, str]])
@@ -52,6 +56,7 @@ async def asynchronous(db: AsyncSessionFactory) -> None:
 
 
 def synchronous(db: SessionFactory) -> None:
+    assert_type(db.all(select(User.id, User.name)), list[Row[int, str]])
     assert_type(db.keyset(select(User.id, User.age)), SyncKeysetPage[Row[int, int | None]])
     with db.begin() as session:
         assert_type(session.execute(select(User, User.name)), Result[User, str])
@@ -63,5 +68,7 @@ async def of_sqlmodel(db: AsyncSessionFactory) -> None:
     assert_type(await db.exec(one), ScalarResult[User])
     assert_type(await db.exec(two), TupleResult[tuple[User, int]])
     assert_type(await db.scalars(one), ScalarResult[User])
+    assert_type(await db.one(one), User)
+    assert_type(await db.all(two), list[Row[User, int]])
     assert_type(await db.paginate(one), Pagination[User])
     assert_type(await first_or_404(db, one), User)

@@ -121,6 +121,19 @@ async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:
         print(number, selected.nmae)  # wrong
 
 
+async def shortcuts(db: AsyncSessionFactory) -> None:
+    await db.one("select 1")  # wrong
+    await db.first(User)  # wrong
+    await db.count(User)  # wrong
+    await db.exists(select(User), User.id == 1)  # wrong
+    print((await db.first(select(User))).name)  # wrong
+    print((await db.one(select(User))).nmae)  # wrong
+    (await db.one(select(User.id))).upper()  # wrong
+    (await db.all(select(User.id)))[0].upper()  # wrong
+    (await db.all(select(User))).one()  # wrong
+    print(await db.count(select(User)) + "")  # wrong
+
+
 async def rows() -> AsyncIterator[tuple[int, str]]:
     yield 1, "a"
 
