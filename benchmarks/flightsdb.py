@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase
 
+from benchmarks.bare import Asyncpg
 from benchmarks.flights import flights
+from benchmarks.models import FlightColumns
 
 ORDER = "%Y-%m-%d %H:%M:%S.%f"
 
 
 class Base(DeclarativeBase):
     """Apart from the models that every run makes tables of."""
-
-
-class FlightColumns:
-    """A flight, all columns of the data, and a number as its key."""
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    year: Mapped[int]
-    month: Mapped[int]
-    day: Mapped[int]
-    dep_time: Mapped[int | None]
-    sched_dep_time: Mapped[int]
-    dep_delay: Mapped[int | None]
-    arr_time: Mapped[int | None]
-    sched_arr_time: Mapped[int]
-    arr_delay: Mapped[int | None]
-    carrier: Mapped[str]
-    flight: Mapped[int]
-    tailnum: Mapped[str | None]
-    origin: Mapped[str]
-    dest: Mapped[str]
-    air_time: Mapped[int | None]
-    distance: Mapped[int]
-    hour: Mapped[int]
-    minute: Mapped[int]
-    time_hour: Mapped[datetime]
 
 
 class Flight(FlightColumns, Base):
@@ -83,8 +59,6 @@ def _load_sqlite(path: str) -> None:
 
 
 async def _load_postgresql(url: URL) -> None:
-    from benchmarks.bare import Asyncpg
-
     driver = Asyncpg()
     await driver.open(url)
     await driver.conn.copy_records_to_table("flights", records=_records(), columns=COLUMNS)

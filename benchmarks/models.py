@@ -11,8 +11,6 @@ from uuid import UUID
 from sqlalchemy import JSON, ForeignKey, Numeric, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from benchmarks.flightsdb import FlightColumns
-
 
 class Base(DeclarativeBase):
     """The declarative base of the benchmark's models."""
@@ -104,6 +102,31 @@ class Book(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"), index=True)
     title: Mapped[str] = mapped_column(String(100))
     score: Mapped[float]
+
+
+class FlightColumns:
+    """A flight, all columns of the data, and a number as its key."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    year: Mapped[int]
+    month: Mapped[int]
+    day: Mapped[int]
+    dep_time: Mapped[int | None]
+    sched_dep_time: Mapped[int]
+    dep_delay: Mapped[int | None]
+    arr_time: Mapped[int | None]
+    sched_arr_time: Mapped[int]
+    arr_delay: Mapped[int | None]
+    carrier: Mapped[str]
+    flight: Mapped[int]
+    tailnum: Mapped[str | None]
+    origin: Mapped[str]
+    dest: Mapped[str]
+    air_time: Mapped[int | None]
+    distance: Mapped[int]
+    hour: Mapped[int]
+    minute: Mapped[int]
+    time_hour: Mapped[datetime]
 
 
 class Flown(FlightColumns, Base):

@@ -56,16 +56,3 @@ def contender(
 ) -> Contender:
     """Return a contender that has one operation."""
     return Contender(name, title, lambda scene: operation, lambda scene: reader, prepare=prepare)
-
-
-def all_scenes() -> list[Scene]:
-    """Every scene."""
-    from benchmarks import copying, eagerly, filling, single, writes
-
-    return [
-        *single.scenes(),
-        *eagerly.scenes(),
-        *filling.scenes(),
-        *writes.scenes(),
-        *copying.scenes(),
-    ]

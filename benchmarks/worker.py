@@ -95,7 +95,8 @@ class Bench:
     async def scenes(self) -> dict[str, Any]:
         """Return the same of the scenes."""
         # Not at the top: version 0.1.0 has none of what they use.
-        from benchmarks.scenes import Site, all_scenes
+        from benchmarks.all_scenes import all_scenes
+        from benchmarks.scenes import Site
 
         site = Site(self.url, self.engine, self.closers)
         found = {}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._async.greenlet import Stop
-    from naked_sqla.sessions.transaction import Transaction
+    from naked_sqla.backends.contracts import Stop, Stoppable
 
 __all__ = ("Aiosqlite",)
 
@@ -20,7 +19,7 @@ _AGAIN = 0.02
 class Aiosqlite(SQLite):
     """The driver's thread goes on with a statement that nobody waits for, unless interrupted."""
 
-    def stop(self, transaction: Transaction) -> Stop | None:
+    def stop(self, transaction: Stoppable) -> Stop | None:
         # SQLAlchemy throws a connection away when a CancelledError comes out of it, and with it an
         # in-memory database.
         return Interrupt(transaction)
@@ -31,7 +30,7 @@ class Interrupt:
 
     __slots__ = ("_transaction",)
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Stoppable) -> None:
         self._transaction = transaction
 
     def applies(self) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.write.copyrows import Records
+    from naked_sqla.backends.contracts import Copied
 
 __all__ = ("Asyncpg",)
 
@@ -83,11 +83,11 @@ class Asyncpg(PostgreSQL):
             return self.can_copy(found.data_type, dialect)
         return not isinstance(found, _AS_TEXT)
 
-    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+    def copy(self, conn: Connection, records: Copied, rows: Iterator[Any]) -> int:
         return int(greenlets.await_only(self.copy_async(conn, records, rows)))
 
     async def copy_async(
-        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+        self, conn: Connection, records: Copied, rows: Iterable[Any] | AsyncIterable[Any]
     ) -> int:
         raw: Any = conn.connection.driver_connection
         try:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.sessions._async.greenlet import Stop
-    from naked_sqla.sessions.transaction import Transaction
-    from naked_sqla.write.copyrows import Records
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
 
 __all__ = ("Backend",)
 
@@ -122,7 +120,7 @@ class Backend:
     def after_refusal(self, conn: Connection) -> None:
         """Put in order what a statement in AUTOCOMMIT leaves behind that the driver has refused."""
 
-    def stop(self, transaction: Transaction) -> Stop | None:
+    def stop(self, transaction: Stoppable) -> Stop | None:
         """What ends a statement that a cancelled task waits for; ``None``: a ``CancelledError``."""
         return None
 
@@ -168,7 +166,7 @@ class Backend:
         """False for a type whose values the driver can't send with COPY."""
         return True
 
-    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+    def copy(self, conn: Connection, records: Copied, rows: Iterator[Any]) -> int:
         """Send rows with COPY; on an asynchronous driver from within SQLAlchemy's greenlet.
 
         Called where :attr:`has_copy` says so.
@@ -178,7 +176,7 @@ class Backend:
         raise InvalidStatement(f"{self} has no COPY. Use insert_all().")
 
     async def copy_async(
-        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+        self, conn: Connection, records: Copied, rows: Iterable[Any] | AsyncIterable[Any]
     ) -> int:
         """The same in the event loop, on an asynchronous driver."""
         raise InvalidStatement(f"{self} has no COPY. Use insert_all().")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.write.copyrows import Records
+    from naked_sqla.backends.contracts import Copied
 
 __all__ = ("Psycopg",)
 
@@ -62,7 +62,7 @@ class Psycopg(PostgreSQL):
         # A float is sent as double precision, and a REAL compares in another precision.
         return repr(value) if isinstance(value, float) else value
 
-    def copy(self, conn: Connection, records: Records, rows: Iterator[Any]) -> int:
+    def copy(self, conn: Connection, records: Copied, rows: Iterator[Any]) -> int:
         if conn.dialect.is_async:
             return int(greenlets.await_only(self.copy_async(conn, records, rows)))
         raw: Any = conn.connection.driver_connection
@@ -73,7 +73,7 @@ class Psycopg(PostgreSQL):
             return int(cursor.rowcount)
 
     async def copy_async(
-        self, conn: Connection, records: Records, rows: Iterable[Any] | AsyncIterable[Any]
+        self, conn: Connection, records: Copied, rows: Iterable[Any] | AsyncIterable[Any]
     ) -> int:
         raw: Any = conn.connection.driver_connection
         async with raw.cursor() as cursor:

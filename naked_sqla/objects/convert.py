@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from naked_sqla._sqlalchemy import mappings
+from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import Naked, description_of, naked_class
-from naked_sqla.read.relationships import collection_of
-
-if TYPE_CHECKING:
-    from naked_sqla.sessions.types import C
 
 __all__ = ("to_naked", "to_orm")
+
+C = TypeVar("C")
 
 
 def to_orm(obj: C) -> C:

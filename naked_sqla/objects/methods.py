@@ -13,13 +13,10 @@ import sys
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from naked_sqla.exception import NotLoadedError
 from naked_sqla.objects.attributes import NotLoaded, not_loaded_remedy
-
-if TYPE_CHECKING:
-    from naked_sqla.objects.naked import NakedClass
 
 __all__ = ("methods_of",)
 
@@ -38,20 +35,20 @@ class _Written:
     of: Callable[[tuple[str, ...]], Any]
 
 
-def methods_of(naked: NakedClass, unloaded: AbstractSet[str]) -> dict[str, Any]:
+def methods_of(model: Any, unloaded: AbstractSet[str]) -> dict[str, Any]:
     """The methods of a naked class that replace those a library generated for its model.
 
+    :param model: the mapped class.
     :param unloaded: mapped attributes that its objects are loaded without.
     """
-    model: Any = naked.model
     found: dict[str, Any] = {}
     for name in ("__eq__", *_ORDER):
         written = _written(model, name)
         if written is not None:
-            found[name] = _comparison(naked, name, written, unloaded)
+            found[name] = _comparison(model, name, written, unloaded)
     written = _written(model, "__hash__")
     if written is not None and not unloaded.isdisjoint(written.names):
-        found["__hash__"] = _hash(naked, written)
+        found["__hash__"] = _hash(model, written)
     elif "__eq__" in found:
         # Python takes it away from a class that has an __eq__ of its own
         found["__hash__"] = model.__hash__
@@ -156,9 +153,9 @@ def _missing(obj: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _without(naked: NakedClass, name: str, written: _Written) -> Callable[[tuple[str, ...]], Any]:
+def _without(model: Any, name: str, written: _Written) -> Callable[[tuple[str, ...]], Any]:
     """Give the method of a model for objects without some attributes."""
-    whole = getattr(naked.model, name)
+    whole = getattr(model, name)
     made: dict[tuple[str, ...], Any] = {(): whole}
 
     def without(missing: tuple[str, ...]) -> Any:
@@ -167,8 +164,8 @@ def _without(naked: NakedClass, name: str, written: _Written) -> Callable[[tuple
             some = tuple(name for name in written.names if name not in missing)
             if not some:
                 raise NotLoadedError(
-                    f"{_named(naked, missing[0])} is not loaded, and nothing else that objects of "
-                    f"the class are compared by. {_remedy(naked, missing[0])}"
+                    f"{_named(model, missing[0])} is not loaded, and nothing else that objects of "
+                    f"the class are compared by. {_remedy(model, missing[0])}"
                 )
             found = made[missing] = written.of(some)
         return found
@@ -177,10 +174,9 @@ def _without(naked: NakedClass, name: str, written: _Written) -> Callable[[tuple
 
 
 def _comparison(
-    naked: NakedClass, name: str, written: _Written, unloaded: AbstractSet[str]
+    model: Any, name: str, written: _Written, unloaded: AbstractSet[str]
 ) -> Callable[[Any, Any], Any]:
-    model: Any = naked.model
-    without = _without(naked, name, written)
+    without = _without(model, name, written)
     names = written.names
     complete = unloaded.isdisjoint(names)
     whole = getattr(model, name)
@@ -197,32 +193,32 @@ def _comparison(
             # an instance of the ORM: what it has not is what it would give as a default, or load
             same = tuple(key for key in missing if key not in other.__dict__)
         if same != missing:
-            _refuse(naked, set(same) ^ set(missing), names)
+            _refuse(model, set(same) ^ set(missing), names)
         return without(missing)(self, other)
 
     compare.__name__ = name
     return compare
 
 
-def _refuse(naked: NakedClass, unlike: Collection[str], names: tuple[str, ...]) -> NoReturn:
+def _refuse(model: Any, unlike: Collection[str], names: tuple[str, ...]) -> NoReturn:
     key = next(name for name in names if name in unlike)
     raise NotLoadedError(
-        f"{_named(naked, key)} is loaded in only one of the two objects that are compared, and "
-        f"{naked.model.__name__} compares it. {_remedy(naked, key)}"
+        f"{_named(model, key)} is loaded in only one of the two objects that are compared, and "
+        f"{model.__name__} compares it. {_remedy(model, key)}"
     )
 
 
-def _named(naked: NakedClass, key: str) -> str:
-    return f"{naked.model.__name__}.{key}"
+def _named(model: Any, key: str) -> str:
+    return f"{model.__name__}.{key}"
 
 
-def _remedy(naked: NakedClass, key: str) -> str:
-    attribute: Any = getattr(naked.model, key)
-    return not_loaded_remedy(naked.model, key, attribute.property)
+def _remedy(model: Any, key: str) -> str:
+    attribute: Any = getattr(model, key)
+    return not_loaded_remedy(model, key, attribute.property)
 
 
-def _hash(naked: NakedClass, written: _Written) -> Callable[[Any], int]:
-    without = _without(naked, "__hash__", written)
+def _hash(model: Any, written: _Written) -> Callable[[Any], int]:
+    without = _without(model, "__hash__", written)
 
     def hash_of_loaded(self: Any) -> int:
         found: int = without(_missing(self, written.names))(self)

@@ -245,7 +245,7 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
     if model.__new__ is object.__new__:
         namespace["__new__"], namespace["__init__"] = object.__new__, object.__init__
     unloaded = {key for key, value in namespace.items() if isinstance(value, NotLoaded)}
-    namespace |= methods_of(naked, unloaded)
+    namespace |= methods_of(model, unloaded)
     if model.__reduce_ex__ is object.__reduce_ex__ and model.__reduce__ is object.__reduce__:
         namespace["__reduce_ex__"] = lambda self, protocol: _reduce(self, naked)
         if not hasattr(model, "__setstate__"):

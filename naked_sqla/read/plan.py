@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from naked_sqla.objects.collections import Collection
     from naked_sqla.objects.naked import NakedClass
 
 __all__ = (
     "Attribute",
     "Cell",
-    "Collection",
     "Composite",
     "Constant",
     "Entity",
@@ -63,18 +63,6 @@ class Composite:
     key: str
     parts: tuple[str, ...]
     build: Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """The collection that holds the objects of a to-many relationship.
-
-    :ivar make: gives an empty one.
-    :ivar appender: given a collection, gives the function that adds an object to it.
-    """
-
-    make: Callable[[], Any]
-    appender: Callable[[Any], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import ColumnProperty
 
 from naked_sqla._sqlalchemy import compile_states, mappings, relationships, results, statements
+from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import naked_class
 from naked_sqla.read.plan import (
     Attribute,
@@ -31,7 +32,7 @@ from naked_sqla.read.plan import (
     Value,
     Variant,
 )
-from naked_sqla.read.relationships import Depths, collection_of, relationships_of
+from naked_sqla.read.relationships import Depths, relationships_of
 from naked_sqla.read.result import Keys, identity_of, unhashable
 
 if TYPE_CHECKING:

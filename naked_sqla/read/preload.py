@@ -9,12 +9,12 @@ from sqlalchemy.orm import QueryableAttribute, RelationshipProperty, lazyload
 
 from naked_sqla._sqlalchemy import relationships
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import NakedClass, description_of
 from naked_sqla.read.eager import Loading, load_relationship
 from naked_sqla.read.further import related_select
 from naked_sqla.read.loader import loading_on
 from naked_sqla.read.plan import Later
-from naked_sqla.read.relationships import collection_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -8,18 +8,18 @@ mean one further statement for all objects of a result here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._sqlalchemy import relationships, results
-from naked_sqla.read.plan import Collection, Later
+from naked_sqla.objects.collections import collection_of
+from naked_sqla.read.plan import Later
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("UNLIMITED", "Depths", "collection_of", "next_depth", "relationships_of")
+__all__ = ("UNLIMITED", "Depths", "next_depth", "relationships_of")
 
 # relationship -> how many more levels of it are loaded
 Depths = Mapping[Any, int]
@@ -28,9 +28,6 @@ UNLIMITED = -1
 _EXHAUSTED = -2
 
 _LATER = frozenset({"selectin", "subquery", "immediate"})
-
-_LIST = Collection(list, attrgetter("append"))
-_SET = Collection(set, attrgetter("add"))
 
 
 def relationships_of(
@@ -66,18 +63,6 @@ def next_depth(depth: int) -> int:
     if depth == UNLIMITED:
         return UNLIMITED
     return depth - 1 if depth > 0 else _EXHAUSTED
-
-
-def collection_of(prop: Any) -> Collection | None:
-    """The collection of a relationship's objects; None for a to-one relationship."""
-    if not prop.uselist:
-        return None
-    factory = relationships.collection_factory(prop)
-    kind = type(factory())
-    if kind.__module__ == "sqlalchemy.orm.collections":
-        # the instrumented twin of a builtin: here it is the builtin
-        return _SET if issubclass(kind, set) else _LIST
-    return Collection(factory, relationships.collection_appender)
 
 
 def _has_identity(metadata: Any, mapper: Mapper[Any], adapter: Any) -> bool:

@@ -14,7 +14,7 @@ from naked_sqla.backends import backend_of
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.backends.contracts import Stop
     from naked_sqla.sessions.routing.databases import Transactions
     from naked_sqla.sessions.transaction import Transaction
 

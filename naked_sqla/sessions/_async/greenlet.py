@@ -18,9 +18,12 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from naked_sqla._sqlalchemy.greenlets import AsyncIoGreenlet, current_greenlet
+
+if TYPE_CHECKING:
+    from naked_sqla.backends.contracts import Stop
 
 _T = TypeVar("_T")
 
@@ -30,18 +33,6 @@ logger = logging.getLogger("naked_sqla")
 GRACE = 1.0
 _PUSH = 0.25
 _PUSHES = 3
-
-
-class Stop(Protocol):
-    """Ends what cancelled work waits for, and gives the error to go on with, or ``None``.
-
-    What the work awaits is kept from cancellations only while it ``applies()``.
-    """
-
-    def applies(self) -> bool: ...
-
-    async def __call__(self, waits: Any) -> BaseException | None: ...
-
 
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from naked_sqla.sessions.stream import StreamHost
 
 if TYPE_CHECKING:
-    from naked_sqla.sessions._async.greenlet import Stop
+    from naked_sqla.backends.contracts import Stop
     from naked_sqla.sessions.guard import TaskGuard
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions._async.caller import AsyncCaller
 from naked_sqla.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
@@ -15,14 +14,10 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Field, Fields, Options
 
 
-class AsyncInserts:
+class AsyncInserts(AsyncCaller):
     """INSERT of objects, one or many; with ON CONFLICT; and COPY."""
 
     __slots__ = ()
-
-    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
-        """Run a call where this object runs its statements."""
-        raise NotImplementedError
 
     # ---- INSERT
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions._async.caller import AsyncCaller
 from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
@@ -16,14 +15,10 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, ForUpdate, LoaderOptions, Options, Parameters, Path
 
 
-class AsyncLookups:
+class AsyncLookups(AsyncCaller):
     """Objects by their keys, rows as objects of your own classes, relationships of objects."""
 
     __slots__ = ()
-
-    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
-        """Run a call where this object runs its statements."""
-        raise NotImplementedError
 
     async def get(
         self,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
+from naked_sqla.sessions._async.caller import AsyncCaller
 from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
-from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.page import PageCall
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
-class AsyncPages:
+class AsyncPages(AsyncCaller):
     """Reads a statement page by page.
 
     On a factory all that one page takes is one transaction, which sees one state of the database.
@@ -25,10 +24,6 @@ class AsyncPages:
     __slots__ = ()
 
     _row: RowOfLine
-
-    def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
-        """Run a call where this object runs its statements."""
-        raise NotImplementedError
 
     @overload
     async def paginate(

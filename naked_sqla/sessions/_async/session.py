@@ -12,7 +12,7 @@ from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
-from naked_sqla.sessions._async.greenlet import Stop, run_in_greenlet, run_to_end, shielded, start
+from naked_sqla.sessions._async.greenlet import run_in_greenlet, run_to_end, shielded, start
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.stream import AsyncStream, AsyncStreaming
@@ -57,7 +57,6 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     )
 
     _conn: AsyncConnection | None  # ASYNC
-    _stop: Stop | None  # ASYNC
 
     def __init__(self, conn: AsyncConnection) -> None:
         checks.session_connection(type(self), conn, AsyncConnection)

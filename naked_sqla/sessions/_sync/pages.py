@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from naked_sqla.sessions._sync.caller import Caller
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
-from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.page import PageCall
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
-class SyncPages:
+class SyncPages(Caller):
     """Reads a statement page by page.
 
     On a factory all that one page takes is one transaction, which sees one state of the database.
@@ -25,10 +25,6 @@ class SyncPages:
     __slots__ = ()
 
     _row: RowOfLine
-
-    def _call(self, call: Call) -> Any:
-        """Run a call where this object runs its statements."""
-        raise NotImplementedError
 
     @overload
     def paginate(
