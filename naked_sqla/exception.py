@@ -73,10 +73,12 @@ class ConcurrentSessionUse(BaseNakedSQLAException):
 
 
 class TransactionRolledBack(BaseNakedSQLAException):
-    """A commit was asked for, but the database had already given the transaction up.
+    """A commit was asked for, or a statement, but the transaction was over already.
 
     PostgreSQL aborts a transaction at its first failing statement; a COMMIT of an aborted
-    transaction "succeeds" and stores nothing.  ``__cause__`` is the error that was swallowed.
+    transaction "succeeds" and stores nothing.  SQLite ends one by itself, when a write is
+    interrupted or a conflict asks for it, and would go on without.  A lost connection takes its
+    transaction with it.  ``__cause__`` is the error that was swallowed.
     """
 
 

@@ -7,7 +7,7 @@ driver is a subclass of its database.  Nothing outside this package asks for a d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlalchemy.exc import DBAPIError
@@ -105,6 +105,14 @@ class Backend:
         except DBAPIError:
             return True
         return False
+
+    def watch(self, conn: Connection) -> Callable[[], bool] | None:
+        """What tells whether the driver's connection is in a transaction, without asking anybody.
+
+        :return: ``None`` where the database ends no transaction by itself under a statement that
+            fails, and goes on without one.
+        """
+        return None
 
     def is_idle(self, raw: Any) -> bool:
         """False where a transaction is open, or an answer is due: the pool is not to have it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, String, bindparam, func, select
@@ -41,8 +41,20 @@ class SQLite(Backend):
         return super().before_read_only(conn)
 
     def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
-        # A statement that fails leaves the transaction as it was.
+        # A statement that fails leaves the transaction as it was, or ends it: see watch().
         return False
+
+    def watch(self, conn: Connection) -> Callable[[], bool] | None:
+        # An interrupted write, a full disk, ON CONFLICT ROLLBACK and RAISE(ROLLBACK) end it.
+        raw: Any = conn.connection.driver_connection
+        return lambda: self._in_transaction(raw)
+
+    @staticmethod
+    def _in_transaction(raw: Any) -> bool:
+        try:
+            return bool(raw.in_transaction)
+        except Exception:  # noqa: BLE001 - a closed one has none, and is of no use
+            return False
 
     def is_idle(self, raw: Any) -> bool:
         try:

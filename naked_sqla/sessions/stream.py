@@ -92,6 +92,7 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
 
     def read(self) -> None:
         """Read the next chunk; the caller is inside the session already."""
+        self._transaction.check_not_lost()
         rows = next(self._chunks, None)
         if rows:
             self._ahead.extend(rows)

@@ -20,6 +20,7 @@ from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionRolledBack
 from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.idle import discard_torn, give_back
+from naked_sqla.sessions.lost import FAILED, FAILED_INSIDE, Lost
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -32,12 +33,6 @@ logger = logging.getLogger("naked_sqla")
 # PostgreSQL's "current transaction is aborted": the echo of an earlier failure, not a cause.
 _ABORTED = "25P02"
 
-LOST = (
-    "nothing was committed: a statement of this session failed, and the database gave the whole "
-    "transaction up. Let the error leave the block, or run a statement that may fail inside "
-    "`session.begin_nested()`, whose rollback keeps the rest."
-)
-
 
 class Transaction(Ending):
     """One transaction on one connection, and whether it may still be used.
@@ -46,13 +41,17 @@ class Transaction(Ending):
     :param eager: whether relationships are loaded that are mapped to be loaded eagerly.
     """
 
-    __slots__ = ("conn", "eager", "failure", "streams")
+    __slots__ = ("conn", "eager", "failure", "in_driver", "streams")
 
     def __init__(self, conn: Connection | None = None, *, eager: bool = True) -> None:
         self.conn: Connection = conn  # type: ignore[assignment]
         self.eager = eager
         self.open = conn is not None
         self.failure: BaseException | None = None
+        # Where the database may end a transaction by itself: tells whether it is still there.
+        self.in_driver: Callable[[], bool] | Lost | None = None
+        if conn is not None:
+            self.in_driver = watch(conn)
         # Cursor results that are still being read, each with what closes it.
         self.streams: dict[Any, Callable[[], None]] = {}
 
@@ -75,6 +74,7 @@ class Transaction(Ending):
         conn.begin()
         if snapshot:
             backend_of(conn.dialect).begin_now(conn)
+        self.in_driver = watch(conn)
         self.open = True
 
     def before_begin(self) -> None:
@@ -131,11 +131,15 @@ class Transaction(Ending):
         return self.open and self.conn.in_transaction()
 
     def call(self, call: Call) -> Any:
-        """Run a call in the transaction."""
+        """Run a call in the transaction.
+
+        :raises TransactionRolledBack: when the transaction was lost.
+        """
+        began = self.in_driver is not None and self.in_driver()
         try:
             return call.run(self.conn, self.eager)
         except BaseException as error:
-            self._failed(error)
+            self._failed(error, began)
             raise
 
     def open_stream(self, call: Call) -> Any:
@@ -162,26 +166,45 @@ class Transaction(Ending):
 
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function that uses the connection, and remember its failure."""
+        began = self._began()
         try:
             return fn(*args)
         except BaseException as error:
-            self._failed(error)
+            self._failed(error, began)
             raise
 
-    def _failed(self, error: BaseException) -> None:
+    def check_not_lost(self) -> None:
+        """Raise ``TransactionRolledBack`` when the transaction was lost."""
+        if isinstance(self.in_driver, Lost):
+            self.in_driver()
+
+    def _began(self) -> bool:
+        """True when there is a transaction that the database may end by itself."""
+        found = self.in_driver
+        return found is not None and not isinstance(found, Lost) and found()
+
+    def _failed(self, error: BaseException, began: bool) -> None:
+        """Remember a failure, and that the transaction is lost.
+
+        :param began: :meth:`_began` before it.
+        """
         if self.failure is None or _sqlstate(error) != _ABORTED:
             self.failure = error
         discard_torn(self.conn, error)
+        if self.conn.invalidated or (began and not self._began()):
+            self.in_driver = Lost(error)
 
     def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
-        """Set a savepoint; gives it, and the failure that the session knew of before it."""
-        try:
-            # Else the savepoint would be the transaction, and its release a commit.
-            backend_of(self.conn.dialect).begin_now(self.conn)
-            return self.conn.begin_nested(), self.failure
-        except BaseException as error:
-            self.failure = self.failure or error
-            raise
+        """Set a savepoint; gives it, and the failure that the session knew of before it.
+
+        :raises TransactionRolledBack: when the transaction was lost.
+        """
+        self.check_not_lost()
+        before = self.failure
+        # Else the savepoint would be the transaction, and its release a commit.
+        self.watched(backend_of(self.conn.dialect).begin_now, self.conn)
+        point: NestedTransaction = self.watched(self.conn.begin_nested)
+        return point, before
 
     def end_savepoint(
         self, point: NestedTransaction, before: BaseException | None, keep: bool, failed: bool
@@ -192,10 +215,13 @@ class Transaction(Ending):
         :param keep: release it; False rolls back, which makes a failed transaction usable again.
         :param failed: an exception is on its way out, which an error here must not replace.
         """
-        if not self.open or not point.is_active:
-            # The session was committed or rolled back inside.
+        if self.open and keep and isinstance(self.in_driver, Lost):
+            self.in_driver.refuse("nothing since the savepoint was kept")
+        if not self.open or not point.is_active or isinstance(self.in_driver, Lost):
+            # The session was committed or rolled back inside, or there is nothing to go back to.
             return
         swallowed = self.failure if self.failure is not before else None
+        began = self._began()
         try:
             if keep and not self._given_up(swallowed):
                 point.commit()
@@ -204,21 +230,19 @@ class Transaction(Ending):
             point.rollback()
             self.failure = before
         except BaseException as error:
-            self.failure = self.failure or error
+            self._failed(error, began)
             if not failed or not isinstance(error, Exception):
                 raise
             logger.warning("the rollback to a savepoint failed", exc_info=True)
         if keep:
-            raise TransactionRolledBack(
-                "nothing since the savepoint was kept: a statement failed inside it, and the "
-                "database had given all of it up. The session goes on from the savepoint. Let the "
-                "error leave the `begin_nested()` block, or open one around the statement that may "
-                "fail."
-            ) from swallowed
+            raise TransactionRolledBack(FAILED_INSIDE) from swallowed
 
-    def is_lost(self) -> bool:
-        """True when the database has given the transaction up, and a commit would store nothing."""
-        return self._given_up(self.failure)
+    def check_commit(self) -> None:
+        """Raise ``TransactionRolledBack`` when a commit would store nothing."""
+        if isinstance(self.in_driver, Lost):
+            self.in_driver.refuse("nothing was committed")
+        if self._given_up(self.failure):
+            raise TransactionRolledBack(FAILED) from self.failure
 
     def lost_since(self, point: NestedTransaction, before: BaseException | None) -> bool:
         """True when nothing is left of what was done since a savepoint; arguments as below."""
@@ -231,11 +255,13 @@ class Transaction(Ending):
         :raises TransactionRolledBack: when the database has given the transaction up.
         """
         self.open = False
-        failure, self.failure = self.failure, None
         self.close_streams()
-        if self._given_up(failure):
+        try:
+            self.check_commit()
+        except TransactionRolledBack:
             self.rollback_quietly()
-            raise TransactionRolledBack(LOST) from failure
+            raise
+        self.failure = None
         self.end_transaction(commit=True)
 
     def rollback(self) -> None:
@@ -254,7 +280,7 @@ class Transaction(Ending):
     def close(self) -> None:
         """Let no further call in."""
         self.open = False
-        self.failure = None
+        self.failure = self.in_driver = None
 
     def give_back(self) -> None:
         """Give the connection back."""
@@ -272,11 +298,16 @@ class Transaction(Ending):
     def _given_up(self, failure: BaseException | None) -> bool:
         """True when the database would "commit" this transaction and store nothing."""
         conn = self.conn
-        if conn.invalidated:
+        if conn.invalidated or isinstance(self.in_driver, Lost):
             return True
         if not conn.in_transaction():
             return False
         return backend_of(conn.dialect).has_lost_transaction(conn, failure)
+
+
+def watch(conn: Connection) -> Callable[[], bool] | None:
+    """What tells whether a transaction is still there that the database may end by itself."""
+    return backend_of(conn.dialect).watch(conn)
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, event
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.read_only import refuse_writes
-from naked_sqla.sessions.transaction import Transaction
+from naked_sqla.sessions.transaction import Transaction, watch
 
 from ..exception import InvalidSessionState, UnsupportedOption
 
@@ -172,6 +172,7 @@ class SandboxTransaction(Transaction):
         if options:
             conn.execution_options(**_possible(conn, dict(options)))
         self._point = conn.begin_nested()
+        self.in_driver = watch(conn)
         self.open = True
 
     def in_transaction(self) -> bool:

@@ -330,7 +330,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
             )
         else:
             try:
-                return fn(*args)
+                return self._transaction.watched(fn, *args)
             finally:
                 self._guard.leave()
 

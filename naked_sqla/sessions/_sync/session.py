@@ -271,7 +271,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         """Run a function that reads a stream."""
         self._enter(what)
         try:
-            return fn(*args)
+            return self._transaction.watched(fn, *args)
         finally:
             self._guard.leave()
 

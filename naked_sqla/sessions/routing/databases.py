@@ -15,7 +15,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.routing.routes import Routes
 from naked_sqla.sessions.routing.tables import Key, database_name
-from naked_sqla.sessions.transaction import LOST, Transaction
+from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction
@@ -141,14 +141,12 @@ class Transactions(Ending):
         :raises PartialCommit: when one fails after others have committed.
         """
         self.close()
-        failures = [
-            transaction.failure
-            for transaction in self.transactions.values()
-            if transaction.is_lost()
-        ]
-        if failures:
+        try:
+            for transaction in self.transactions.values():
+                transaction.check_commit()
+        except TransactionRolledBack:
             self.rollback_quietly()
-            raise TransactionRolledBack(LOST) from failures[0]
+            raise
         if self.two_phase and len(self.transactions) > 1:
             from naked_sqla.sessions.routing.two_phase import commit
 
