@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,24 @@ def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
             record.invalidate()
 
     record.finalize_callback.append(back)
+
+
+# What a pool has, and what it is going to do with it, is in no public attribute.
+def next_is_ready(pool: Any) -> bool:
+    """True when a checkout is going to hand out a connection that is open.
+
+    A record in the pool may have lost its connection, or have one that is to be renewed.
+    """
+    queue = pool._pool
+    records = getattr(queue, "_queue", queue)
+    records = getattr(records, "_queue", records)
+    try:
+        record = records[-1 if queue.use_lifo else 0]
+    except (IndexError, TypeError):
+        return False
+    if record._is_hard_or_soft_invalidated():
+        return False
+    return bool(pool._recycle < 0 or time.time() - record.starttime <= pool._recycle)
 
 
 def pool_is_exhausted(pool: Any) -> bool:

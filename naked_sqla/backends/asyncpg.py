@@ -39,6 +39,7 @@ _AS_TEXT = (
 class Asyncpg(PostgreSQL):
     """Every statement is prepared; a batch does not tell how many rows it has matched."""
 
+    gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
 

@@ -46,6 +46,10 @@ class Backend:
     #: BEGIN and COMMIT cost a round trip each, which a single SELECT does without in AUTOCOMMIT.
     pays_for_transactions: ClassVar[bool] = False
 
+    #: Closes its socket when a task is cancelled that connects: an attempt that hangs is given up,
+    #: rather than take a place in the pool until it has ended by itself.
+    gives_up_connecting: ClassVar[bool] = False
+
     # ------------------------------------------------------------ facts: statements
 
     #: Compares tuples: ``(a, b) > (1, 2)``.

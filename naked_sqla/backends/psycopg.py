@@ -27,6 +27,7 @@ _OFF = 0
 class Psycopg(PostgreSQL):
     """libpq knows the state of its transaction at any time, without asking the server."""
 
+    gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
 

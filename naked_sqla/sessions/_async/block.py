@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from naked_sqla.backends import backend_of
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.cancel import needs_connecting, stopper
@@ -109,7 +110,8 @@ class AsyncSessionBlock(AsyncBlock):
                     if needs_connecting(engine.pool):
                         # A torn connection attempt leaks its socket on some drivers: let it end.
                         opening = start(run_to_end(*connect))
-                        await shielded(opening, patient=self._queue is not None, push=False)
+                        push = backend_of(engine.dialect).gives_up_connecting
+                        await shielded(opening, patient=self._queue is not None, push=push)
                     else:
                         await run_in_greenlet(nothing, stopper(transaction, engine), *connect)
             except BaseException:

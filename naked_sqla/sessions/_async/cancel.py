@@ -49,7 +49,9 @@ class StopActive:
 def needs_connecting(pool: Pool) -> bool:
     """True when a checkout is going to make a connection, rather than hand out or wait for one."""
     if isinstance(pool, QueuePool):
-        return pool.checkedin() == 0 and not connections.pool_is_exhausted(pool)
+        if pool.checkedin():
+            return not connections.next_is_ready(pool)
+        return not connections.pool_is_exhausted(pool)
     if isinstance(pool, StaticPool):
         return "connection" not in vars(pool)
     return True

@@ -1,0 +1,105 @@
+"""Opening a connection, while the caller is cancelled: it takes no place in the pool for long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from naked_sqla import AsyncSessionFactory
+from naked_sqla.sessions._async.cancel import needs_connecting
+
+from .._cancelling import cancelled_at
+from .._notes import checked_out
+from .._proxy import Proxy, running_proxy
+
+ONE = text("SELECT 1")
+
+# Seconds; the pool and the drivers give up after 30 and more.
+SOON = 6
+
+
+@pytest.fixture
+def proxy(postgres_server: URL) -> Iterator[Proxy]:
+    with running_proxy(postgres_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(database_url: URL, proxy: Proxy) -> AsyncIterator[AsyncEngine]:
+    """An engine whose connections go through the proxy."""
+    engine = create_async_engine(
+        proxy.url(database_url), pool_size=1, max_overflow=2, pool_timeout=9
+    )
+    yield engine
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("way", ["block", "call"])
+async def test_an_attempt_that_is_given_up_holds_no_place(
+    far: AsyncEngine, proxy: Proxy, way: str
+) -> None:
+    db = AsyncSessionFactory(far)
+    hanging = proxy.on("connect", "sent", "hang", times=None)
+
+    async def given_up() -> None:
+        async with asyncio.timeout(0.3):
+            if way == "call":
+                await db.scalar(ONE)
+            else:
+                async with db.begin() as session:
+                    await session.scalar(ONE)
+
+    errors = await asyncio.gather(*[given_up() for _ in range(3)], return_exceptions=True)
+    assert [type(error) for error in errors] == [TimeoutError] * 3
+    assert hanging.count == 3
+    assert checked_out(far) == 0
+    proxy.clear()
+    before = time.monotonic()
+    async with asyncio.timeout(SOON), db.begin() as session:
+        assert await session.scalar(ONE) == 1
+    assert time.monotonic() - before < SOON / 2
+    await far.dispose()
+    # none of the sockets is left open
+    async with asyncio.timeout(SOON):
+        while proxy.connections:
+            await asyncio.to_thread(time.sleep, 0)
+
+
+async def test_a_place_whose_connection_was_thrown_away_is_connected(engine: AsyncEngine) -> None:
+    """The pool counts it as one that is there."""
+    db = AsyncSessionFactory(engine)
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+        await session.rollback()
+        await session.conn.invalidate()
+    pool: Any = engine.sync_engine.pool
+    assert pool.checkedin() == 1
+    assert needs_connecting(pool)
+    made: list[Any] = []
+    event.listen(engine.sync_engine, "connect", lambda raw, _: made.append(raw))
+
+    async def block() -> None:
+        async with db.begin() as session:
+            await session.scalar(ONE)
+
+    assert (await cancelled_at(1, "task", "pending", block)).cancelled
+    # it was not torn, and is in the pool
+    assert len(made) == 1
+    assert not needs_connecting(pool)
+    assert checked_out(engine) == 0
+
+
+async def test_a_connection_that_has_to_be_renewed_is_connected(database_url: URL) -> None:
+    engine = create_async_engine(database_url, pool_recycle=0)
+    db = AsyncSessionFactory(engine)
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+    assert needs_connecting(engine.sync_engine.pool)
+    await engine.dispose()
