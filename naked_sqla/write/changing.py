@@ -20,6 +20,7 @@ from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.finding import (
     Identity,
+    bound,
     class_criteria,
     class_values,
     equal,
@@ -29,7 +30,8 @@ from naked_sqla.write.finding import (
     raise_stale,
     raise_unmatched,
 )
-from naked_sqla.write.tables import Part, Written, has_expressions, runs
+from naked_sqla.write.rows import has_expressions, runs
+from naked_sqla.write.tables import Part, Written
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,16 +42,18 @@ __all__ = ("Change", "expected_version", "next_version", "update_one", "update_r
 class Change:
     """An UPDATE of one row.
 
-    :ivar key: its primary key, by attribute.
+    :ivar key: its keys in all tables, by attribute.
+    :ivar identity: its primary key, as it was passed.
     :ivar values: what is to be stored, by attribute; no part of the key.
     :ivar linked: False where its keys in two tables differ, for Python at least.
     :ivar version: the version that the row is expected to have; None: any.
     """
 
-    __slots__ = ("key", "linked", "values", "version")
+    __slots__ = ("identity", "key", "linked", "values", "version")
 
     def __init__(self, written: Written, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         self.key = _whole_key(written, row)
+        self.identity: Identity = written.identity(self.key)
         self.linked = all(
             self.key.get(parent, self.key[child]) == self.key[child]
             for part in written.parts
@@ -178,7 +182,7 @@ def update_rows(
         _lock(conn, written, changes)
     apart = [c for c in changes if not c.linked and not has_row(conn, written, c.key)]
     if apart:
-        raise_stale(written, [_identity(written, change) for change in apart], [])
+        raise_stale(written, [change.identity for change in apart], [])
     alone = not looked and not (checked and counted)
     touched = [_touched(written, change) for change in changes]
     matched: int | None = None
@@ -233,7 +237,7 @@ def _membership(written: Written) -> Any:
     source = written.mapper.persist_selectable if criteria else last.table
     columns = [written.columns[key] for key in written.keys]
     columns = columns if criteria else [last.columns[key] for key in last.keys]
-    keys = (c == bindparam(f"naked_row_{i}", type_=c.type) for i, c in enumerate(columns))
+    keys = bound(columns, "naked_row_")
     return exists().select_from(source).where(*keys, *criteria).correlate(None)
 
 
@@ -256,15 +260,14 @@ def _update_part(
         statement = update(part.table).where(
             *criteria,
             *own,
-            *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns)),
+            *bound(columns),
         )
         if "naked_row_0" in group[0]:
             statement = statement.where(_membership(written))
         if "naked_version" in group[0] and written.version is not None:
             version = part.columns[written.version]
             statement = statement.where(version == bindparam("naked_version", type_=version.type))
-        if expressions:
-            statement = statement.values({part.table.c[k]: v for k, v in expressions.items()})
+        statement = part.with_values(statement, expressions)
         result = conn.execute(statement, group, execution_options=options)
         matched += result.rowcount
         if checked and 0 <= result.rowcount != len(group):
@@ -276,7 +279,7 @@ def _update_part(
 
 def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None:
     """Lock the rows of some changes where the database can, and look whether they are there."""
-    wanted = [(_identity(written, change), change.version) for change in changes]
+    wanted = [(change.identity, change.version) for change in changes]
     found, gone, moved = look(conn, written, wanted, lock=True)
     seen: set[Identity] = set()
     for key, version in wanted:
@@ -292,7 +295,7 @@ def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None
 
 def _raise_missed(conn: Connection, written: Written, changes: Sequence[Change]) -> NoReturn:
     """Find out which of some rows an UPDATE has not matched, and raise."""
-    identities = [_identity(written, change) for change in changes]
+    identities = [change.identity for change in changes]
     found = find(conn, written, identities)
     gone = [key for key in identities if key not in found]
     made = str(written.version) if written.generated else ""
@@ -307,7 +310,3 @@ def _raise_missed(conn: Connection, written: Written, changes: Sequence[Change])
     if gone or moved:
         raise_stale(written, gone, moved)
     raise_unmatched(conn, written, identities)
-
-
-def _identity(written: Written, change: Change) -> Identity:
-    return tuple(change.key[key] for key in written.keys)

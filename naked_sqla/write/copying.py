@@ -53,12 +53,7 @@ def copy_in(
             f"copy_in() is PostgreSQL's COPY, through asyncpg or psycopg; this connection is "
             f"{backend}. Use insert_all()."
         )
-    if len(written.parts) > 1:
-        tables = ", ".join(str(part.table) for part in written.parts)
-        raise InvalidStatement(
-            f"copy_in({written.name}): a {written.name} is stored in several tables ({tables}), "
-            f"and COPY writes one. Use insert_all()."
-        )
+    written.only_part(f"copy_in({written.name})", "COPY writes", "Use insert_all().")
     records = Records(conn, written, columns)
     watched = _Watched()
     try:

@@ -18,8 +18,9 @@ from naked_sqla.write.finding import (
     raise_stale,
     raise_unmatched,
 )
-from naked_sqla.write.keys import are_exact
-from naked_sqla.write.tables import Part, Rows, Written, among, written_of
+from naked_sqla.write.keys import among, are_exact
+from naked_sqla.write.rows import Rows
+from naked_sqla.write.tables import Part, Written, written_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,22 +32,6 @@ __all__ = ("delete_rows",)
 _CHUNK = 500
 
 
-class _Row:
-    """A row that is to be deleted.
-
-    :ivar given: its primary key, as it was passed.
-    :ivar key: its keys in all tables, by attribute.
-    :ivar version: the version that it is expected to have; None: any.
-    """
-
-    __slots__ = ("given", "key", "version")
-
-    def __init__(self, given: Identity, key: dict[str, Any], version: Any) -> None:
-        self.given = given
-        self.key = key
-        self.version = version
-
-
 def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool = False) -> int:
     """DELETE rows from each table of a class, children first.
 
@@ -55,12 +40,8 @@ def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool
     :raises RowGone: a row is not there, unless ``missing_ok``.
     :raises VersionConflict: a row has another version.
     """
-    wanted: dict[Any, _Row] = {}
-    for row in rows:
-        change = Change(written, row, {})
-        given = tuple(change.key[key] for key in written.keys)
-        wanted[given, change.version] = _Row(given, change.key, change.version)
-    pending = list(wanted.values())
+    changes = [Change(written, row, {}) for row in rows]
+    pending = list({(change.identity, change.version): change for change in changes}.values())
     below = _tables_below(written)
     known = _is_looked_at(conn, written, pending, missing_ok, bool(below))
     if known:
@@ -82,10 +63,10 @@ def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool
 def _delete_chunk(
     conn: Connection,
     written: Written,
-    rows: Sequence[_Row],
+    rows: Sequence[Change],
     below: Sequence[tuple[Written, Part]],
     named: bool,
-) -> tuple[int, Sequence[_Row]]:
+) -> tuple[int, Sequence[Change]]:
     """Delete rows, all with versions or none.
 
     :param named: the database has the keys in the form of ``rows``.
@@ -107,7 +88,11 @@ def _delete_chunk(
 
 
 def _is_looked_at(
-    conn: Connection, written: Written, rows: Sequence[_Row], missing_ok: bool, has_subclasses: bool
+    conn: Connection,
+    written: Written,
+    rows: Sequence[Change],
+    missing_ok: bool,
+    has_subclasses: bool,
 ) -> bool:
     """True where the DELETE itself could not tell which rows there were, or of which class."""
     if len(written.parts) > 1 or (has_subclasses and class_values(written) is not None):
@@ -115,7 +100,7 @@ def _is_looked_at(
     if len(rows) < 2:
         return False
     columns = [written.columns[key] for key in written.keys]
-    keys = [row.given for row in rows]
+    keys = [row.identity for row in rows]
     if len(set(keys)) < len(keys):
         # a key with two versions: one of them is wrong
         return True
@@ -127,19 +112,19 @@ def _is_looked_at(
 
 
 def _present(
-    conn: Connection, written: Written, rows: Sequence[_Row], missing_ok: bool
-) -> list[_Row]:
+    conn: Connection, written: Written, rows: Sequence[Change], missing_ok: bool
+) -> list[Change]:
     """Lock rows; give those that are there, by the keys that they are stored under."""
-    wanted = [(row.given, row.version) for row in rows]
+    wanted = [(row.identity, row.version) for row in rows]
     found, gone, moved = look(conn, written, wanted, lock=True)
     if moved or (gone and not missing_ok):
         raise_stale(written, [] if missing_ok else gone, moved)
-    present: dict[Identity, _Row] = {}
+    present: dict[Identity, Change] = {}
     for row in rows:
-        stored = found.get(row.given)
+        stored = found.get(row.identity)
         if stored is not None and (row.version is not None or stored.key not in present):
-            key = Change(written, dict(zip(written.keys, stored.key, strict=True)), {}).key
-            present[stored.key] = _Row(row.given, key, row.version)
+            row.key = Change(written, dict(zip(written.keys, stored.key, strict=True)), {}).key
+            present[stored.key] = row
     return list(present.values())
 
 
@@ -155,7 +140,7 @@ def _tables_below(written: Written) -> list[tuple[Written, Part]]:
     return [found[table] for table in tables if table in found and table not in own]
 
 
-def _statement(written: Written, part: Part, rows: Sequence[_Row]) -> Any:
+def _statement(written: Written, part: Part, rows: Sequence[Change]) -> Any:
     version = written.version if rows[0].version is not None else None
     if version not in part.columns:
         version = None
@@ -175,21 +160,21 @@ def _among(part: Part, keys: Sequence[dict[str, Any]], version: str | None = Non
 def _check_missed(
     conn: Connection,
     written: Written,
-    rows: Sequence[_Row],
-    rest: Sequence[_Row],
+    rows: Sequence[Change],
+    rest: Sequence[Change],
     missing_ok: bool,
 ) -> None:
     """Raise for rows that a DELETE has not found, if it should have.
 
     :param rest: what was to be deleted after them: the error tells these, too.
     """
-    found = find(conn, written, [row.given for row in rows])
-    there = [row.given for row in rows if row.given in found]
-    gone = [row.given for row in rows if row.given not in found]
+    found = find(conn, written, [row.identity for row in rows])
+    there = [row.identity for row in rows if row.identity in found]
+    gone = [row.identity for row in rows if row.identity not in found]
     if there and rows[0].version is None:
         raise_unmatched(conn, written, there)
     if there or (gone and not missing_ok):
-        _, more, moved = look(conn, written, [(row.given, row.version) for row in rest])
+        _, more, moved = look(conn, written, [(row.identity, row.version) for row in rest])
         raise_stale(written, [] if missing_ok else [*gone, *more], [*there, *moved])
 
 

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = (
     "Found",
     "Identity",
+    "bound",
     "class_criteria",
     "equal",
     "find",
     "look",
+    "raise_gone",
     "raise_stale",
     "raise_unmatched",
 )
@@ -152,12 +154,24 @@ def _has_version(conn: Connection, written: Written, row: Found, version: Any) -
     return conn.execute(statement).first() is not None
 
 
-def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Identity]) -> NoReturn:
-    """Raise for those of some rows that a statement has not found."""
+def bound(columns: Sequence[Any], prefix: str = "naked_pk_") -> list[Any]:
+    """The criteria that columns have the values of parameters: ``naked_pk_0`` and so on."""
+    return [
+        column == bindparam(f"{prefix}{i}", type_=column.type) for i, column in enumerate(columns)
+    ]
+
+
+def raise_gone(conn: Connection, written: Written, identities: Sequence[Identity]) -> None:
+    """Raise for those of some rows that are not there, if any is."""
     found = find(conn, written, identities)
     gone = [key for key in identities if key not in found]
     if gone:
         raise_stale(written, gone, [])
+
+
+def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Identity]) -> NoReturn:
+    """Raise for those of some rows that a statement has not found."""
+    raise_gone(conn, written, identities)
     raise StaleDataError(
         f"{written.name}: the statement has left out rows that are there, of those with primary "
         f"key {_shown(identities)}. Look for a trigger, a rule or a policy of the database; what "

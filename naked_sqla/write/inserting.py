@@ -14,14 +14,8 @@ from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.loader import entity_result, loader_of, loading_on
 from naked_sqla.write.keys import by_key, criteria_for, has_key
 from naked_sqla.write.ordering import insert_in_order, keys_of
-from naked_sqla.write.tables import (
-    Part,
-    Rows,
-    Written,
-    has_expressions,
-    runs,
-    types_by_key,
-)
+from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
+from naked_sqla.write.tables import Part, Written
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -63,7 +57,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     loading = loading_on(conn, None)
     objects: list[Any] = []
     for expressions, group in _runs(part, rows):
-        writes = _with_expressions(statement, part, expressions)
+        writes = part.with_values(statement, expressions)
         entity = (written.mapper.class_,)
         result, found = insert_in_order(conn, writes, entity, part.table, group, options)
         loader = loader_of(result, writes, loading)
@@ -93,13 +87,6 @@ def _runs(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
             # attributes and columns have the same names: the rows are what the statement takes
             return [({}, rows)]
     return runs(map(part.values, rows))
-
-
-def _with_expressions(statement: Any, part: Part, expressions: Mapping[str, Any]) -> Any:
-    """The INSERT with the SQL expressions of a row; :func:`runs` has put them apart."""
-    if not expressions:
-        return statement
-    return statement.values({part.table.columns[key]: v for key, v in expressions.items()})
 
 
 def insert_into_tables(
@@ -143,7 +130,7 @@ def _insert_into(
     names = [part.names[key] for key in part.keys]
     start = 0
     for expressions, group in runs(params):
-        statement = _with_expressions(insert(part.table), part, expressions)
+        statement = part.with_values(insert(part.table), expressions)
         taken = rows[start : start + len(group)]
         start += len(group)
         if all(name in group[0] for name in names):

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, Uuid, bindparam
+from sqlalchemy import Integer, Uuid, bindparam, tuple_
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.backends import backend_of
-from naked_sqla.write.tables import among, has_expressions
+from naked_sqla.write.rows import has_expressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("are_exact", "by_key", "criteria_for", "has_key")
+__all__ = ("among", "are_exact", "by_key", "criteria_for", "has_key")
 
 _Key = tuple[Any, ...]
 
@@ -61,6 +61,18 @@ def has_key(conn: Connection, columns: Sequence[Any], key: _Key) -> Iterator[Any
             yield column == value
         else:
             yield column == backend.as_stored(bindparam(None, value, type_=column.type))
+
+
+def among(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
+    """The criterion that some columns have one of some keys."""
+    if len(columns) == 1:
+        # typed by the column, as one key in a comparison is
+        (column,) = columns
+        values = [key[0] for key in keys]
+        if has_expressions(set(map(type, values))):
+            return column.in_(values)
+        return column.in_(bindparam(None, values, type_=column.type, expanding=True))
+    return tuple_(*columns).in_(keys)
 
 
 def _each(columns: Sequence[Any], keys: Sequence[_Key], size: int) -> Iterator[Any]:

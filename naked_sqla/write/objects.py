@@ -21,7 +21,8 @@ from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.write.names import given_values, names_of_attributes
-from naked_sqla.write.tables import Written, has_expressions
+from naked_sqla.write.rows import has_expressions
+from naked_sqla.write.tables import Written
 from naked_sqla.write.updating_loaded import update_uniform
 from naked_sqla.write.upserting import Upsert
 from naked_sqla.write.values import Reader, grouped, listed, read_all, reader_of, written_class
@@ -216,8 +217,7 @@ def _update(
     matched = update_rows(conn, written, changes)
     if not returning:
         return matched
-    identities = [tuple(change.key[key] for key in written.keys) for change in changes]
-    stored = _stored(conn, written, identities)
+    stored = _stored(conn, written, [change.identity for change in changes])
     return stored[0] if single else stored
 
 

@@ -19,7 +19,8 @@ from sqlalchemy.orm import RelationshipProperty
 from naked_sqla._sqlalchemy import mappings, relationships
 from naked_sqla.exception import InvalidStatement, NotLoadedError
 from naked_sqla.objects.foreign_keys import Foreign, foreign_of
-from naked_sqla.write.tables import Written, has_expressions
+from naked_sqla.write.rows import has_expressions
+from naked_sqla.write.tables import Written
 
 __all__ = ("Origin", "Related", "related_of")
 

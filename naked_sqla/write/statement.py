@@ -21,18 +21,12 @@ from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.loader import MakeLoader, empty_result, entity_result, loading_on
 from naked_sqla.write.changing import Change, update_rows
-from naked_sqla.write.finding import class_values, raise_unmatched
+from naked_sqla.write.finding import bound, class_values, raise_unmatched
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
+from naked_sqla.write.keys import among
 from naked_sqla.write.parameters import Names, Same, names_of
-from naked_sqla.write.tables import (
-    Rows,
-    Written,
-    among,
-    has_expressions,
-    runs,
-    types_by_key,
-    written_of,
-)
+from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
+from naked_sqla.write.tables import Written, written_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
@@ -221,11 +215,8 @@ def _insert_into_tables(
     """INSERT with parameters for a class whose rows lie in several tables."""
     written = written_of(mapper)
     if dml.has_post_values(statement):
-        tables = ", ".join(str(part.table) for part in written.parts)
-        raise InvalidStatement(
-            f"insert({written.name}) with ON CONFLICT: a {written.name} is stored in several "
-            f"tables ({tables}), and ON CONFLICT decides on one. Insert into each table."
-        )
+        call = f"insert({written.name}) with ON CONFLICT"
+        written.only_part(call, "ON CONFLICT decides on", "Insert into each table.")
     translated = [written.translate(row) for row in rows]
     values = {
         _attribute(written, key): value for key, value in dml.values_by_column(statement).items()
@@ -298,8 +289,7 @@ def _update_by_primary_key(
         return _update_tables(conn, statement, written, rows, options)
     criteria = dml.has_where(statement)
     keys = {str(column.key): f"naked_pk_{i}" for i, column in enumerate(mapper.primary_key)}
-    for column in mapper.primary_key:
-        statement = statement.where(column == bindparam(keys[str(column.key)], type_=column.type))
+    statement = statement.where(*bound(mapper.primary_key))
     matched = 0
     result: Any = None
     for same in [names.translate(same) for same in groups]:

@@ -9,34 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import ClauseElement, bindparam, tuple_
 from sqlalchemy.schema import Column
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.objects.foreign_keys import foreign_of
+from naked_sqla.write.rows import add_parts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
 __all__ = (
     "Part",
-    "Rows",
     "Written",
-    "add_parts",
-    "among",
-    "has_expressions",
-    "has_own_value",
-    "runs",
-    "types_by_key",
+    "parts_of",
+    "refuse_name",
     "written_of",
 )
-
-Rows = Sequence[Mapping[str, Any]]
 
 # where a mapper keeps its description: gone with the mapped class
 _KEPT = "naked_sqla.write.tables"
@@ -63,7 +54,7 @@ class Part:
         self.names = {attribute: str(column.key) for attribute, column in columns.items()}
         self.keys = tuple(str(mappings.attribute_of(mapper, column)) for column in key)
         self.omitted = frozenset(
-            attribute for attribute, column in columns.items() if has_own_value(column)
+            attribute for attribute, column in columns.items() if _has_own_value(column)
         )
         self.inherited = tuple(
             pair for pair in mappings.inherited_keys(mapper, table) if pair[0] in columns
@@ -77,6 +68,12 @@ class Part:
             self.version = str(mappings.attribute_of(mapper, mapper.version_id_col))
             generate: Any = mapper.version_id_generator
             self.added[self.version] = partial(generate, None)
+
+    def with_values(self, statement: Any, expressions: Mapping[str, Any]) -> Any:
+        """The INSERT or UPDATE with the SQL expressions of a row, by column key."""
+        if not expressions:
+            return statement
+        return statement.values({self.table.columns[key]: v for key, v in expressions.items()})
 
     def values(self, row: Mapping[str, Any], render_nulls: bool = False) -> dict[str, Any]:
         """What a row says about this table, by column key; None for "not given" is left out.
@@ -101,7 +98,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def has_own_value(column: Any) -> bool:
+def _has_own_value(column: Any) -> bool:
     """True when an INSERT that leaves the column out stores more than NULL."""
     if column.type.should_evaluate_none or not isinstance(column, Column):
         return False
@@ -125,6 +122,10 @@ class Written:
     :ivar is_view: its table is a view (:func:`naked_sqla.view.view_table`).
     :ivar renewed: those that an UPDATE gives a value of their own (``onupdate``) unless it names
         them.
+    :ivar own_part: the table of the class itself, to which a statement for it goes; None for a
+        class that is mapped to a join or a subquery.
+    :ivar own_columns: the names of its columns (attributes, column keys, synonyms) -> column key.
+    :ivar own_omitted: its columns for which None means "not given", by column key.
     :ivar related: its relationships, which :mod:`naked_sqla.write.related` finds and keeps here.
     """
 
@@ -138,6 +139,9 @@ class Written:
         "kind",
         "mapper",
         "name",
+        "own_columns",
+        "own_omitted",
+        "own_part",
         "parts",
         "related",
         "renewed",
@@ -166,23 +170,38 @@ class Written:
             for key, c in self.columns.items()
             if isinstance(c, Column) and (c.onupdate is not None or c.server_onupdate is not None)
         )
-        self._aliases = self._other_names()
+        self._aliases = self._other_names(self.parts)
         self._composites = {prop.key: prop for prop in mapper.composites}
+        local = mapper.local_table
+        self.own_part = next((part for part in self.parts if part.table is local), None)
+        self.own_columns = self._own_columns(local)
+        self.own_omitted = frozenset(str(c.key) for c in local.columns if _has_own_value(c))
 
-    def _other_names(self) -> dict[str, str]:
+    def _other_names(self, parts: Sequence[Part]) -> dict[str, str]:
         """Other name -> attribute: column keys, synonyms, attributes that show the same column."""
+        columns: dict[str, Any] = {}
         aliases: dict[str, str] = {}
-        for part in reversed(self.parts):
+        for part in reversed(parts):
+            columns.update(part.columns)
             aliases.update({name: key for key, name in part.names.items()})
-        held = {column: key for key, column in self.columns.items()}
+        held = {column: key for key, column in columns.items()}
         for prop in self.mapper.column_attrs:
             shown = [held[column] for column in prop.columns if column in held]
             if shown:
                 aliases[str(prop.key)] = shown[0]
         for synonym in self.mapper.synonyms:
-            if synonym.name in self.columns:
+            if synonym.name in columns:
                 aliases.setdefault(str(synonym.key), str(synonym.name))
-        return {name: key for name, key in aliases.items() if name not in self.columns}
+        return {name: key for name, key in aliases.items() if name not in columns}
+
+    def _own_columns(self, local: Any) -> Mapping[str, str]:
+        columns: dict[str, str] = {column.key: column.key for column in local.columns}
+        if self.own_part is not None:
+            names = self.own_part.names
+            others = self._other_names([self.own_part])
+            columns |= {name: names[key] for name, key in others.items()}
+            columns |= names
+        return columns
 
     @property
     def generated(self) -> bool:
@@ -223,7 +242,7 @@ class Written:
         for key, value in row.items():
             prop = self._composites.get(key)
             if prop is not None:
-                add_parts(values, key, _parts(prop, value), self.name)
+                add_parts(values, key, parts_of(prop, value), self.name)
                 continue
             name = self.attribute(key)
             if values.setdefault(name, value) is not value:
@@ -237,6 +256,21 @@ class Written:
     def names(self) -> Iterable[str]:
         """All names that :meth:`translate` understands."""
         return {*self.columns, *self._aliases, *self._composites}
+
+    def only_part(self, call: str, chooser: str, instead: str) -> Part:
+        """The table of a class, for a call that writes one.
+
+        :param chooser: the statement that takes one table, and the verb: ``"COPY writes"``.
+        :raises InvalidStatement: the class has several.
+        """
+        first, *others = self.parts
+        if others:
+            tables = ", ".join(str(part.table) for part in self.parts)
+            raise InvalidStatement(
+                f"{call}: a {self.name} is stored in several tables ({tables}), and {chooser} one. "
+                f"{instead}"
+            )
+        return first
 
     def key_attributes(self) -> frozenset[str]:
         """The attributes of the primary keys of all tables."""
@@ -254,48 +288,27 @@ class Written:
                 f"{self.name} has no attribute {key!r} that could be stored: it is a relationship. "
                 f"{foreign_of(prop).advice}"
             )
-        # imported here, since it takes as long to import as all of this library
-        from difflib import get_close_matches
-
-        known = sorted(self.names())
         fact = f"{self.name} has no attribute {key!r} that could be stored."
-        close = get_close_matches(str(key), known, n=1)
-        if close:
-            raise UnknownAttribute(f"{fact} Did you mean {close[0]!r}?")
-        raise UnknownAttribute(f"{fact} It has: {', '.join(known)}.")
+        refuse_name(fact, key, self.names())
 
 
-def _parts(prop: Any, value: Any) -> dict[str, Any]:
+def refuse_name(fact: str, key: Any, known: Iterable[str]) -> NoReturn:
+    """Raise ``UnknownAttribute`` for a name, with the closest one that there is."""
+    # imported here, since it takes as long to import as all of this library
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    close = get_close_matches(str(key), names, n=1)
+    if close:
+        raise UnknownAttribute(f"{fact} Did you mean {close[0]!r}?")
+    raise UnknownAttribute(f"{fact} It has: {', '.join(names) or 'none'}.")
+
+
+def parts_of(prop: Any, value: Any) -> dict[str, Any]:
     """The attributes of a composite value."""
     keys = mappings.composite_keys(prop)
     parts = [None] * len(keys) if value is None else mappings.composite_values(prop, value)
     return dict(zip(keys, parts, strict=True))
-
-
-def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str) -> None:
-    """Add what a key of a caller's dictionary says.
-
-    :raises InvalidStatement: another key has said something else.
-    """
-    for part, value in parts.items():
-        other = row.setdefault(part, value)
-        if other is not value and (other == value) is not True:
-            raise InvalidStatement(
-                f"{name} is given two values for {part!r}: {key!r} says {value!r}, another key "
-                f"{other!r}. Give one of them."
-            )
-
-
-def among(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
-    """The criterion that some columns have one of some keys."""
-    if len(columns) == 1:
-        # typed by the column, as one key in a comparison is
-        (column,) = columns
-        values = [key[0] for key in keys]
-        if has_expressions(set(map(type, values))):
-            return column.in_(values)
-        return column.in_(bindparam(None, values, type_=column.type, expanding=True))
-    return tuple_(*columns).in_(keys)
 
 
 def written_of(mapper: Mapper[Any]) -> Written:
@@ -304,44 +317,6 @@ def written_of(mapper: Mapper[Any]) -> Written:
     if found is None:
         found = mapper.class_manager.info[_KEPT] = Written(mapper)
     return found
-
-
-def types_by_key(rows: Rows) -> dict[str, set[type]] | None:
-    """The types of the values of some dictionaries, by key; None when their keys differ."""
-    first = rows[0]
-    if len(rows) == 1:
-        return {key: {type(value)} for key, value in first.items()}
-    if len(set(map(len, rows))) != 1:
-        return None
-    if set(map(type, rows)) != {dict} and any(row.keys() != first.keys() for row in rows):
-        # a defaultdict would make the value that it lacks
-        return None
-    try:
-        return {key: set(map(type, map(itemgetter(key), rows))) for key in first}
-    except KeyError:
-        return None
-
-
-def has_expressions(types: Iterable[type]) -> bool:
-    """True when values of one of these types are SQL expressions."""
-    return any(issubclass(t, ClauseElement) or hasattr(t, "__clause_element__") for t in types)
-
-
-def runs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[dict[str, Any], list[Any]]]:
-    """Consecutive dictionaries that one statement can store.
-
-    :return: for each of them the SQL expressions, which stand in the statement, and the rows with
-        plain values.  A row with expressions is alone.
-    """
-    for _, group in groupby(rows, key=lambda row: row.keys()):
-        same = list(group)
-        types = types_by_key(same) or {}
-        if not same[0] or not has_expressions(set().union(*types.values())):
-            yield {}, same
-            continue
-        for row in same:
-            found = {key: value for key, value in row.items() if has_expressions((type(value),))}
-            yield found, [{key: value for key, value in row.items() if key not in found}]
 
 
 def _makes_versions(mapper: Mapper[Any]) -> bool:

@@ -10,22 +10,23 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, literal_column, select, update
+from sqlalchemy import func, literal_column, select, update
 
 from naked_sqla._sqlalchemy import dml
 from naked_sqla.write.arrays import update_by_arrays
 from naked_sqla.write.finding import (
     Identity,
+    bound,
     class_criteria,
     class_values,
-    find,
-    raise_stale,
+    raise_gone,
     raise_unmatched,
 )
 from naked_sqla.write.keys import criteria_for
 from naked_sqla.write.names import names_of_attributes
 from naked_sqla.write.related import related_of
-from naked_sqla.write.tables import Written, has_expressions
+from naked_sqla.write.rows import has_expressions
+from naked_sqla.write.tables import Written
 from naked_sqla.write.values import written_class
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def update_uniform(
     matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types, criteria)
     if matched is not None and matched != len(rows):
         # of two keys that are one for the database, one has been taken
-        _raise_gone(conn, written, identities)
+        raise_gone(conn, written, identities)
         matched = None
     if matched is None:
         if len(rows) > 1 and not conn.dialect.supports_sane_multi_rowcount:
@@ -121,9 +122,7 @@ def _update_by_batch(
     :param values: the values of each parameter, one for each row.
     :param rows: the same by row, in the order of ``values``.
     """
-    statement = update(written.parts[0].table).where(
-        *(c == bindparam(f"naked_pk_{i}", type_=c.type) for i, c in enumerate(columns))
-    )
+    statement = update(written.parts[0].table).where(*bound(columns))
     chosen = class_values(written)
     if chosen is not None:
         # a parameter of each row, since a batch has no others
@@ -204,12 +203,4 @@ def _lock(
         counted = select(func.count()).select_from(locked.with_for_update().subquery())
         found += conn.scalar(counted) or 0
     if found != len(wanted):
-        _raise_gone(conn, written, identities)
-
-
-def _raise_gone(conn: Connection, written: Written, identities: Sequence[Identity]) -> None:
-    """Raise for those of some rows that are not there, if any is."""
-    found = find(conn, written, identities)
-    gone = [key for key in identities if key not in found]
-    if gone:
-        raise_stale(written, gone, [])
+        raise_gone(conn, written, identities)

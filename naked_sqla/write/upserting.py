@@ -16,9 +16,10 @@ from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.changing import expected_version, next_version
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects
-from naked_sqla.write.keys import by_key, has_key
+from naked_sqla.write.keys import among, by_key, has_key
 from naked_sqla.write.names import names_of_attributes
-from naked_sqla.write.tables import Rows, Written, among, has_expressions, runs
+from naked_sqla.write.rows import Rows, has_expressions, runs
+from naked_sqla.write.tables import Written
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,13 +47,11 @@ class Upsert:
     ) -> None:
         backend = backend_of(conn.dialect)
         self.insert = backend.insert(written.mapper.class_)
-        first, *others = written.parts
-        if others:
-            tables = ", ".join(str(part.table) for part in written.parts)
-            raise InvalidStatement(
-                f"upsert({written.name}): a {written.name} is stored in several tables ({tables}), "
-                f"and ON CONFLICT decides on one. Use get(), and then insert() or update()."
-            )
+        first = written.only_part(
+            f"upsert({written.name})",
+            "ON CONFLICT decides on",
+            "Use get(), and then insert() or update().",
+        )
         self.conn = conn
         self.written = written
         self.part = first
@@ -185,10 +184,7 @@ class Upsert:
         for nulls, group in groupby(rows, key=self._nulls):
             for expressions, values in runs(map(self.part.values, group)):
                 statement = self._statement([*values[0], *expressions], nulls, expected)
-                if expressions:
-                    columns = self.part.table.columns
-                    statement = statement.values({columns[k]: v for k, v in expressions.items()})
-                yield statement, values
+                yield self.part.with_values(statement, expressions), values
 
     def _nulls(self, row: _Row) -> list[str]:
         """The attributes whose None is the default of a new row, and NULL in one that is there."""

@@ -1,0 +1,68 @@
+"""Rows as dictionaries: which of them one statement can store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import ClauseElement
+
+from naked_sqla.exception import InvalidStatement
+
+__all__ = ("Rows", "add_parts", "has_expressions", "runs", "types_by_key")
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def types_by_key(rows: Rows) -> dict[str, set[type]] | None:
+    """The types of the values of some dictionaries, by key; None when their keys differ."""
+    first = rows[0]
+    if len(rows) == 1:
+        return {key: {type(value)} for key, value in first.items()}
+    if len(set(map(len, rows))) != 1:
+        return None
+    if set(map(type, rows)) != {dict} and any(row.keys() != first.keys() for row in rows):
+        # a defaultdict would make the value that it lacks
+        return None
+    try:
+        return {key: set(map(type, map(itemgetter(key), rows))) for key in first}
+    except KeyError:
+        return None
+
+
+def has_expressions(types: Iterable[type]) -> bool:
+    """True when values of one of these types are SQL expressions."""
+    return any(issubclass(t, ClauseElement) or hasattr(t, "__clause_element__") for t in types)
+
+
+def runs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[dict[str, Any], list[Any]]]:
+    """Consecutive dictionaries that one statement can store.
+
+    :return: for each of them the SQL expressions, which stand in the statement, and the rows with
+        plain values.  A row with expressions is alone.
+    """
+    for _, group in groupby(rows, key=lambda row: row.keys()):
+        same = list(group)
+        types = types_by_key(same) or {}
+        if not same[0] or not has_expressions(set().union(*types.values())):
+            yield {}, same
+            continue
+        for row in same:
+            found = {key: value for key, value in row.items() if has_expressions((type(value),))}
+            yield found, [{key: value for key, value in row.items() if key not in found}]
+
+
+def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str) -> None:
+    """Add what a key of a caller's dictionary says.
+
+    :raises InvalidStatement: another key has said something else.
+    """
+    for part, value in parts.items():
+        other = row.setdefault(part, value)
+        if other is not value and (other == value) is not True:
+            raise InvalidStatement(
+                f"{name} is given two values for {part!r}: {key!r} says {value!r}, another key "
+                f"{other!r}. Give one of them."
+            )
