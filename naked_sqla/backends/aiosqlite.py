@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from naked_sqla._sqlalchemy.aiosqlite import one_job_per_statement
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from naked_sqla.backends.contracts import Stop, Stoppable
 
 __all__ = ("Aiosqlite",)
@@ -18,6 +21,9 @@ _AGAIN = 0.02
 
 class Aiosqlite(SQLite):
     """The driver's thread goes on with a statement that nobody waits for, unless interrupted."""
+
+    def checked_out(self, conn: Connection) -> None:
+        one_job_per_statement(conn)
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         # SQLAlchemy throws a connection away when a CancelledError comes out of it, and with it an

@@ -85,6 +85,12 @@ class Backend:
 
     # ------------------------------------------------------------ hooks: transactions
 
+    def checked_out(self, conn: Connection) -> None:
+        """Prepare a connection that a session has just been given by its pool.
+
+        The pool, and others who use it, are to see nothing of it.
+        """
+
     def begin_now(self, conn: Connection) -> None:
         """Send the BEGIN that the driver keeps back until the first write."""
 

@@ -68,6 +68,7 @@ class Transaction(Ending):
         :param snapshot: let several reads see the same state of the database.
         """
         self.conn = conn = engine.connect()
+        backend_of(conn.dialect).checked_out(conn)
         if options:
             self._take_options(options)
         self.before_begin()
@@ -111,6 +112,7 @@ class Transaction(Ending):
         """
         self.conn = conn = engine.connect()
         try:
+            backend_of(conn.dialect).checked_out(conn)
             if options:
                 self._take_options(options)
             return call.run(conn, self.eager)

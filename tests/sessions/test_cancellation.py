@@ -136,7 +136,8 @@ async def test_cancelled_anywhere(
         await witness.can_write(patience=5 if body is in_savepoint else 0)
 
     points = await cancelled_everywhere(block, kind, moment, check, prepare)
-    assert points >= 3
+    # a failing INSERT and the ROLLBACK, each one job on SQLite
+    assert points >= 2
 
 
 # Runs until it is interrupted.
@@ -166,9 +167,9 @@ async def test_a_statement_that_does_not_end(
     while not counter.reached:
         point += 1
         assert (await cancelled_at(point, kind, moment, block)).cancelled
-    # From the first point of the endless statement on, and the one after it.
-    for later in (point, point + 1):
-        assert (await cancelled_at(later, kind, moment, block)).cancelled
+    # The driver's thread has one job for the endless statement, and the task one point to wait at.
+    for _ in range(2):
+        assert (await cancelled_at(point, kind, moment, block)).cancelled
         await witness.can_write()
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
@@ -192,7 +193,8 @@ async def test_a_memory_database_survives_everywhere(
         async with db.begin() as session:
             assert 1 in (await session.scalars(select(Note.id))).all()
 
-    assert await cancelled_everywhere(block, kind, moment, check) > 3
+    # INSERT, SELECT, COMMIT
+    assert await cancelled_everywhere(block, kind, moment, check) >= 3
     await memory.dispose()
 
 
