@@ -14,7 +14,6 @@ from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.cancel import needs_connecting, stopper
 from naked_sqla.sessions._async.greenlet import (
-    end_block,
     nothing,
     noticing_cancellation,
     run_in_greenlet,
@@ -155,13 +154,8 @@ class AsyncSessionBlock(AsyncBlock):
         inside = session._guard.holder
         commit = self._auto_commit and not failed and inside is None
         if True:  # ASYNC
-            await end_block(
-                self._finish(pending, commit, failed),
-                exc,
-                done=self._release_turn,
-                patient=session._patient,
-                push=inside is None,
-            )
+            end = start(self._finish(pending, commit, failed), self._release_turn)
+            await shielded(end, patient=session._patient, push=inside is None)
         else:
             try:
                 self._finish(pending, commit, failed)

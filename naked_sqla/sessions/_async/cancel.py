@@ -46,6 +46,30 @@ class StopActive:
         return None if transaction is None else stopper(transaction)
 
 
+def ended_well(task: asyncio.Task[Any]) -> bool:
+    """True when a task has ended without an error."""
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def postpone(cancelled: asyncio.CancelledError, asked: int) -> None:
+    """Cancel the running task at an await that comes later.
+
+    A block that has done what it was for does not fail.  Where the timeout or scope that asked for
+    it ends before, nothing is left to be cancelled.
+
+    :param asked: how often the task had been cancelled before.
+    """
+    task = asyncio.current_task()
+
+    def again() -> None:
+        if task is not None and not task.done() and task.cancelling() > asked:
+            # the same request again, which counts once
+            task.uncancel()
+            task.cancel(*cancelled.args)
+
+    asyncio.get_running_loop().call_soon(again)
+
+
 def needs_connecting(pool: Pool) -> bool:
     """True when a checkout is going to make a connection, rather than hand out or wait for one."""
     if isinstance(pool, QueuePool):

@@ -57,7 +57,7 @@ def run_in_greenlet(
 async def _run(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
     worker = AsyncIoGreenlet(fn, current_greenlet())
     moved = False
-    asked = _times_cancelled()
+    asked = times_cancelled()
     value: Any
     cancelled: BaseException | None = None
     try:
@@ -87,7 +87,8 @@ async def _run(done: Callable[[], object], fn: Callable[..., _T], args: tuple[An
             done()
 
 
-def _times_cancelled() -> int:
+def times_cancelled() -> int:
+    """How often the running task was asked to end, and has not been told otherwise."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
@@ -101,7 +102,7 @@ def _cancellation(error: BaseException, asked: int) -> BaseException | None:
     """
     if isinstance(error, asyncio.CancelledError):
         return error
-    if _times_cancelled() <= asked:
+    if times_cancelled() <= asked:
         return None
     behind: BaseException | None = error
     while behind is not None and not isinstance(behind, asyncio.CancelledError):
@@ -181,33 +182,14 @@ def start(
 async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool = True) -> _T:
     """Wait for a task that goes on to its end whatever happens to the caller.
 
-    A cancelled caller waits on, see :func:`settle`, and is cancelled then.
+    A cancelled caller waits on, see :func:`settle`, and is cancelled then: also at the end of a
+    block that was left with a cancellation, since a scope of anyio takes only its own back.
     """
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await settle(task, patient=patient, push=push)
         raise
-
-
-async def end_block(
-    end: Coroutine[Any, Any, None],
-    exc: BaseException | None,
-    *,
-    done: Callable[[], object] | None = None,
-    patient: bool,
-    push: bool = True,
-) -> None:
-    """Run the end of a block, which goes on to its own end whatever happens to the caller.
-
-    :param exc: the exception that left the block; after a cancellation no further one is raised.
-    :param done: called once, when the work has really ended.
-    """
-    try:
-        await shielded(start(end, done), patient=patient, push=push)
-    except asyncio.CancelledError:
-        if not isinstance(exc, asyncio.CancelledError):
-            raise
 
 
 def nothing() -> None:
@@ -257,9 +239,9 @@ def noticing_cancellation() -> Iterator[None]:
 
     ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
     """
-    asked = _times_cancelled()
+    asked = times_cancelled()
     yield
-    if _times_cancelled() > asked:
+    if times_cancelled() > asked:
         raise asyncio.CancelledError
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_to_end
+from naked_sqla.sessions._async.cancel import ended_well, postpone
+from naked_sqla.sessions._async.greenlet import (
+    run_in_greenlet,
+    run_to_end,
+    shielded,
+    start,
+    times_cancelled,
+)
 from naked_sqla.sessions.misuse import AsyncBlock
 
 if TYPE_CHECKING:
@@ -59,8 +67,14 @@ class AsyncSavepoint(AsyncBlock):
         inside = session._guard.holder
         keep = not failed and inside is None
         if True:  # ASYNC
-            end = self._end(keep, failed)
-            await end_block(end, exc, patient=session._patient, push=inside is None)
+            asked, end = times_cancelled(), start(self._end(keep, failed))
+            try:
+                await shielded(end, patient=session._patient, push=inside is None)
+            except asyncio.CancelledError as cancelled:
+                if not keep or not ended_well(end):
+                    raise
+                # it was released: the block does not fail, what comes after it does
+                postpone(cancelled, asked)
         else:
             self._end(keep, failed)
         if inside is not None and not failed:

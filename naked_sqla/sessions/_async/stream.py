@@ -12,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
 
 from naked_sqla._sqlalchemy import results
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.greenlet import end_block, run_in_greenlet, run_to_end
+from naked_sqla.sessions._async.greenlet import (
+    run_in_greenlet,
+    run_to_end,
+    shielded,
+    start,
+)
 from naked_sqla.sessions.stream import READING, Stream
 
 if TYPE_CHECKING:
@@ -110,7 +115,7 @@ class AsyncStreaming(Generic[_R]):
         if source.is_read or not session._transaction.open:
             return
         try:
-            await end_block(self._close(source), exc, patient=session._patient)
+            await shielded(start(self._close(source)), patient=session._patient)
         except Exception:
             if exc_type is None:
                 raise
