@@ -1,4 +1,4 @@
-"""A room for each database and each driver: what they can do, and what they do differently.
+"""One class for each database and each driver: its features, and what it does differently.
 
 ``base.py`` names every fact and hook.  A dialect without a room here gets its cautious defaults.
 """

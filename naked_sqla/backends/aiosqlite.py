@@ -26,13 +26,13 @@ class Aiosqlite(SQLite):
         one_job_per_statement(conn)
 
     def stop(self, transaction: Stoppable) -> Stop | None:
-        # SQLAlchemy throws a connection away when a CancelledError comes out of it, and with it an
-        # in-memory database.
+        # After a CancelledError SQLAlchemy throws the connection away, and an in-memory database
+        # with it.
         return Interrupt(transaction)
 
 
 class Interrupt:
-    """Interrupts what SQLite does for a session."""
+    """Interrupts the statement that SQLite runs for a session."""
 
     __slots__ = ("_transaction",)
 
@@ -50,12 +50,12 @@ class Interrupt:
         raw: Any = conn.connection.driver_connection
         stopping = asyncio.get_running_loop().create_task(_keep_interrupting(raw))
         try:
-            # The driver's thread comes to this when the statement has ended; and it holds on to
-            # the last thing that it did, which is not to be the statement's cursor.
+            # The driver's thread runs this after the statement.  It keeps a reference to the last
+            # thing that it did: an empty cursor now, and not the statement's.
             await (await raw.cursor()).close()
         finally:
             stopping.cancel()
-        # A cursor that was being closed is closed by now: nothing was interrupted.
+        # The call was the close() of a cursor, which has run: nothing was interrupted.
         closed = getattr(waits, "__name__", "") == "close"
         # imported where it is needed: a service on PostgreSQL never loads it
         import sqlite3
@@ -64,7 +64,7 @@ class Interrupt:
 
 
 async def _keep_interrupting(raw: Any) -> None:
-    """Interrupt again and again: the first time may be a moment before the statement begins."""
+    """Interrupt repeatedly: the first interrupt may come before the statement begins."""
     while True:
         await raw.interrupt()
         await asyncio.sleep(_AGAIN)

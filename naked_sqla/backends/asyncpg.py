@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Asyncpg",)
 
-# What asyncpg knows as text only; its COPY is binary.
+# Types that asyncpg sends as text only; its COPY is binary.
 _AS_TEXT = (
     postgresql.CITEXT,
     postgresql.HSTORE,
@@ -37,7 +37,7 @@ _AS_TEXT = (
 
 
 class Asyncpg(PostgreSQL):
-    """Every statement is prepared; a batch does not tell how many rows it has matched."""
+    """asyncpg prepares every statement, and does not tell how many rows a batch has matched."""
 
     gives_up_connecting = True
     updates_from_arrays = True

@@ -1,8 +1,8 @@
 """What a database is, reached through a driver: every fact and hook, with its cautious default.
 
-A default holds for any dialect of SQLAlchemy.  What it can't promise is refused before anything is
-sent; what plain SQLAlchemy can do works.  A database overrides what it does differently, and a
-driver is a subclass of its database.  Nothing outside this package asks for a dialect's name.
+A default holds for any dialect of SQLAlchemy: it refuses a feature before anything is sent, or does
+as plain SQLAlchemy does.  A database overrides what it does differently, and a driver is a subclass
+of its database.  Nothing outside this package asks for a dialect's name.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Backend:
     #: Compares tuples: ``(a, b) > (1, 2)``.
     has_row_values: ClassVar[bool] = False
 
-    #: Where ORDER BY puts NULLs that it says nothing of; ``None``: nobody knows.
+    #: Where ORDER BY puts NULLs without NULLS FIRST or NULLS LAST; ``None``: unknown.
     nulls_sort: ClassVar[Literal["as_largest", "as_smallest"] | None] = None
 
-    #: Returns the rows of a batch of INSERTs without saying which is which, and faster so.
+    #: Returns the rows of a batch of INSERTs faster when their order is free.
     returns_in_any_order: ClassVar[bool] = False
 
     #: Takes the values of a bulk UPDATE as one array for each column.
@@ -97,16 +97,16 @@ class Backend:
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         """Have the database refuse writes in the transaction that begins next.
 
-        What is set on the driver's connection has to be set back when that goes back to its pool.
+        A setting of the driver's connection must be undone when that returns to its pool.
 
-        :return: execution options that the connection needs besides.
+        :return: further execution options for the connection.
         """
         return _NO_OPTIONS
 
     def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
         """True when the database would "commit" the open transaction and store nothing of it.
 
-        :param failure: of a statement that ran in it, which the session knows of.
+        :param failure: the error of a statement that ran in it, if the session knows one.
         """
         if failure is None:
             return False
@@ -125,9 +125,11 @@ class Backend:
         return None
 
     def is_idle(self, raw: Any) -> bool:
-        """False where a transaction is open, or an answer is due: the pool is not to have it.
+        """False for a connection that is in a transaction, or in the middle of an exchange.
 
-        :param raw: the driver's connection, as all else has been set back.
+        Such a connection must not return to the pool.
+
+        :param raw: the driver's connection, after everything else was reset.
         """
         return True
 
@@ -136,10 +138,10 @@ class Backend:
         return False
 
     def after_refusal(self, conn: Connection) -> None:
-        """Put in order what a statement in AUTOCOMMIT leaves behind that the driver has refused."""
+        """Clean up after a statement in AUTOCOMMIT that the driver refused."""
 
     def stop(self, transaction: Stoppable) -> Stop | None:
-        """What ends a statement that a cancelled task waits for; ``None``: a ``CancelledError``."""
+        """Stops the statement of a cancelled task; ``None``: a ``CancelledError`` does it."""
         return None
 
     # ------------------------------------------------------------ hooks: statements
@@ -173,7 +175,7 @@ class Backend:
         return None
 
     def refuses_position(self, value: Any) -> str | None:
-        """Why a page can't go on from a value: the driver gives another one than is compared."""
+        """The reason why a page can't go on from a value; None if it can."""
         return None
 
     def position(self, value: Any) -> Any:
@@ -187,9 +189,9 @@ class Backend:
     def copy(self, conn: Connection, records: Copied, rows: Iterator[Any]) -> int:
         """Send rows with COPY; on an asynchronous driver from within SQLAlchemy's greenlet.
 
-        Called where :attr:`has_copy` says so.
+        Called only where :attr:`has_copy` is true.
 
-        :return: how many were stored.
+        :return: the number of stored rows.
         """
         raise InvalidStatement(f"{self} has no COPY. Use insert_all().")
 

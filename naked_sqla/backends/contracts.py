@@ -1,4 +1,4 @@
-"""The parts of a session and of a COPY that a database works with."""
+"""What a database sees of a session and of a COPY."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ("Copied", "Stop", "Stoppable")
 
 
 class Stop(Protocol):
-    """Ends what cancelled work waits for, and gives the error to go on with, or ``None``.
+    """Stops the await of cancelled work, and gives the error to raise there, or ``None``.
 
-    What the work awaits is kept from cancellations only while it ``applies()``.
+    It shields the await from cancellations only while it ``applies()``.
     """
 
     def applies(self) -> bool: ...
@@ -19,7 +19,7 @@ class Stop(Protocol):
 
 
 class Stoppable(Protocol):
-    """A transaction whose statement may have to be stopped.
+    """A transaction whose statement can be stopped.
 
     :ivar conn: its connection.
     :ivar connected: False while it waits for the pool.

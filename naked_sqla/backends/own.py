@@ -1,4 +1,4 @@
-"""Statements that the library sends for itself, and that count as nobody's."""
+"""Statements that the library sends for itself; counters and observers leave them out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OWN = {_OPTION: True}
 
 
 def send(conn: Connection, sql: str) -> None:
-    """Send what ends, begins or asks for a transaction, and look at no result."""
+    """Send a statement that begins, ends or probes a transaction, and ignore its result."""
     conn.exec_driver_sql(sql, execution_options=_OWN).close()
 
 

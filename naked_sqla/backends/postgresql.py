@@ -1,4 +1,4 @@
-"""PostgreSQL, whatever drives it."""
+"""PostgreSQL behind any driver."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElem
     if not isinstance(of, Integer | Uuid | String) or isinstance(of, Enum):
         return None
     if getattr(of, "length", None) is not None:
-        # the cast would cut a key to the length, and find another one
+        # the cast would cut a key to the column's length, and find another row
         if not isinstance(of, VARCHAR) and type(of) not in (String, Unicode):
             return None
         of = String()

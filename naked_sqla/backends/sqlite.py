@@ -1,4 +1,4 @@
-"""SQLite, whatever drives it."""
+"""SQLite behind any driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ("SQLite",)
 
-# json_each() is there unless SQLite was built without it.
+# SQLite has json_each() unless it was built without it.
 _HAS_JSON = (3, 38)
 
 

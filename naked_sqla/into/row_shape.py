@@ -163,7 +163,7 @@ def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
     return tuple(named(item) if isinstance(item, Column) else item for item in items)
 
 
-def orm_row_shape(state: Any, metadata: Any, raw: bool = True, sentinels: int = 0) -> RowShape:
+def orm_row_shape(state: Any, metadata: Any, raw: bool, sentinels: int) -> RowShape:
     """Read the shape of an ORM statement's rows.
 
     :param state: its compile state.

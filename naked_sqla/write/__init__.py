@@ -1,1 +1,1 @@
-"""Rows by object and in bulk: what INSERT, UPDATE, upsert, DELETE and COPY are made of."""
+"""INSERT, UPDATE, upsert, DELETE and COPY: by statement, by object and in bulk."""

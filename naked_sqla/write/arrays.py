@@ -1,8 +1,8 @@
 """UPDATE of many rows on PostgreSQL by one statement: each column's values are one array.
 
 ``UPDATE t SET a = given.v1 FROM unnest($1, $2) AS given (v0, v1) WHERE t.id = given.v0``.  A batch
-sends each row by itself, which takes most of its time, and on asyncpg does not tell how many rows
-it has matched.
+sends each row by itself, which takes most of its time; on asyncpg it does not tell how many rows it
+has matched.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ("update_by_arrays",)
 
 # The values that an array takes as a single parameter takes them, and the type of its elements.
-# A length or a precision stays away: the cast of an array would cut what the column refuses.
+# Without length and precision: the cast of an array would cut values that the column refuses.
 _FITTING: dict[type[TypeEngine[Any]], tuple[type, TypeEngine[Any]]] = {
     BigInteger: (int, BigInteger()),
     Boolean: (bool, Boolean()),
@@ -78,8 +78,8 @@ def update_by_arrays(
     :param changed: the name of a parameter -> the key of a column that is stored.
     :param values: the values of each parameter, one for each row.
     :param types: the types of the values of each parameter.
-    :param criteria: more for the WHERE.
-    :return: how many rows were matched; None where a batch has to do it, and nothing was sent.
+    :param criteria: further criteria of the UPDATE.
+    :return: the number of matched rows; None if a batch has to do it, and nothing was sent.
     """
     backend = backend_of(conn.dialect)
     if not backend.updates_from_arrays:
@@ -94,7 +94,7 @@ def update_by_arrays(
             return None
         elements[name] = element
     found = list(zip(*(values[name] for name in keys), strict=True))
-    # of a row that comes twice the database would take one, and not say which
+    # of two updates of one row the database would apply either
     if len(found) < 2 or len(set(found)) < len(found):
         return None
     given = func.unnest(

@@ -1,9 +1,9 @@
 """UPDATE of rows named by their primary keys, in one table or several.
 
-Each row is checked: one that is gone, or is of another class, is a ``RowGone``, and one whose
-version moved on a ``VersionConflict``; both name its key.  Where a driver tells how many rows a
-batch has matched, that is the check; where it does not (asyncpg), the rows are locked and looked at
-before they are written.
+A missing row, or one of another class, raises ``RowGone``, and a row with another version
+``VersionConflict``; both name its key.  Where the driver tells how many rows a batch has matched,
+that number is the check.  Where it does not (asyncpg), the rows are locked and read before they are
+written.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Change:
 
     :ivar key: its keys in all tables, by attribute.
     :ivar identity: its primary key, as it was passed.
-    :ivar values: what is to be stored, by attribute; no part of the key.
-    :ivar linked: False where its keys in two tables differ, for Python at least.
+    :ivar values: the values to store, by attribute; no part of the key.
+    :ivar linked: False where its keys in two tables differ in Python.
     :ivar version: the version that the row is expected to have; None: any.
     """
 
@@ -73,7 +73,7 @@ class Change:
 def expected_version(written: Written, row: Mapping[str, Any]) -> Any:
     """The version that the stored row is expected to have; None: any.
 
-    An SQL expression is no such version; where the mapping makes none, it is what is stored.
+    An SQL expression is not an expected version; where the mapping makes no versions, it is stored.
 
     :raises InvalidStatement: an SQL expression where the mapping makes the next version.
     """
@@ -83,8 +83,9 @@ def expected_version(written: Written, row: Mapping[str, Any]) -> Any:
         return version
     if written.generated:
         raise InvalidStatement(
-            f"{written.name}.{name} is what the row is expected to have, and no SQL expression: "
-            f"the mapping makes the next version. Pass the one that you have seen, or leave it out."
+            f"{written.name}.{name} is the version that the row is expected to have, not an SQL "
+            f"expression: the mapping makes the next version. Pass the version that was loaded, or "
+            f"leave it out."
         )
     return None
 
@@ -163,20 +164,20 @@ def update_rows(
 ) -> int:
     """UPDATE rows in each table of a class, one batch for each run of rows with the same columns.
 
-    :param criteria: more for the WHERE of each UPDATE; then a row that none matches is no error.
-    :param strict: look at the rows where the driver does not tell how many a batch has matched;
-        False: only where there are versions to be checked, as the ORM session does.
-    :return: how many rows were matched, or -1 where nobody can tell.
+    :param criteria: further criteria of each UPDATE; then an unmatched row is no error.
+    :param strict: read the rows first where the driver does not tell how many a batch has matched;
+        False: only to check versions, as the ORM session does.
+    :return: the number of matched rows, or -1 if it is unknown.
     :raises RowGone: a row is not there.
     :raises VersionConflict: the version of a row has moved on.
     """
     checked = not criteria
     counted = conn.dialect.supports_sane_multi_rowcount
     versioned = any(change.version is not None for change in changes)
-    # the version that an UPDATE missed may be the very one that it would have made, and then
-    # nothing tells afterwards which row it was
+    # look first: a row may already have the version that its UPDATE would make, and then nothing
+    # tells afterwards which row was missed
     looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
-    # a row of which nothing is stored is told by no UPDATE
+    # no UPDATE runs for a row without values, so none tells whether it is there
     idle = checked and strict and not all(change.values for change in changes)
     if looked or idle:
         _lock(conn, written, changes)
@@ -213,7 +214,7 @@ def _parameters(
 ) -> dict[str, Any]:
     """The parameters of one UPDATE; an empty dictionary where there is nothing to set.
 
-    :param alone: no other UPDATE of the row tells whether it is one of the class.
+    :param alone: no other UPDATE of the row tells whether it is of the class.
     """
     if part not in touched:
         return {}
@@ -272,20 +273,20 @@ def _update_part(
         matched += result.rowcount
         if checked and 0 <= result.rowcount != len(group):
             versioned = any(change.version is not None for change in changes)
-            # without versions all that is gone can be told, later groups included
+            # without versions the error names all missing rows, those of later groups too
             _raise_missed(conn, written, changes if versioned else everything)
     return matched
 
 
 def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None:
-    """Lock the rows of some changes where the database can, and look whether they are there."""
+    """Lock the rows of some changes where the database can, and check that they are there."""
     wanted = [(change.identity, change.version) for change in changes]
     found, gone, moved = look(conn, written, wanted, lock=True)
     seen: set[Identity] = set()
     for key, version in wanted:
         row = found.get(key)
         if row is not None and version is not None and row.key in seen and key not in moved:
-            # an earlier change moves it on
+            # an earlier change gives it another version
             moved.append(key)
         if row is not None:
             seen.add(row.key)
@@ -304,7 +305,7 @@ def _raise_missed(conn: Connection, written: Written, changes: Sequence[Change])
         for key, change in zip(identities, changes, strict=True)
         if change.version is not None
         and key in found
-        # a single row was not matched, so that whatever version it has is another one
+        # a single row that was not matched has another version
         and (len(changes) == 1 or found[key].version != change.values.get(made, change.version))
     ]
     if gone or moved:

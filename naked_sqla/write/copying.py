@@ -44,7 +44,7 @@ def copy_in(
 
     :raises StatementError: a value can't be stored: the driver's error, as an INSERT raises it.
 
-    An error of ``rows`` itself comes out as it is.  After any error nothing of the call is stored.
+    An error of ``rows`` itself is raised unchanged.  After any error nothing of the call is stored.
     """
     written = written_class(model)
     backend = backend_of(conn.dialect)
@@ -68,7 +68,7 @@ def copy_in(
 
 
 class _Watched:
-    """Tells an error of the caller's own iterable, which comes out as it is.
+    """Remembers an error of the caller's own iterable, which is raised unchanged.
 
     :ivar failure: the error.
     """
@@ -108,7 +108,7 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
     waiting = watched.rows(rows)
     for first in waiting:
         records.begin(first)
-        # asyncpg's adapter begins the transaction with its first statement, which COPY is not
+        # asyncpg's adapter begins the transaction with a first statement, and does not see COPY
         own.send(conn, "SELECT 1")
         converted = records.convert_all(chain((first,), waiting))
         return backend_of(conn.dialect).copy(conn, records, converted)
@@ -116,7 +116,7 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
 
 
 async def _copy_async(conn: Connection, records: Records, waiting: AsyncIterator[Any]) -> int:
-    """COPY of what comes from an async iterable: in the event loop, as the iterable itself."""
+    """COPY from an async iterable: both run in the event loop."""
     try:
         first = await anext(waiting)
     except StopAsyncIteration:

@@ -1,4 +1,4 @@
-"""What COPY is given for each row: a record of values, in the order of the columns."""
+"""The records that COPY sends: the values of a row, in the order of the columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Records",)
 
-# rows of an iterable that are looked at together
+# rows of an iterable that are converted together
 _CHUNK = 500
 
 _Record = tuple[Any, ...]
@@ -118,7 +118,7 @@ class Records:
         self._processors.append(column.type.dialect_impl(dialect).bind_processor(dialect))
 
     def _fill(self) -> None:
-        """Add what an INSERT would: discriminator, first version, defaults of the client."""
+        """Add the columns that an INSERT adds: discriminator, version, defaults of the client."""
         for key, column in self._part.columns.items():
             if key in self._attributes:
                 continue
@@ -148,7 +148,7 @@ class Records:
     # -- rows
 
     def convert_all(self, rows: Iterator[Any]) -> Iterator[Sequence[Any]]:
-        """The records of rows, some of which are looked at together."""
+        """The records of rows, converted in chunks."""
         while chunk := list(islice(rows, _CHUNK)):
             yield from self._same(chunk) or map(self.convert, chunk)
 
@@ -168,7 +168,7 @@ class Records:
         try:
             records = list(map(itemgetter(*self._attributes), rows))
         except KeyError:
-            # a name that another one stands for, or a value that is missing
+            # a synonym or a column key, or a missing value
             return None
         self._count += len(rows)
         return records
@@ -183,7 +183,7 @@ class Records:
         return self._read(row)
 
     def _is_record(self, kind: type) -> bool:
-        """True for what is a tuple of values, and not fields with names."""
+        """True for a tuple or list of values, False for a named tuple without ``columns=``."""
         if not issubclass(kind, tuple | list):
             return False
         return self._named or not isinstance(getattr(kind, "_fields", None), tuple)
@@ -216,7 +216,7 @@ class Records:
         return values
 
     def _picked(self, kind: type) -> _Convert:
-        """Reads dictionaries by attribute names, as all of them mostly are."""
+        """A fast reader for dictionaries by attribute names."""
         width, slow = len(self._attributes), self._chosen(self._reader(kind))
         if width == 1:
             return slow
@@ -274,7 +274,7 @@ class Records:
 
 
 class _Context:
-    """As much of an execution context as the function of a default looks at."""
+    """The part of an execution context that the function of a default reads."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.current_parameters = values

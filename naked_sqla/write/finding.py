@@ -1,8 +1,8 @@
 """Which rows are there: of which class, under which key, with which version.
 
-The database decides.  A key that was passed and the key that is stored may be equal for it and not
-in Python (another case, padding, ``"5"`` for 5).  What Python finds equal, the database has found;
-for the rest it is asked again.
+The database decides which keys are equal.  Python may find the passed key and the stored key
+different (another case, padding, ``"5"`` for 5).  For keys that Python does not find among the
+stored ones, the database is asked again, one by one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def class_values(written: Written) -> tuple[Any, tuple[Any, ...]] | None:
 
 
 def class_criteria(written: Written) -> list[Any]:
-    """The criteria that a row of the tables of a single-table subclass is one of that class.
+    """The criteria that a row belongs to a class of single-table inheritance; empty for others.
 
     Their parameters are ``naked_class_0`` and so on: an executemany takes no list for an IN.
     """
@@ -78,7 +78,7 @@ def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
 def find(
     conn: Connection, written: Written, identities: Iterable[Identity], lock: bool = False
 ) -> dict[Identity, Found]:
-    """The rows of a class, by the keys that were passed; what is not there is left out.
+    """The rows of a class, by the keys that were passed; missing rows are left out.
 
     :param lock: lock them, where the database can.
     """
@@ -124,7 +124,7 @@ def look(
     wanted: Sequence[tuple[Identity, Any]],
     lock: bool = False,
 ) -> tuple[dict[Identity, Found], list[Identity], list[Identity]]:
-    """Look at rows before they are written.
+    """Read rows before they are written.
 
     :param wanted: keys, each with the version that its row is to have, or None.
     :return: the rows that are there; the keys of those that are not; the keys of those that have
@@ -162,7 +162,7 @@ def bound(columns: Sequence[Any], prefix: str = "naked_pk_") -> list[Any]:
 
 
 def raise_gone(conn: Connection, written: Written, identities: Sequence[Identity]) -> None:
-    """Raise for those of some rows that are not there, if any is."""
+    """Raise ``RowGone`` if any of these rows is missing."""
     found = find(conn, written, identities)
     gone = [key for key in identities if key not in found]
     if gone:
@@ -170,7 +170,7 @@ def raise_gone(conn: Connection, written: Written, identities: Sequence[Identity
 
 
 def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Identity]) -> NoReturn:
-    """Raise for those of some rows that a statement has not found."""
+    """Raise for rows that a statement has not matched: missing, or left out by the database."""
     raise_gone(conn, written, identities)
     raise StaleDataError(
         f"{written.name}: the statement has left out rows that are there, of those with primary "
@@ -180,7 +180,7 @@ def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Ide
 
 
 def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Identity]) -> NoReturn:
-    """Raise ``VersionConflict`` where a version has moved on, ``RowGone`` where rows are gone only.
+    """Raise ``VersionConflict`` if a row has another version, otherwise ``RowGone``.
 
     :param gone: the keys of rows that are not there.
     :param moved: the keys of rows with another version.

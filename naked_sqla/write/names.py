@@ -18,8 +18,8 @@ __all__ = ("given_values", "names_of_attributes")
 def names_of_attributes(written: Written, names: Any) -> tuple[str, ...]:
     """The column attributes that one name, or several, stand for; a composite stands for its own.
 
-    :raises UnknownAttribute: for what the class does not have.
-    :raises InvalidStatement: for what is no name.
+    :raises UnknownAttribute: the class does not have an attribute.
+    :raises InvalidStatement: an item is not a name or an attribute.
     """
     if isinstance(names, str | QueryableAttribute | Column) or not isinstance(names, Iterable):
         names = (names,)
@@ -62,7 +62,7 @@ def given_values(
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """The values of an UPDATE of one row, from a dictionary and from arguments.
 
-    :param ident: what stands after the class: the key of the row, and the dictionary.
+    :param ident: the arguments after the class: the key of the row, and the dictionary.
     :return: ``ident`` without the dictionary, and all values by attribute key.
     :raises InvalidStatement: for a value that is given twice.
     """
@@ -103,10 +103,10 @@ def _by_names(written: Written, values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _with_version(written: Written, values: dict[str, Any]) -> dict[str, Any]:
-    """Values that were given as arguments, the ``version`` among them by the attribute it is.
+    """Values that were given as arguments, with ``version`` by the name of its attribute.
 
-    It is the version that the row is expected to have; of a class without a ``version_id_col``
-    it is any attribute of that name.
+    It is the version that the row is expected to have.  In a class without a ``version_id_col``
+    it is an attribute like any other.
 
     :raises InvalidStatement: the class has neither, or both and they are not the same.
     """

@@ -46,7 +46,7 @@ def insert(conn: Connection, obj: Any, *, model: Any = None) -> Any:
     """Insert one object; what was not set is left out, so that the database's default applies.
 
     :return: the stored row as a naked object, its key and server defaults filled in.
-    :raises InvalidStatement: nothing tells what row ``obj`` is.
+    :raises InvalidStatement: ``obj`` can't be read as a row of a mapped class.
     :raises UnknownAttribute: it has a key that the mapped class does not have.
     """
     reader = reader_of(type(obj), model, "insert")
@@ -60,7 +60,8 @@ def insert_all(
 
     :param batch_size: at most so many rows in one statement.
     :return: the stored rows as naked objects, in the order of ``objs``.
-    :raises InvalidStatement: nothing tells what row an object is; ``batch_size`` is no number.
+    :raises InvalidStatement: an object can't be read as a row of a mapped class, or ``batch_size``
+        is not a positive number.
     :raises UnknownAttribute: an object has a key that its class does not have.
     """
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
@@ -68,7 +69,7 @@ def insert_all(
             f"insert_all(batch_size={batch_size!r}): the number of rows in one statement is 1 or "
             f"more. Leave it out to have SQLAlchemy choose."
         )
-    # all is read before anything is written, so that what can't be stored stores nothing
+    # read all objects before writing: if one can't be stored, nothing is
     read = [(r, read_all(r, same)) for r, same in grouped(objs, model, "insert_all")]
     stored: list[Any] = []
     for reader, rows in read:
@@ -179,7 +180,7 @@ def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
     row = reader.named(obj) if fields else reader.said(obj)
     fixed = written.key_attributes()
     if not fields:
-        # the keys of a dictionary are names, the attributes of an object are not
+        # a dictionary names the attributes to store, an object has all of its class
         left_out = fixed if isinstance(obj, Mapping) else fixed | written.unsaid(row)
         values = {k: v for k, v in row.items() if k not in left_out and k != written.version}
         return Change(written, row, values)

@@ -1,4 +1,4 @@
-"""The names by which parameters and ``values()`` may call what a statement writes."""
+"""The names in parameters and ``values()``, and the columns that they stand for."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Names:
     def _fill(
         self, rows: list[dict[str, Any]], given: _Rows, columns: Mapping[str, str | None]
     ) -> None:
-        """Add the columns of composites, and refuse what contradicts itself."""
+        """Add the columns of composites, and refuse two values for one column."""
         for row, said in zip(rows, given, strict=True):
             for key, column in columns.items():
                 parts = self._parts(key, said[key]) if column is None else {column: said[key]}
@@ -122,7 +122,7 @@ class Names:
         if part is None or not part.added or not self._statement.is_insert:
             return {}
         added = {part.names[key]: (key, make) for key, make in part.added.items()}
-        # the first version is the first one, whatever the row says
+        # a new row gets the first version, whatever its dictionary has
         return {
             column: make
             for column, (key, make) in added.items()
@@ -135,7 +135,7 @@ class Names:
         return () if self._written is None else self._written.own_omitted
 
     def by_column(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Values by column key, as ``values()`` can't misunderstand them.
+        """Values by column, so that ``values()`` can't take a name for another attribute.
 
         :raises InvalidStatement: a key is that of a bound parameter.
         """

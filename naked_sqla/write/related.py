@@ -1,11 +1,11 @@
-"""What relationships that are set on an object say of its row.
+"""The foreign keys that the relationships of an object give its row.
 
-A many-to-one fills the foreign keys that are not set.  What a row can't hold raises: a related
-object without its key, another key than the one that is set, related objects that would have to be
-stored themselves.
+A many-to-one fills the foreign keys that are not set.  A relationship that a row can't hold raises:
+a related object without its key, or with another key than the one that is set, and related objects
+that would have to be stored themselves.
 
-Whether a relationship of a loaded object was changed, nobody can tell.  It raises where it can't
-have been loaded as it is: its key is another one, or it holds an object that was never loaded.
+Nothing tells whether a relationship of a loaded object was changed.  It raises if it can't have
+been loaded: its key differs from the foreign key, or it holds an object that was never loaded.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Related:
     def completed(
         self, what: str, row: _Values, values: _Values, origin: Origin, named: bool = False
     ) -> _Values:
-        """A row with the foreign keys that the relationships of its object say.
+        """A row with the foreign keys that the relationships of its object give.
 
         :param what: the call, for messages.
         :param row: the column attributes that the object has.
@@ -83,7 +83,7 @@ class Related:
         return row
 
     def _says_nothing(self, origin: Origin) -> bool:
-        """True when None in a many-to-one is no default of the object's class."""
+        """True when None in a many-to-one was set or loaded, and is not a default of the class."""
         return origin == "loaded" or (origin == "made" and not self._is_dataclass)
 
     def _filled(self, call: _Call, row: _Values, foreign: Foreign, target: Any) -> _Values:
@@ -124,7 +124,7 @@ class Related:
             return given is not value
         if call.origin != "loaded" or not isinstance(given, str):
             return bool(given != value)
-        # the database has found them equal, and may do so where Python does not
+        # the database has found them equal; Python may not
         column = self._written.columns.get(key)
         if getattr(getattr(column, "type", None), "collation", None) is not None:
             return False
@@ -132,7 +132,7 @@ class Related:
 
 
 class _Call:
-    """What the relationships of one object are looked at for."""
+    """The call that reads the relationships of one object."""
 
     __slots__ = ("named", "origin", "shown", "what")
 
@@ -154,7 +154,7 @@ def related_of(written: Written) -> Related | None:
 def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
     """Refuse None where the foreign key is set."""
     given = [key for key, _ in foreign.pairs if row.get(key) is not None]
-    # a key that is NULL in part refers to nothing; for a constructed object the ORM stores no part
+    # a key that is NULL in part refers to nothing; the ORM stores none of a constructed object's
     if len(given) == len(foreign.pairs) or (given and call.origin == "made"):
         key = given[0]
         raise InvalidStatement(
@@ -164,7 +164,7 @@ def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
 
 
 def _by_name(call: _Call, foreign: Foreign, key: str) -> str:
-    """How to say that the foreign key is right."""
+    """The advice for a foreign key that is right."""
     if call.what in ("update", "update_all"):
         return f"name what is stored: {call.what}(..., {foreign.model}.{key})"
     relationship = foreign.name.rpartition(".")[2]
@@ -195,7 +195,7 @@ def _refuse_without_key(call: _Call, foreign: Foreign, target: Any, referred: st
 
 
 def _check_objects(call: _Call, row: _Values, foreign: Foreign, value: Any) -> None:
-    """Refuse related objects that nobody would store, or whose foreign keys do not say so yet."""
+    """Refuse related objects that the call does not store, or whose foreign keys are not set."""
     objects = _objects_in(value)
     if not objects:
         return
@@ -236,7 +236,7 @@ def _misses(found: Any, own: Any, is_new: bool) -> bool:
 
 
 def _objects_in(value: Any) -> list[Any]:
-    """The objects of a relationship, whatever it holds them in."""
+    """The objects of a relationship: of a collection of any class, or the single one."""
     if value is None:
         return []
     if isinstance(value, Mapping):
@@ -257,7 +257,7 @@ def _is_loaded(obj: Any) -> bool:
 
 
 def _value_of(obj: Any, key: str) -> Any:
-    """What an object has for an attribute; None for nothing, ``_UNKNOWN`` if it is not loaded."""
+    """The value of an attribute; None if it has none, ``_UNKNOWN`` if it is not loaded."""
     if isinstance(obj, Mapping):
         return obj.get(key)
     if hasattr(type(obj), "__naked__"):

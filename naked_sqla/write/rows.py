@@ -24,7 +24,7 @@ def types_by_key(rows: Rows) -> dict[str, set[type]] | None:
     if len(set(map(len, rows))) != 1:
         return None
     if set(map(type, rows)) != {dict} and any(row.keys() != first.keys() for row in rows):
-        # a defaultdict would make the value that it lacks
+        # itemgetter() on a defaultdict would make up a missing value
         return None
     try:
         return {key: set(map(type, map(itemgetter(key), rows))) for key in first}
@@ -40,8 +40,8 @@ def has_expressions(types: Iterable[type]) -> bool:
 def runs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[dict[str, Any], list[Any]]]:
     """Consecutive dictionaries that one statement can store.
 
-    :return: for each of them the SQL expressions, which stand in the statement, and the rows with
-        plain values.  A row with expressions is alone.
+    :return: for each statement its SQL expressions, and the rows with plain values.  A row with
+        expressions takes a statement of its own.
     """
     for _, group in groupby(rows, key=lambda row: row.keys()):
         same = list(group)
@@ -55,14 +55,14 @@ def runs(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[dict[str, Any], li
 
 
 def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str) -> None:
-    """Add what a key of a caller's dictionary says.
+    """Add the values of one key of a caller's dictionary.
 
-    :raises InvalidStatement: another key has said something else.
+    :raises InvalidStatement: another key has given a different value.
     """
     for part, value in parts.items():
         other = row.setdefault(part, value)
         if other is not value and (other == value) is not True:
             raise InvalidStatement(
-                f"{name} is given two values for {part!r}: {key!r} says {value!r}, another key "
-                f"{other!r}. Give one of them."
+                f"{name} is given two values for {part!r}: {value!r} by {key!r}, and {other!r} by "
+                f"another key. Give one of them."
             )

@@ -2,9 +2,9 @@
 
 Keys of parameters and of ``values()`` are attribute names of the model, or column keys where no
 attribute has that name.  A list of dictionaries with different keys runs as several statements, so
-that each row gets what its own dictionary said.  As in the ORM session, None for a column that has
-a value of its own (a default, a generated key) means that it is not given; the execution option
-``render_nulls=True`` makes it NULL, as ``null()`` does.
+that each row gets the values of its own dictionary.  As in the ORM session, None for a column with
+a default or a generated key means "not given"; the execution option ``render_nulls=True`` makes it
+NULL, as ``null()`` does.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def execute(
     :return: the rows of RETURNING, entities as naked objects; without RETURNING SQLAlchemy's
         ``CursorResult``.
     :raises UnknownAttribute: a key names neither an attribute nor a column nor a bound parameter.
-    :raises InvalidStatement: the statement would not do what its parameters say.
+    :raises InvalidStatement: the statement can't be run with these parameters as they are meant.
     :raises RowGone: an UPDATE by primary key names a row that is not there.
     :raises VersionConflict: it names one that has another version.
     """
@@ -70,7 +70,7 @@ def execute(
         if mapper is not None and statement.is_insert and dml.returning_columns(statement):
             statement = dml.as_orm_insert(statement)
     if not _is_dictionaries(parameters):
-        # None runs the statement once; what is no dictionary at all SQLAlchemy refuses
+        # None runs the statement once; SQLAlchemy refuses anything but dictionaries
         return _run(conn, statement, parameters, execution_options, make_loader)
     one = isinstance(parameters, Mapping)
     rows: Rows = [parameters] if one else parameters
@@ -174,7 +174,7 @@ def _with(
 
 
 def _prepared(statement: Any, names: Names, same: Same, options: _Options) -> Iterable[_Run]:
-    """What runs for rows with the same keys: SQL expressions apart, a None without meaning gone."""
+    """Rows with the same keys, SQL expressions apart, without a None that means "not given"."""
     silent: list[str] = []
     if statement.is_insert and not _renders_nulls(statement, options):
         silent = [key for key in names.omitted if type(None) in same.types.get(key, ())]
@@ -197,7 +197,7 @@ def _renders_nulls(statement: Any, options: _Options) -> bool:
 
 
 def _needs_tables(statement: Any, mapper: Mapper[Any]) -> bool:
-    """True for an INSERT that SQLAlchemy can't run, or return rows of, as it stands."""
+    """True for an INSERT that SQLAlchemy can't run, or can't return the rows of, as it is."""
     written = written_of(mapper)
     if not statement.is_insert or returns_whole_rows(written):
         return False
@@ -239,7 +239,7 @@ def _attribute(written: Written, key: Any) -> str:
 
 
 def _select_back(statement: Any, written: Written, identities: Sequence[tuple[Any, ...]]) -> Any:
-    """What an INSERT into several tables returns: a SELECT of its rows, in their order."""
+    """The RETURNING of an INSERT into several tables: a SELECT of its rows, in their order."""
     columns = written.mapper.primary_key
     wanted = select(*dml.returning_columns(statement)).where(among(columns, identities))
     if len(identities) > 1:
@@ -257,12 +257,12 @@ def _select_back(statement: Any, written: Written, identities: Sequence[tuple[An
 def _is_by_primary_key(
     statement: Any, names: Names, mapper: Mapper[Any], groups: Sequence[Same]
 ) -> bool:
-    """True for ``update(Model), [{...}, ...]``: which rows is told by the dictionaries."""
+    """True for ``update(Model), [{...}, ...]``, whose dictionaries hold the keys of the rows."""
     if not statement.is_update:
         return False
     if not dml.has_values(statement) and not dml.has_where(statement):
         return True
-    # with values() or where() a list may also be meant for their bound parameters
+    # with values() or where() a list may also hold values for their bound parameters
     written = written_of(mapper)
     wanted = set(written.keys)
     return any(wanted <= written.named(same.types.keys() - names.bound) for same in groups)

@@ -1,8 +1,8 @@
 """How the rows of a mapped class lie in its tables: which attribute is which column of which table.
 
-A class of joined inheritance has a row in each of its tables, parents first.  Everything that is
-written by object, and every statement for such a class, speaks in attribute keys; this module
-turns them into the columns of each table.
+A class of joined inheritance has a row in each of its tables, parents first.  Writing by object and
+statements for such a class use attribute keys; this module turns them into the columns of each
+table.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Part:
     :ivar table: the table.
     :ivar columns: its columns by attribute key.
     :ivar keys: the attributes of its primary key, in the order of the key.
-    :ivar omitted: attributes for which None means "not given": their columns have a value of their
-        own (a default, a generated key), which an INSERT that names them would replace by NULL.
-    :ivar added: what an INSERT sets where it is not given: the discriminator, the first version.
-    :ivar version: the attribute of the version counter, where the client counts and it is here.
+    :ivar omitted: attributes for which None means "not given": their columns have a default or a
+        generated key, which an INSERT that names them would replace by NULL.
+    :ivar added: the attributes that an INSERT sets by itself: the discriminator, the first version.
+    :ivar version: the attribute of the version counter, if this table has it and the client counts.
     :ivar inherited: (attribute, attribute of a subclass's key that has the same value).
     """
 
@@ -76,7 +76,7 @@ class Part:
         return statement.values({self.table.columns[key]: v for key, v in expressions.items()})
 
     def values(self, row: Mapping[str, Any], render_nulls: bool = False) -> dict[str, Any]:
-        """What a row says about this table, by column key; None for "not given" is left out.
+        """The values of a row for this table, by column key; without a None that means "not given".
 
         :param render_nulls: leave no None out, but that of a primary key.
         """
@@ -88,7 +88,7 @@ class Part:
             if key in names and (value is not None or key not in omitted)
         }
         for key, make in self.added.items():
-            # the first version is the first one, whatever the row says
+            # a new row gets the first version, whatever it has
             if key == self.version or row.get(key) is None:
                 values[names[key]] = make()
         return values
@@ -116,12 +116,11 @@ class Written:
     :ivar keys: the attributes of its primary key, in the order of ``get()``.
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
-    :ivar computed: those that the database computes (``Computed``): no part of what an object says.
+    :ivar computed: those that the database computes (``Computed``): never taken from an object.
     :ivar kind: the attribute of the discriminator, and its value in a row of just this class; or
         None.
     :ivar is_view: its table is a view (:func:`naked_sqla.view.view_table`).
-    :ivar renewed: those that an UPDATE gives a value of their own (``onupdate``) unless it names
-        them.
+    :ivar renewed: those with ``onupdate``, which an UPDATE sets unless it names them.
     :ivar own_part: the table of the class itself, to which a statement for it goes; None for a
         class that is mapped to a join or a subquery.
     :ivar own_columns: the names of its columns (attributes, column keys, synonyms) -> column key.
@@ -209,8 +208,8 @@ class Written:
         return _makes_versions(self.mapper)
 
     def unsaid(self, row: Mapping[str, Any]) -> frozenset[str]:
-        """The attributes of an object that nobody has said for an UPDATE: what it renews, and the
-        discriminator, which SQLAlchemy sets on each new instance.
+        """The attributes that an UPDATE does not take from an object: those that the UPDATE renews,
+        and the discriminator, which SQLAlchemy sets on each new instance.
         """
         kind = self.kind
         if kind is None or row.get(kind[0]) != kind[1]:
@@ -220,7 +219,7 @@ class Written:
     def attribute(self, key: Any) -> str:
         """The attribute that a name stands for.
 
-        :raises UnknownAttribute: for a name that nothing has.
+        :raises UnknownAttribute: for an unknown name.
         """
         if key in self.columns:
             return str(key)
@@ -230,7 +229,7 @@ class Written:
         return found
 
     def named(self, keys: Iterable[str]) -> set[str]:
-        """The attributes that some names stand for; none for a name that nothing has."""
+        """The attributes that some names stand for; unknown names are left out."""
         found = (key if key in self.columns else self._aliases.get(key) for key in keys)
         return {key for key in found if key is not None}
 

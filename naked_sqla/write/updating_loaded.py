@@ -1,4 +1,4 @@
-"""UPDATE of loaded objects of one kind: one batch, without the detours that others need.
+"""A fast path for ``update_all()``: UPDATE of loaded objects of one kind, in one batch.
 
 Most of the time of a batch goes into the parameters, one dictionary for each row.  Here the values
 go from the objects to the driver as they are, column by column where a type has to convert them.
@@ -40,8 +40,8 @@ def update_uniform(
 ) -> tuple[Written, list[Identity]] | None:
     """UPDATE the rows of loaded objects of one class with one table and no version.
 
-    :return: how the class is written, and the keys of the objects in their order; None for objects
-        that are not that plain, of which nothing is written.
+    :return: how the class is written, and the keys of the objects in their order; None if the
+        objects need the general way, and nothing was written.
     :raises RowGone: a row is not there.
     """
     chosen = _chosen(objs, fields, model)
@@ -74,7 +74,7 @@ def update_uniform(
     criteria = class_criteria(written)
     matched = update_by_arrays(conn, part.table, by_key, changed, by_name, types, criteria)
     if matched is not None and matched != len(rows):
-        # of two keys that are one for the database, one has been taken
+        # the database takes two of the keys for one, and has applied one update
         raise_gone(conn, written, identities)
         matched = None
     if matched is None:
@@ -86,14 +86,15 @@ def update_uniform(
     return written, identities
 
 
-# no context: a function that looks at its row fails
+# not an execution context: a function that reads its row fails
 _NO_CONTEXT = object()
 
 
 def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[Any]]:
-    """What functions of ``onupdate`` make for each row, by column key, where they need no row.
+    """The values that ``onupdate`` functions make for each row, by column key; not those that read
+    their row.
 
-    SQLAlchemy calls them too, and makes the parameters of each row one by one for that.
+    If SQLAlchemy called them, it would make the parameters of each row one by one.
     """
     found = {}
     for column in table.columns:
@@ -102,7 +103,7 @@ def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[
             continue
         try:
             values = [default.arg(_NO_CONTEXT) for _ in range(count)]
-        except Exception:  # noqa: BLE001 - SQLAlchemy calls it again, and says what is wrong
+        except Exception:  # noqa: BLE001 - SQLAlchemy calls it again, and raises
             continue
         if not has_expressions(set(map(type, values))):
             found[column.key] = values
@@ -125,7 +126,7 @@ def _update_by_batch(
     statement = update(written.parts[0].table).where(*bound(columns))
     chosen = class_values(written)
     if chosen is not None:
-        # a parameter of each row, since a batch has no others
+        # a batch has only parameters of its rows
         statement = statement.where(*class_criteria(written))
         kinds = enumerate(chosen[1])
         values = {**values, **{f"naked_class_{i}": [kind] * len(rows) for i, kind in kinds}}
@@ -168,14 +169,14 @@ def _chosen(
 
 
 def _says_no_more(written: Written, naked: Any, objs: Sequence[Any]) -> bool:
-    """True when the columns that were loaded are all that the objects say.
+    """True when the objects have no values besides the columns that were loaded.
 
     :raises InvalidStatement: for a relationship that the rows can't hold.
     """
     related = related_of(written)
     if related is None and written.columns.keys() <= set(naked.loaded):
         return True
-    # a value may have been set that no statement has loaded
+    # a value may be set that no statement has loaded
     others = any(map(naked.variables, objs))
     if others and any(not written.columns.keys().isdisjoint(naked.variables(o)) for o in objs):
         return False

@@ -1,4 +1,4 @@
-"""INSERT ... ON CONFLICT of objects: the row that is there is updated, or left as it is."""
+"""INSERT ... ON CONFLICT of objects: update an existing row, or leave it as it is."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Upsert:
             for found in (*first.table.constraints, *first.table.indexes)
             if isinstance(found, UniqueConstraint | Index)
         )
-        # what decides is read, deferred or not: it tells which row is which
+        # read the deciding columns, deferred or not: they tell which row is which
         read = (undefer(getattr(written.mapper.class_, key)) for key in self.on)
         self._options = (lazyload("*"), *read)
 
@@ -103,14 +103,14 @@ class Upsert:
                     objects[index] = found[key]
             pending = later
         if plain:
-            # last, since a key that is generated could be one that another row names
+            # last, since a generated key could be one that another row names
             stored = insert_objects(self.conn, self.written, [row for _, row in plain])
             for (index, _), obj in zip(plain, stored, strict=True):
                 objects[index] = obj
         return objects
 
     def _filled(self, row: _Row) -> _Row:
-        """The row, with constant defaults where it says nothing of what decides."""
+        """The row, with constant defaults for deciding columns that it has no value for."""
         for key in self.on:
             default: Any = getattr(self.part.columns[key], "default", None)
             if row.get(key) is None and key in self.part.omitted and default is not None:
@@ -118,7 +118,7 @@ class Upsert:
         return row
 
     def _meets_nothing(self, row: _Row) -> bool:
-        """True for a row that can't be there already: it has a NULL, or a key that is generated."""
+        """True for a row that can't exist already: it has a NULL, or a key that is generated."""
         for key in self.on:
             if row.get(key) is not None:
                 continue
@@ -131,12 +131,12 @@ class Upsert:
         return False
 
     def _expected(self, row: _Row) -> Any:
-        """The version that the row is to have where it is there already; None: any."""
+        """The version that an existing row is expected to have; None: any."""
         version = expected_version(self.written, row)
         return None if version is None or not self._updated(row) else version
 
     def _alone(self, row: _Row) -> Any:
-        """Upsert a row by itself: its key may not tell which of several it is."""
+        """Upsert a row by itself, since its key may be stored in another form."""
         expected = self._expected(row)
         (((statement, (given,))),) = self._statements([row], expected)
         found = self._loaded(statement, given)
@@ -163,7 +163,7 @@ class Upsert:
             stored += self._loaded(statement, group)
         found = by_key(stored, self.on, rows)
         if found is None:
-            # rows that were there and stay as they are, or keys in another form
+            # existing rows that stay as they are, or keys stored in another form
             found = by_key(self._stored(list(rows)), self.on, rows) or self._one_by_one(rows)
         return found
 
@@ -179,7 +179,7 @@ class Upsert:
     def _statements(self, rows: Iterable[_Row], expected: Any = None) -> Iterator[tuple[Any, Rows]]:
         """The statements that upsert some rows.
 
-        :param expected: the version of what is there already; None: any.
+        :param expected: the version of an existing row; None: any.
         """
         for nulls, group in groupby(rows, key=self._nulls):
             for expressions, values in runs(map(self.part.values, group)):
@@ -187,7 +187,7 @@ class Upsert:
                 yield self.part.with_values(statement, expressions), values
 
     def _nulls(self, row: _Row) -> list[str]:
-        """The attributes whose None is the default of a new row, and NULL in one that is there."""
+        """The attributes whose None is the default in a new row, and NULL in an existing one."""
         return [key for key in self._omitted if key in row and row[key] is None]
 
     def _updated(self, row: Iterable[str]) -> list[str]:
@@ -223,7 +223,7 @@ class Upsert:
         return statement.options(*self._options)
 
     def _onupdate(self, column: Any) -> dict[str, Any]:
-        """What an UPDATE sets by itself, which ON CONFLICT leaves out."""
+        """The value that an UPDATE sets by itself, and ON CONFLICT does not."""
         default = column.onupdate
         if default.is_scalar or default.is_clause_element:
             return {column.key: default.arg}
@@ -254,19 +254,19 @@ class Upsert:
         return found
 
     def _with_key(self, key: _Key) -> list[Any]:
-        """The rows of which the database says that they have a key."""
+        """The rows whose key the database finds equal to this one."""
         columns = [self.part.columns[name] for name in self.on]
         statement = select(self.written.mapper.class_)
         statement = statement.where(*has_key(self.conn, columns, key)).options(*self._options)
         return self._loaded(statement, None)
 
     def _is_made(self, key: _Key) -> bool:
-        """True for a key of which the database makes a part."""
+        """True for a key that the database makes in part."""
         parts = zip(self.on, key, strict=True)
         return any(value is None and name in self.part.omitted for name, value in parts)
 
     def _is_unclear(self, key: _Key) -> bool:
-        """True for a key that may come back as another one, or that can't be hashed."""
+        """True for a key that may be stored in another form, or that can't be hashed."""
         types = set(map(type, key))
         if has_expressions(types) or any(t.__hash__ is None for t in types):
             return True
@@ -274,7 +274,7 @@ class Upsert:
 
 
 class _NoContext:
-    """Given to the function of an ``onupdate``: one value is made for all rows of a statement."""
+    """The context of an ``onupdate`` function that makes one value for all rows of a statement."""
 
     def __init__(self, name: str) -> None:
         self._name = name

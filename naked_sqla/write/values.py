@@ -1,4 +1,4 @@
-"""What an object gives for which attribute: mapped instances, loaded ones, dictionaries, others."""
+"""The values of an object by attribute: mapped instances, loaded ones, dictionaries, others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Read = Callable[[Any], _Values]
 def written_class(model: Any) -> Written:
     """The description of a class.
 
-    :raises InvalidStatement: it is not mapped, has no table of its own to write to, or a view.
+    :raises InvalidStatement: it is not mapped, or not to a table (a view, a subquery).
     """
     mapper: Any = inspect(model, raiseerr=False) if isinstance(model, type) else None
     if not hasattr(mapper, "class_manager"):
@@ -48,10 +48,10 @@ class Reader:
     """Reads the objects of one class: the column attributes that an object has a value for.
 
     :ivar written: how the mapped class is written.
-    :ivar read: all of them, with the foreign keys that relationships say; relationships that can't
-        be stored raise.
-    :ivar said: the same, of those that somebody has said: for an UPDATE.
-    :ivar named: the same, where the caller has named what is stored: no relationship raises.
+    :ivar read: all of them, with the foreign keys that relationships give; a relationship that
+        can't be stored raises.
+    :ivar said: the same without defaults of the class that were not set: for an UPDATE.
+    :ivar named: the same where the caller names the attributes to store: no relationship raises.
     :ivar key: the same, without the relationships: for a DELETE.
     """
 
@@ -73,12 +73,12 @@ class Reader:
 
 
 def reader_of(kind: type, model: Any, what: str) -> Reader:
-    """What reads objects of a class.
+    """The reader for objects of a class.
 
     :param kind: the class of the objects.
-    :param model: the mapped class to write them as, or None where they tell themselves.
+    :param model: the mapped class to write them as; None for objects of mapped classes.
     :param what: the caller, for messages.
-    :raises InvalidStatement: nothing tells what row such an object is.
+    :raises InvalidStatement: such an object can't be read as a row of a mapped class.
     """
     naked = getattr(kind, "__naked__", None)
     found: Any = naked.model if naked is not None else kind
@@ -103,7 +103,7 @@ def reader_of(kind: type, model: Any, what: str) -> Reader:
 
 
 def _refuse(kind: type, what: str) -> NoReturn:
-    """Raise ``InvalidStatement`` for an object whose columns nothing tells."""
+    """Raise ``InvalidStatement`` for an object that can't be read as a row."""
     if issubclass(kind, type):
         raise InvalidStatement(f"{what}() was given a class. Pass an object of it.")
     several = ""
@@ -174,7 +174,7 @@ _Plain = tuple[_Read, _Read]
 
 
 def _plain(kind: Any) -> _Plain | None:
-    """How the fields of a class are read: all, and those that somebody has set."""
+    """Two functions that read the fields of a class: all, and those that were set."""
     if issubclass(kind, Mapping):
         return _itself, _itself
     if hasattr(kind, "__pydantic_fields__"):
@@ -210,7 +210,7 @@ def _others(
 ) -> Reader:
     if issubclass(kind, Mapping):
         return Reader(written, written.translate)
-    # what is mapped, but no column, is no part of the row
+    # relationships and other mapped attributes without a column are left out
     left_out = written.mapper.attrs.keys()
     related = related_of(written)
 
@@ -244,7 +244,7 @@ def _others(
 def listed(objs: Any, what: str) -> list[Any]:
     """The objects of an iterable.
 
-    :raises InvalidStatement: for what is no iterable of objects.
+    :raises InvalidStatement: ``objs`` is not an iterable of objects.
     """
     if isinstance(objs, str | bytes | Mapping) or not isinstance(objs, Iterable):
         hint = (
@@ -259,9 +259,9 @@ def listed(objs: Any, what: str) -> list[Any]:
 
 
 def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader, list[Any]]]:
-    """Consecutive objects of one class, with what reads them.
+    """Consecutive objects of one class, with their reader.
 
-    :raises InvalidStatement: for what is no iterable of objects.
+    :raises InvalidStatement: ``objs`` is not an iterable of objects.
     """
     rows = listed(objs, what)
     if len(set(map(type, rows))) == 1:
@@ -272,5 +272,5 @@ def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader
 
 
 def read_all(reader: Reader, objs: Iterable[Any]) -> list[_Values]:
-    """What some objects give, by attribute keys."""
+    """The values of objects, by attribute keys."""
     return list(map(reader.read, objs))

@@ -111,6 +111,14 @@ class Circle(Shape):
     radius: Mapped[int]
 
 
+class Owner(Base):
+    __tablename__ = "owner"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shape_id: Mapped[int] = mapped_column(ForeignKey("shape.id"))
+    shape: Mapped[Shape] = relationship()
+
+
 ROWS: list[tuple[type[Base], list[dict[str, Any]]]] = [
     (Company, [{"id": 100, "title": "Acme"}]),
     (
@@ -155,6 +163,7 @@ def fill(conn: Connection) -> None:
         {"id": 2, "kind": "circle", "colour": "blue"},
     )
     conn.execute(insert(Circle.__table__), {"id": 2, "radius": 5})  # type: ignore[arg-type]
+    conn.execute(insert(Owner.__table__), {"id": 1, "shape_id": 2})  # type: ignore[arg-type]
 
 
 class Database:

@@ -115,9 +115,25 @@ class OverProperty(WithProperty):
     b: str = "b"
 
 
+@dataclass(frozen=True)
+class FrozenOverProperty(WithProperty):
+    a: int
+    b: str = "b"
+
+
 @pytest.mark.parametrize(
     "cls",
-    [Simple, Slotted, Frozen, FrozenSlots, KeywordOnly, Inherited, FrozenInherited, OverProperty],
+    [
+        Simple,
+        Slotted,
+        Frozen,
+        FrozenSlots,
+        KeywordOnly,
+        Inherited,
+        FrozenInherited,
+        OverProperty,
+        FrozenOverProperty,
+    ],
 )
 def test_dataclasses_are_as_when_they_are_called(cls: Any) -> None:
     for row in ({"a": 1}, {"a": 1, "b": "x"}, {"b": "x", "a": 1}):
@@ -474,6 +490,11 @@ def test_typed_dicts() -> None:
 # ---------------------------------------------------------------- any other class
 
 
+@dataclass(init=False)
+class NoInit:
+    a: int
+
+
 class Plain:
     def __init__(self, a: int, /, b: int = 2, *rest: int, c: int, **more: Any) -> None:
         self.values = (a, b, rest, c, more)
@@ -482,6 +503,10 @@ class Plain:
 class Gap:
     def __init__(self, a: int, b: int = 2, c: int = 3, /, *, d: int = 4) -> None:
         self.values = (a, b, c, d)
+
+
+def test_a_dataclass_without_init_takes_no_column() -> None:
+    assert "no field in NoInit for the column a" in refused(NoInit, "a")
 
 
 def test_plain_classes() -> None:

@@ -42,6 +42,8 @@ from sqlalchemy.orm import (
     joinedload,
     load_only,
     mapped_column,
+    query_expression,
+    relationship,
     selectinload,
     with_polymorphic,
 )
@@ -57,7 +59,7 @@ from naked_sqla.exception import (
 )
 
 from ..models.columns import Renamed
-from ._models import Circle, Company, Database, Mood, Point, Post, Shape, Typed, User, filled
+from ._models import Circle, Company, Database, Mood, Owner, Point, Post, Shape, Typed, User, filled
 
 
 @pytest.fixture
@@ -454,6 +456,33 @@ async def test_the_only_relationship_that_leads_to_an_entity_names_it(db: Databa
     ]
 
 
+async def test_a_relationship_to_another_class_does_not_make_it_ambiguous(db: Database) -> None:
+    class OtherBase(DeclarativeBase):
+        pass
+
+    class Firm(OtherBase):
+        __tablename__ = "company"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        title: Mapped[str]
+
+    class Person(OtherBase):
+        __tablename__ = "user_account"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column("user_name")
+        company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"))
+        boss_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+        employer = relationship(Firm)
+        boss = relationship("Person", remote_side=id)
+
+    class Employed(pydantic.BaseModel):
+        name: str
+        employer: CompanyOut
+
+    statement = select(Person, Firm).join(Firm, Firm.id == Person.company_id)
+    wanted = Employed(name="ada", employer=CompanyOut(title="Acme"))
+    assert await db.into(Employed, statement) == [wanted]
+
+
 class CompanyOut(pydantic.BaseModel):
     title: str
 
@@ -583,6 +612,47 @@ async def test_polymorphic_rows(db: Database) -> None:
         ShapeOut(id=2, colour="blue", radius=5),
     ]
     assert await db.into(ShapeOut, select(Circle)) == [ShapeOut(id=2, colour="blue", radius=5)]
+
+
+async def test_a_joined_polymorphic_object_is_of_the_class_that_was_asked_for(
+    db: Database,
+) -> None:
+    class WithShape(msgspec.Struct):
+        id: int
+        shape_id: int
+        shape: Shape
+
+    class WithCircle(msgspec.Struct):
+        id: int
+        shape_id: int
+        shape: Circle
+
+    every = with_polymorphic(Shape, [Circle], flat=True)
+    statement = select(Owner).options(joinedload(Owner.shape.of_type(every)))
+    (found,) = await db.into(WithShape, statement)
+    assert (type(found.shape).__name__, found.shape.radius) == ("Circle", 5)
+    with pytest.raises(RowMismatch):
+        await db.into(WithCircle, statement)
+
+
+async def test_a_query_expression_without_an_expression_needs_no_field(db: Database) -> None:
+    class OtherBase(DeclarativeBase):
+        pass
+
+    class Rated(OtherBase):
+        __tablename__ = "company"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        title: Mapped[str]
+        rating: Mapped[int | None] = query_expression()
+
+    class WithRating(msgspec.Struct):
+        id: int
+        title: str
+        rating: int | None
+
+    assert await db.into(CompanyStruct, select(Rated)) == [CompanyStruct(100, "Acme")]
+    for statement in (select(Rated), select(Rated.id, Rated.title, Rated.rating)):
+        assert await db.into(WithRating, statement) == [WithRating(100, "Acme", None)]
 
 
 # ---------------------------------------------------------------- before the first row

@@ -1,4 +1,4 @@
-"""naked_sqla in FastAPI: a session for a handler, 404 for what is not there, pages, shutdown.
+"""naked_sqla in FastAPI: a session for each handler, 404 for missing rows, pages, shutdown.
 
 Needs FastAPI, which the extra ``fastapi`` installs: ``pip install ".[fastapi]"`` in a checkout.
 """

@@ -1,4 +1,4 @@
-"""What is not there is a 404."""
+"""Lookups that answer 404 for a missing row."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def first_or_404(
 async def first_or_404(
     session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
-    """What the first row of a statement holds: an object or a value, or a row of several.
+    """The first row of a statement: its object or value, or a row of several.
 
     The statement is sent as it is: where many rows may match, give it a ``limit(1)``.
 
@@ -143,7 +143,7 @@ async def one_or_404(
 async def one_or_404(
     session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
-    """What the only row of a statement holds: an object or a value, or a row of several.
+    """The only row of a statement: its object or value, or a row of several.
 
     :param session: a session, or the factory.
     :param description: the ``detail`` of the 404; by default it names what was selected.
@@ -166,7 +166,7 @@ async def _rows(session: object, statement: Executable) -> Result[Any]:
 
 
 def _item(row: Any) -> Any:
-    # Not scalars(): a NULL in a row that is there is no missing row.
+    # Not scalars(): a row with a NULL is not a missing row.
     return row[0] if len(row) == 1 else row
 
 
@@ -188,7 +188,7 @@ def _shown(ident: Any) -> str:
 
 
 def _selected(statement: Any) -> str:
-    """The names of what a statement selects, ``"row"`` where it does not say."""
+    """The names of the columns and classes that a statement selects; ``"row"`` if it has none."""
     described = getattr(statement, "column_descriptions", None) or ()
     names = [item["name"] for item in described if item.get("entity") is not None]
     return ", ".join(dict.fromkeys(map(str, names))) or "row"

@@ -1,4 +1,4 @@
-"""What an application does about its database: at shutdown, and when something is missing."""
+"""Connects an application with its database: shutdown, and answers to errors."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def install(
 ) -> None:
     """Connect an application with its database.
 
-    Before the application is started, once for each factory.  An error that the application has a
-    handler of its own for is left to that, whether it is added before or afterwards.
+    Call it before the application is started, once for each factory.  An exception handler of the
+    application comes first, whether it is added before or afterwards.
 
     :param dispose: close the connections of the factory at shutdown, after the application's own
         lifespan has ended.
@@ -98,7 +98,7 @@ def _answer(
 
     async def handle(conn: HTTPConnection, error: Exception) -> Any:
         if conn.scope["type"] != "http":
-            # What a WebSocket is told is for its handler to say.
+            # A WebSocket's own handler answers it.
             raise error
         own = app.exception_handlers.get(wider) if wider is not None else None
         if own is not None:
@@ -109,7 +109,7 @@ def _answer(
 
 
 async def _as_http_error(app: FastAPI, request: HTTPConnection, error: HTTPException) -> Any:
-    """Answer as the application answers its own ``HTTPException``, whose form it may have set."""
+    """Answer in the form that the application gives its own ``HTTPException``."""
     handlers = app.exception_handlers
     handle: Any = handlers.get(error.status_code)
     for kind in (HTTPException, AnyHTTPException):
@@ -118,7 +118,7 @@ async def _as_http_error(app: FastAPI, request: HTTPConnection, error: HTTPExcep
 
 
 async def _called(handle: Any, request: HTTPConnection, error: Exception) -> Any:
-    """What a handler of the application answers."""
+    """The answer of a handler of the application."""
     if inspect.iscoroutinefunction(handle):
         return await handle(request, error)
     answer = await run_in_threadpool(handle, request, error)

@@ -1,4 +1,4 @@
-"""The page that a request asks for, from its query string."""
+"""The query parameters of a page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PageParams:
     def __init_subclass__(
         cls, *, per_page: int | None = None, max_per_page: int | None = None, **kwargs: Any
     ) -> None:
-        """Set the limits that are given; the others are those of the base."""
+        """Set the given limits; the base class has the others."""
         super().__init_subclass__(**kwargs)
         most = cls.max_per_page = max_per_page if max_per_page is not None else cls.max_per_page
         usual = cls.default_per_page = per_page if per_page is not None else cls.default_per_page
@@ -58,7 +58,7 @@ class PageParams:
 
     @property
     def arguments(self) -> PageArguments:
-        """What ``session.paginate()`` takes."""
+        """The keyword arguments for ``session.paginate()``."""
         return {"page": self.page, "per_page": self.per_page, "max_per_page": self.max_per_page}
 
     def __repr__(self) -> str:

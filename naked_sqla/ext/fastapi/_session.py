@@ -27,7 +27,7 @@ class SessionDependency:
 
     def __init__(self, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
         self._block = _Block(db, options)
-        # Written in Depends() by the user the scope could be forgotten, so it is asked for here.
+        # The scope is set here, since a user could forget to write it in Depends().
         inner: Any = Depends(self._block, scope="function") if _HAS_SCOPE else Depends(self._block)
         self.__signature__ = _takes(inner)
 
@@ -63,7 +63,7 @@ class _Block:
         return self.db is other.db and self.options == other.options
 
     def __hash__(self) -> int:
-        # The options may hold what has no hash.
+        # The options may hold an unhashable value.
         return hash((id(self.db), *sorted(self.options)))
 
 
@@ -95,7 +95,7 @@ def session_dependency(db: AsyncSessionFactory, **execution_options: Any) -> Ses
             f"has been sent: a commit that failed would be a 200. Install FastAPI 0.121 or later, "
             f"or open the session in the handler: `async with db.begin() as session`."
         )
-    # What begin() refuses is to fail here, and not with the first request.
+    # Raise the errors of begin() here, and not with the first request.
     db.begin(**execution_options)
     return SessionDependency(db, execution_options)
 
@@ -111,6 +111,6 @@ def _takes(dependency: Any) -> inspect.Signature:
 
 
 def _exits_first(version: str) -> bool:
-    """True for a FastAPI that ends dependencies before the response is sent, unasked."""
+    """True for a FastAPI that always ends dependencies before it sends the response."""
     major, minor = version.split(".")[:2]
     return (0, 106) <= (int(major), int(minor)) < (0, 118)
