@@ -35,6 +35,7 @@ from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly
 from naked_sqla.read.loader import Loader, MakeLoader
+from naked_sqla.read.turns import in_turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
@@ -190,6 +191,8 @@ class _Fillers:
         if fill is None:
             row_shape = _row_shape(result.context.compiled, self.state, metadata, raw, sentinels)
             fill = filler(match(cls, row_shape, validate), row_shape.width)
+            if result.dialect.is_async:
+                fill = in_turns(fill)
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill

@@ -16,6 +16,7 @@ from naked_sqla.read.hydrator import Hydrate, hydrator
 from naked_sqla.read.plan import Plan
 from naked_sqla.read.planner import keys_of, plan_of
 from naked_sqla.read.result import Keys, to_chunked_result, to_result
+from naked_sqla.read.turns import in_turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
@@ -69,8 +70,10 @@ class _CompiledPlan:
 
     __slots__ = ("hydrate", "later", "loader", "metadata", "multiplied", "raw", "scalar")
 
-    def __init__(self, plan: Plan, keys: Keys, raw: bool) -> None:
+    def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool) -> None:
         self.hydrate: Hydrate = hydrator(plan)
+        if turns and not plan.unify:
+            self.hydrate = in_turns(self.hydrate)
         self.later = plan.later
         self.scalar = plan.scalar
         self.multiplied = plan.multiplied
@@ -116,7 +119,7 @@ class _Loaders:
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
-            found = _CompiledPlan(plan, self.keys, raw)
+            found = _CompiledPlan(plan, self.keys, raw, result.dialect.is_async)
             self.by_plan[plan] = found
         self.current = _LastFound(metadata, stamp, plan, _sizes(plan), found)
         return found
