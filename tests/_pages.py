@@ -117,7 +117,10 @@ class Sent(logging.Handler):
             return
         else:
             message = message.replace("BEGIN (implicit)", "BEGIN")
-            self.lines += [line.rstrip() for line in message.splitlines() if line.strip()]
+            if message == "BEGIN" == "".join(self.lines[-1:]):
+                # sent to SQLite at once, where reads have to see one state: it is one transaction
+                return
+            self.lines += [line.strip() for line in message.splitlines() if line.strip()]
 
 
 @contextlib.contextmanager
