@@ -41,7 +41,7 @@ define make_venv
 	touch $@
 endef
 
-.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 version sync check bench docs docs-pictures docs-serve docs-sql clean
+.PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 chaos version sync check bench docs docs-pictures docs-serve docs-sql clean
 
 help:
 	@echo "make demo         the main job on real rows: examples/demo.py"
@@ -49,6 +49,7 @@ help:
 	@echo "make test         the tests on SQLite and PostgreSQL"
 	@echo "make test-pythons the tests on each other Python that is at hand, of $(PYTHONS)"
 	@echo "make test-matrix  the tests on SQLAlchemy 2.0.40, the latest 2.0 and the latest 2.1"
+	@echo "make chaos        10,000 cancellations per driver and SQLAlchemy line, with kills and cuts"
 	@echo "make sync         print the synchronous face from the asynchronous one"
 	@echo "make check        lint, format, types, the synchronous face"
 	@echo "make docs         the documentation, built strictly, in site/"
@@ -98,6 +99,12 @@ test-2.0: $(call stamp,2.0)
 
 test-2.1: $(call stamp,2.1)
 	$(call bin,2.1)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
+
+# The figures of docs/reliability.md.  CHAOS="--drivers asyncpg --cancellations 1000 --seed 2" for less.
+CHAOS ?=
+chaos: $(call stamp,2.0) $(call stamp,2.1)
+	$(call bin,2.0)/python -m tests.chaos $(CHAOS)
+	$(call bin,2.1)/python -m tests.chaos $(CHAOS)
 
 # The SQLAlchemy that "make test" runs on.
 version: $(call stamp,test)

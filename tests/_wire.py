@@ -200,6 +200,8 @@ class Link:
             return
         if fault.action == "hang":
             await fault._held(self.reader.gone)
+            if self.reader.gone.is_set():
+                raise ConnectionAbortedError
             return
         fault._happened()
         if fault.action == "garble":
