@@ -89,6 +89,8 @@ def members(cls: type) -> dict[str, Any]:
 def annotation(written: Any) -> str:
     """An annotation of the asynchronous face, as the synchronous one has it."""
     text = re.sub(r"\bAsync(Result|ScalarResult|Engine|Connection)\b", r"\1", str(written))
+    if text.startswith("Callable["):
+        text = re.sub(r"Coroutine\[Any, Any, (\w+)\]", r"\1", text)
     text = re.sub(r"\w+", lambda word: renamed(word[0]), text)
     for wrapper in ("Coroutine[Any, Any, ", "Streaming["):
         if text.startswith(wrapper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,16 @@ class Asyncpg(PostgreSQL):
     gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
+
+    def is_transient(self, error: BaseException) -> bool:
+        # imported by whoever raised it
+        asyncpg: Any = sys.modules.get("asyncpg")
+        return super().is_transient(error) or (
+            asyncpg is not None
+            and isinstance(error, asyncpg.InterfaceError)
+            # the word for a lost connection, which SQLAlchemy goes by too
+            and "connection is closed" in str(error)
+        )
 
     def is_idle(self, raw: Any) -> bool:
         return not (raw.is_closed() or raw.is_in_transaction())

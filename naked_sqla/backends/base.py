@@ -50,6 +50,9 @@ class Backend:
     #: rather than take a place in the pool until it has ended by itself.
     gives_up_connecting: ClassVar[bool] = False
 
+    #: SQLSTATEs of errors after which the same transaction may succeed when it is run again.
+    transient_states: ClassVar[frozenset[str]] = frozenset({"40001"})
+
     # ------------------------------------------------------------ facts: statements
 
     #: Compares tuples: ``(a, b) > (1, 2)``.
@@ -91,8 +94,11 @@ class Backend:
         The pool, and others who use it, are to see nothing of it.
         """
 
-    def begin_now(self, conn: Connection) -> None:
-        """Send the BEGIN that the driver keeps back until the first write."""
+    def begin_now(self, conn: Connection, to_write: bool = False) -> None:
+        """Send the BEGIN that the driver keeps back until the first write.
+
+        :param to_write: take the lock of the one writer with it, where the database has one.
+        """
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         """Have the database refuse writes in the transaction that begins next.
@@ -139,6 +145,19 @@ class Backend:
 
     def after_refusal(self, conn: Connection) -> None:
         """Clean up after a statement in AUTOCOMMIT that the driver refused."""
+
+    def is_transient(self, error: BaseException) -> bool:
+        """True for the driver's error after which the same transaction may succeed when run again.
+
+        A lost connection is one; SQLAlchemy's wrapping knows of it too.
+
+        :param error: of the driver or of SQLAlchemy's adapter to it; or any other one.
+        """
+        return getattr(error, "sqlstate", None) in self.transient_states
+
+    def is_connect_error(self, error: BaseException) -> bool:
+        """True for the driver's error when a connection could not be made."""
+        return isinstance(error, OSError)
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         """Stops the statement of a cancelled task; ``None``: a ``CancelledError`` does it."""

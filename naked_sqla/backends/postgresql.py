@@ -21,6 +21,13 @@ __all__ = ("PostgreSQL",)
 # Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
 _YEAR = dt.timedelta(days=360)
 
+# Serialization failure, deadlock, a lock that was not to be had.
+_CONFLICTS = ("40001", "40P01", "55P03")
+# The connection is lost, or the server ends it: shutdown, crash, a database that was dropped.
+_LOST = ("08000", "08003", "08006", "57P01", "57P02")
+# No connection: refused, too many of them, a server that is starting.
+_UNCONNECTED = frozenset({"08001", "08004", "53300", "57P03"})
+
 
 class PostgreSQL(Backend):
     """A failed statement gives up the transaction; the server enforces what is read-only."""
@@ -31,9 +38,14 @@ class PostgreSQL(Backend):
     pays_for_transactions = True
     has_row_values = True
     nulls_sort = "as_largest"
+    transient_states = frozenset({*_CONFLICTS, *_LOST})
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         return {"postgresql_readonly": True}
+
+    def is_connect_error(self, error: BaseException) -> bool:
+        state = getattr(error, "sqlstate", None)
+        return state in _UNCONNECTED or super().is_connect_error(error)
 
     def insert(self, entity: Any) -> Any:
         return postgresql.insert(entity)

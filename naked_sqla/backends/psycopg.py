@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,16 @@ class Psycopg(PostgreSQL):
         # libpq also knows of what failed through session.conn.
         raw: Any = conn.connection.driver_connection
         return bool(raw.pgconn.transaction_status == _IN_ERROR)
+
+    def is_transient(self, error: BaseException) -> bool:
+        return super().is_transient(error) or (
+            _is_of_libpq(error) and error.pgconn is None  # type: ignore[attr-defined]
+        )
+
+    def is_connect_error(self, error: BaseException) -> bool:
+        return super().is_connect_error(error) or (
+            _is_of_libpq(error) and error.pgconn is not None  # type: ignore[attr-defined]
+        )
 
     def is_idle(self, raw: Any) -> bool:
         return bool(raw.pgconn.transaction_status == _IDLE and raw.pgconn.pipeline_status == _OFF)
@@ -86,3 +97,17 @@ class Psycopg(PostgreSQL):
                     for row in rows:
                         await copy.write_row(row)
             return int(cursor.rowcount)
+
+
+def _is_of_libpq(error: BaseException) -> bool:
+    """True for an error of the connection, and not of a statement: the server has said nothing.
+
+    Its ``pgconn`` is set where the connection could not be made.
+    """
+    # imported by whoever raised it
+    psycopg: Any = sys.modules.get("psycopg")
+    return (
+        psycopg is not None
+        and isinstance(error, psycopg.OperationalError)
+        and getattr(error, "sqlstate", "") is None
+    )

@@ -22,6 +22,10 @@ __all__ = ("SQLite",)
 # SQLite has json_each() unless it was built without it.
 _HAS_JSON = (3, 38)
 
+# SQLITE_BUSY: another connection has the lock; SQLITE_LOCKED: one with the same cache has it.
+_BUSY = 5
+_LOCKED = 6
+
 
 class SQLite(Backend):
     """Transactions begin with the first write, a file has one writer, types are advice."""
@@ -30,10 +34,10 @@ class SQLite(Backend):
     nulls_sort = "as_smallest"
     returns_in_any_order = True
 
-    def begin_now(self, conn: Connection) -> None:
+    def begin_now(self, conn: Connection, to_write: bool = False) -> None:
         raw: Any = conn.connection.driver_connection
         if not raw.in_transaction:
-            own.send(conn, "BEGIN")
+            own.send(conn, "BEGIN IMMEDIATE" if to_write else "BEGIN")
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         connections.at_return(conn, lambda raw: _query_only(raw, "OFF"))
@@ -55,6 +59,11 @@ class SQLite(Backend):
             return bool(raw.in_transaction)
         except Exception:  # noqa: BLE001 - a closed one has none, and is of no use
             return False
+
+    def is_transient(self, error: BaseException) -> bool:
+        # the lowest byte is the kind of error: BUSY_SNAPSHOT is BUSY
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in (_BUSY, _LOCKED)
 
     def is_idle(self, raw: Any) -> bool:
         try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction
 
     from naked_sqla.sessions.calls.base import Call
+    from naked_sqla.sessions.terms import Terms
 
 logger = logging.getLogger("naked_sqla")
 
@@ -41,13 +42,14 @@ class Transaction(Ending):
     :param eager: whether relationships are loaded that are mapped to be loaded eagerly.
     """
 
-    __slots__ = ("conn", "eager", "failure", "in_driver", "streams")
+    __slots__ = ("conn", "eager", "failure", "in_driver", "streams", "terms")
 
     def __init__(self, conn: Connection | None = None, *, eager: bool = True) -> None:
         self.conn: Connection = conn  # type: ignore[assignment]
         self.eager = eager
         self.open = conn is not None
         self.failure: BaseException | None = None
+        self.terms: Terms | None = None
         # Where the database may end a transaction by itself: tells whether it is still there.
         self.in_driver: Callable[[], bool] | Lost | None = None
         if conn is not None:
@@ -73,8 +75,9 @@ class Transaction(Ending):
             self._take_options(options)
         self.before_begin()
         conn.begin()
-        if snapshot:
-            backend_of(conn.dialect).begin_now(conn)
+        terms = self.terms
+        if snapshot or terms is not None:
+            backend_of(conn.dialect).begin_now(conn, terms is not None and terms.to_write)
         self.in_driver = watch(conn)
         self.open = True
 

@@ -352,3 +352,36 @@ async def all_pages(db: AsyncSessionFactory) -> list[str]:
         cursor = keyed.next_cursor
         names += [user.name for user in keyed.items]
     return names
+
+
+async def work(session: AsyncSession, name: str, age: int) -> User:
+    return await session.get_one(User, age)
+
+
+def sync_work(session: Session, name: str) -> int:
+    return len(name)
+
+
+async def runs(db: AsyncSessionFactory) -> None:
+    assert_type(await db.run(work, "a", 1), User)
+    assert_type(await db.run(work, "a", 1, attempts=3, deadline=0.5, retry_on=OSError), User)
+    assert_type(await db.run(work, "a", 1, retry_on=db.is_connect_error, idempotent=True), User)
+    assert_type(await db.run(work, "a", 1, isolation_level="SERIALIZABLE"), User)
+
+    @db.transaction(attempts=3, retry_on=(OSError, KeyError), isolation_level="SERIALIZABLE")
+    async def decorated(session: AsyncSession, name: str, *, age: int = 0) -> list[str]:
+        return [name] * age
+
+    assert_type(await decorated("a"), list[str])
+    assert_type(await decorated(name="a", age=2), list[str])
+    assert_type(db.is_retryable(ValueError()), bool)
+
+
+def sync_runs(db: SessionFactory) -> None:
+    assert_type(db.run(sync_work, "a", attempts=3), int)
+
+    @db.transaction()
+    def decorated(session: Session, name: str) -> str:
+        return name
+
+    assert_type(decorated("a"), str)

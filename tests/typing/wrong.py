@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory, to_orm
+from naked_sqla import AsyncSession, AsyncSessionFactory, Session, SessionFactory, to_orm
 from naked_sqla.ext.fastapi import (
     PageParams,
     first_or_404,
@@ -221,3 +221,33 @@ async def pages(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     await sync_db.paginate(select(User))  # wrong
     print((await db.keyset(select(User))).total)  # wrong
     print((await db.keyset(select(User.name))).items[0].bit_length())  # wrong
+
+
+async def work(session: AsyncSession, name: str) -> int:
+    return len(name)
+
+
+def sync_work(session: Session, name: str) -> int:
+    return len(name)
+
+
+async def runs(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    await db.run(work)  # wrong
+    await db.run(work, 1)  # wrong
+    await db.run(work, "a", "b")  # wrong
+    await db.run(sync_work, "a")  # wrong
+    await db.run(work, "a", attempts="3")  # wrong
+    await db.run(work, "a", retry_on="OSError")  # wrong
+    await db.run(work, "a", deadline="1")  # wrong
+    name: str = await db.run(work, "a")  # wrong
+    print(name)
+    sync_db.run(work, "a")  # wrong
+    db.transaction(work)  # wrong
+
+    @db.transaction()
+    async def decorated(session: AsyncSession, name: str) -> int:
+        return len(name)
+
+    await decorated(1)  # wrong
+    await decorated()  # wrong
+    db.transaction()(sync_work)  # wrong

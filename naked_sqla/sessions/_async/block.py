@@ -28,6 +28,7 @@ from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.loops import OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 
@@ -47,6 +48,7 @@ class AsyncSessionBlock(AsyncBlock):
         "_queue",
         "_session",
         "_snapshot",
+        "_terms",
     )
 
     _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
@@ -71,6 +73,7 @@ class AsyncSessionBlock(AsyncBlock):
         self._snapshot = snapshot
         self._current = current
         self._kind = kind
+        self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
         self._queue: ConnectionQueue | None = None
@@ -95,6 +98,7 @@ class AsyncSessionBlock(AsyncBlock):
             if self._loop is not None:
                 self._loop.enter()
         transaction = self._kind(eager=self._eager)
+        transaction.terms = self._terms
         await self._connect(transaction)
         return AsyncSession._begun(self._engine, transaction)
 

@@ -11,6 +11,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.pages import AsyncPages
+from naked_sqla.sessions._async.runner import AsyncRunner
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.databases import Databases
 
 
-class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
+class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotCallable):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.

@@ -17,19 +17,21 @@ from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
 from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 
 class AsyncRoutedSession(AsyncSession):
     """An ``AsyncSession`` with a session on each database that it has used, behind one guard."""
 
-    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
+    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions", "_terms")
 
     _transaction: Any
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
     _kind: type[Transaction]
+    _terms: Terms | None
     _sessions: dict[Key, AsyncSession]
     _blocks: list[AsyncSessionBlock]
 
@@ -48,6 +50,7 @@ class AsyncRoutedSession(AsyncSession):
         session._options = options
         session._eager = eager
         session._kind = kind
+        session._terms = None
         session._sessions = {}
         session._blocks = []
         return session
@@ -112,6 +115,7 @@ class AsyncRoutedSession(AsyncSession):
         engine = self._databases.engines[key]
         checks.begin_options(engine.sync_engine, self._options)
         block = AsyncSessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+        block._terms = self._terms
         session = await block.__aenter__()
         transaction = session._transaction
         if self._transaction.groups:
@@ -152,7 +156,9 @@ class AsyncRoutedBlock(AsyncSessionBlock):
 
     async def _opened(self) -> AsyncSession:
         # Connections are opened by the first statement for each.
-        return AsyncRoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session = AsyncRoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session._terms = self._terms
+        return session
 
     def _release_turn(self) -> None:
         session: Any = self._session

@@ -18,6 +18,7 @@ from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.misuse import Block
 from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 
@@ -36,6 +37,7 @@ class SessionBlock(Block):
         "_queue",
         "_session",
         "_snapshot",
+        "_terms",
     )
 
     _WRITTEN = ("db.begin()", "a session", "db.begin() as session")
@@ -60,6 +62,7 @@ class SessionBlock(Block):
         self._snapshot = snapshot
         self._current = current
         self._kind = kind
+        self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
         self._queue: ConnectionQueue | None = None
@@ -78,6 +81,7 @@ class SessionBlock(Block):
         if self._queue is not None:
             self._queue.take_in_thread()
         transaction = self._kind(eager=self._eager)
+        transaction.terms = self._terms
         self._connect(transaction)
         return Session._begun(self._engine, transaction)
 

@@ -12,6 +12,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.pages import SyncPages
+from naked_sqla.sessions._sync.runner import Runner
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions._sync.writes import SyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.databases import Databases
 
 
-class SessionFactory(SyncCalls, SyncPages, SyncWrites, NotCallable):
+class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, NotCallable):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.

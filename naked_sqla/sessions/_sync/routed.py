@@ -16,19 +16,21 @@ from naked_sqla.sessions.current import Current
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.routing.databases import Databases, Transactions, not_opened
 from naked_sqla.sessions.routing.tables import Key
+from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 
 class RoutedSession(Session):
     """A ``Session`` with a session on each database that it has used, behind one guard."""
 
-    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions")
+    __slots__ = ("_blocks", "_databases", "_eager", "_kind", "_options", "_sessions", "_terms")
 
     _transaction: Any
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
     _kind: type[Transaction]
+    _terms: Terms | None
     _sessions: dict[Key, Session]
     _blocks: list[SessionBlock]
 
@@ -44,6 +46,7 @@ class RoutedSession(Session):
         session._options = options
         session._eager = eager
         session._kind = kind
+        session._terms = None
         session._sessions = {}
         session._blocks = []
         return session
@@ -106,6 +109,7 @@ class RoutedSession(Session):
         engine = self._databases.engines[key]
         checks.begin_options(engine, self._options)
         block = SessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+        block._terms = self._terms
         session = block.__enter__()
         transaction = session._transaction
         if self._transaction.groups:
@@ -143,7 +147,9 @@ class RoutedBlock(SessionBlock):
 
     def _opened(self) -> Session:
         # Connections are opened by the first statement for each.
-        return RoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session = RoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session._terms = self._terms
+        return session
 
     def _release_turn(self) -> None:
         session: Any = self._session

@@ -1,0 +1,166 @@
+# Generated from naked_sqla/sessions/_async/runner.py by tools/async_to_sync.py: do not edit.
+"""Work that is run in a transaction of its own, and again where the database asks for that."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.backends import backend_of
+from naked_sqla.sessions import checks
+from naked_sqla.sessions.retrying import (
+    Failures,
+    Policy,
+    is_connect_error,
+    is_retryable,
+    policy,
+    refuse_inside,
+    sleep_in_thread,
+)
+from naked_sqla.sessions.terms import to_write
+
+if TYPE_CHECKING:
+    from typing import Concatenate
+
+    from sqlalchemy import Engine
+    from typing_extensions import ParamSpec, TypeVar, TypeVarTuple
+
+    from naked_sqla.backends.base import Backend
+    from naked_sqla.sessions._sync.block import SessionBlock
+    from naked_sqla.sessions._sync.session import Session
+    from naked_sqla.sessions.current import Current
+    from naked_sqla.sessions.retrying import RetryOn
+    from naked_sqla.sessions.routing.databases import Databases
+
+    R = TypeVar("R")
+    P = ParamSpec("P")
+    Args = TypeVarTuple("Args")
+
+
+class Runner:
+    """What a factory does with functions that take a session."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _engine: Engine
+        _databases: Databases | None
+        _current: Current
+
+        def begin(self, **execution_options: Any) -> SessionBlock: ...
+
+    def run(
+        self,
+        work: Callable[[Session, *Args], R],
+        *args: *Args,
+        attempts: int = 5,
+        retry_on: RetryOn | None = None,
+        deadline: float | None = None,
+        idempotent: bool = False,
+        **begin_options: Any,
+    ) -> R:
+        """Run ``work(session, *args)`` in a block of its own, and again where that may help.
+
+        Run again after an error that says so: a serialization failure, a deadlock, a lock that was
+        not to be had, a connection that was lost before COMMIT was sent; a
+        ``TransactionRolledBack`` with one of these behind it.  Each attempt has a new session; all
+        else that the work does is done again.  The pauses between attempts are random, and grow.
+
+        :param work: a function of a session and ``args``.
+        :param attempts: how often the work is tried at most.
+        :param retry_on: further errors to try again after: a class, a tuple of classes, or a
+            function such as :meth:`is_connect_error`.
+        :param deadline: seconds after which no attempt is begun.
+        :param idempotent: the work may be done twice: try again after ``CommitOutcomeUnknown`` too.
+        :param begin_options: for each block, as :meth:`begin` takes them.
+        :return: what the work returned, when its transaction is committed.
+        :raises InvalidSessionState: inside an open session of this factory.
+        :raises TypeError: for wrong arguments, and for work that is not synchronous.
+
+        The error of the last attempt comes out as it is; its notes tell of the attempts before.
+        """
+        chosen = policy(attempts, retry_on, deadline, idempotent)
+        returned: R = self._run(work, args, chosen, begin_options)
+        return returned
+
+    def transaction(
+        self,
+        *,
+        attempts: int = 5,
+        retry_on: RetryOn | None = None,
+        deadline: float | None = None,
+        idempotent: bool = False,
+        **begin_options: Any,
+    ) -> Callable[
+        [Callable[Concatenate[Session, P], R]],
+        Callable[P, R],
+    ]:
+        """A decorator: the function is called without its session, and runs as :meth:`run` does it.
+
+        :raises TypeError: for wrong arguments.
+
+        The arguments, and the errors of a call, are those of :meth:`run`.
+        """
+        chosen = policy(attempts, retry_on, deadline, idempotent)
+
+        def decorated(
+            work: Callable[Concatenate[Session, P], R],
+        ) -> Callable[P, R]:
+            @functools.wraps(work)
+            def called(*args: P.args, **kwargs: P.kwargs) -> R:
+                given = functools.partial(work, **kwargs) if kwargs else work
+                returned: R = self._run(given, args, chosen, begin_options)
+                return returned
+
+            shown = inspect.signature(work)
+            rest = [*shown.parameters.values()][1:]
+            called.__signature__ = shown.replace(parameters=rest)  # type: ignore[attr-defined]
+            return called
+
+        return decorated
+
+    def is_retryable(self, error: BaseException) -> bool:
+        """True for an error after which :meth:`run` would try again, unasked."""
+        return is_retryable(error, self._backends())
+
+    def is_connect_error(self, error: BaseException) -> bool:
+        """True for an error of a connection that could not be made, any ``OSError`` among them."""
+        return is_connect_error(error, self._backends())
+
+    def _run(self, work: Callable[..., Any], args: Any, chosen: Policy, begin_options: Any) -> Any:
+        around = self._current.session_of(threading.current_thread())
+        if around is not None:
+            refuse_inside(around)
+        began = 0.0 if chosen.deadline is None else time.monotonic()
+        failures: Failures | None = None
+        while True:
+            block = self.begin(**begin_options)
+            if failures is not None:
+                block._terms = to_write(block._terms)
+            ended = committing = False
+            try:
+                with block as session:
+                    try:
+                        returned = work(session, *args)
+                        if inspect.iscoroutine(returned):
+                            returned.close()
+                            checks.not_this_work(work, "def")
+                        committing = True
+                        return returned
+                    finally:
+                        # by hand, and what is committed stays
+                        ended = session.state == "closed"
+            except Exception as error:
+                failures = failures or Failures(chosen, began)
+                pause = failures.pause(error, self._backends(), ended, committing)
+                if pause is None:
+                    raise
+            sleep_in_thread(pause)
+
+    def _backends(self) -> list[Backend]:
+        engines = [self._engine] if self._databases is None else self._databases.engines.values()
+        return [backend_of(engine.dialect) for engine in engines]
