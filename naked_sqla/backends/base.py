@@ -197,6 +197,17 @@ class Backend:
         """The reason why a page can't go on from a value; None if it can."""
         return None
 
+    def takes_position(self, value: Any, of: TypeEngine[Any] | None) -> bool:
+        """False for a value of a client's cursor that no row can have given.
+
+        :param of: the type of the column, as the dialect implements it; ``None`` for an expression.
+        """
+        return True
+
+    def refuses_values(self, error: DBAPIError) -> bool:
+        """True for an error that says that values are not of the kind they are compared with."""
+        return False
+
     def position(self, value: Any) -> Any:
         """A value of a row as the parameter that equals it in a comparison."""
         return value

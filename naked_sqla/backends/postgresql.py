@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam, cast
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DataError
 from sqlalchemy.types import NullType
 
 from naked_sqla.backends.base import Backend
+from naked_sqla.backends.positions import is_of
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ("PostgreSQL",)
 
@@ -62,6 +66,23 @@ class PostgreSQL(Backend):
         if isinstance(value, dt.timedelta) and abs(value) >= _YEAR:
             return "what drivers make of years, which are 360 days to PostgreSQL"
         return None
+
+    def takes_position(self, value: Any, of: TypeEngine[Any] | None) -> bool:
+        if isinstance(value, str) and "\x00" in value:
+            return False
+        if isinstance(value, int) and value.bit_length() > 63:
+            return False
+        return of is None or is_of(value, of)
+
+    def refuses_values(self, error: DBAPIError) -> bool:
+        state = getattr(error.orig, "sqlstate", None)
+        return state in _OF_VALUES if state else isinstance(error, DataError)
+
+
+# Out of range, no such time, no UTF-8, no text of the type, no operator for these types.
+_OF_VALUES = frozenset(
+    {"22000", "22003", "22007", "22008", "22009", "22021", "22P02", "22P03", "42883"}
+)
 
 
 def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElement[bool] | None:

@@ -6,7 +6,22 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, String, bindparam, func, select
+from sqlalchemy import (
+    Boolean,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Time,
+    Uuid,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 
 from naked_sqla._sqlalchemy import connections
@@ -16,6 +31,7 @@ from naked_sqla.backends.base import Backend
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ("SQLite",)
 
@@ -73,6 +89,18 @@ class SQLite(Backend):
 
     def insert(self, entity: Any) -> Any:
         return sqlite.insert(entity)
+
+    def takes_position(self, value: Any, of: TypeEngine[Any] | None) -> bool:
+        if isinstance(value, int) and value.bit_length() > 63:
+            return False
+        kinds: tuple[type, ...] = (int, float, str, bytes)
+        if isinstance(of, Integer | Numeric | Float | Boolean):
+            kinds = (int, float)
+        elif isinstance(of, String | Uuid | Date | DateTime | Time | Interval):
+            kinds = (str,)
+        elif isinstance(of, LargeBinary):
+            kinds = (bytes,)
+        return isinstance(value, kinds) and not isinstance(value, bool)
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

@@ -1,13 +1,15 @@
 """Cursors: the key of a row as an opaque string that is safe in a URL.
 
-A version byte, a checksum that only the same order gives, and compact JSON; in URL-safe base64
-without padding.  A cursor is opaque, but not secret: decoding it gives the key of a row.
+A version byte, a seal, and compact JSON; in URL-safe base64 without padding.  The seal is a
+checksum that only the same order gives, or with a secret a signature, which nobody else can make.
+A cursor is opaque, but not secret: decoding it gives the key of a row.
 """
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
+import hmac
 import json
 import uuid
 from collections.abc import Callable
@@ -18,10 +20,17 @@ from typing import Any
 
 from naked_sqla.exception import InvalidCursor, InvalidStatement
 
-__all__ = ("Gap", "decode", "encode", "text_of")
+__all__ = ("LONGEST", "Gap", "Secrets", "decode", "encode", "refused", "text_of")
 
-_VERSION = 1
+# The first one signs; all of them are accepted.
+Secrets = tuple[bytes, ...]
+
+# Letters of a cursor: no client can put as many into a URL.
+LONGEST = 2**20
+
+_CHECKED, _SIGNED = b"\x01", b"\x02"
 _CHECKSUM = 8
+_SIGNATURE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +45,60 @@ class Gap:
     behind: bool
 
 
-def encode(gap: Gap, fingerprint: bytes) -> str:
+def encode(gap: Gap, fingerprint: bytes, secrets: Secrets = ()) -> str:
     """The cursor of a place.
 
     :param fingerprint: of the order; up to 32 bytes.
-    :raises InvalidStatement: for a value of a kind that has no place in a cursor.
+    :param secrets: sign the cursor with the first one.
+    :raises InvalidStatement: for a value of a kind that has no place in a cursor, and for values
+        that make it longer than ``LONGEST``.
     """
-    content = [int(gap.behind), *map(_packed, gap.values)]
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    body = text.encode("utf-8", "surrogatepass")
-    return _base64(_sealed(body, fingerprint))
+    body = _body(gap)
+    seal = _signed(body, fingerprint, secrets[0]) if secrets else _checked(body, fingerprint)
+    cursor = _base64(seal + body)
+    if len(cursor) > LONGEST:
+        raise InvalidStatement(
+            f"keyset(): a row makes a cursor of {len(cursor)} letters, and the longest has "
+            f"{LONGEST}. Order by a shorter value: func.left(column, 100)."
+        )
+    return cursor
 
 
-def decode(cursor: Any, fingerprint: bytes, width: int) -> Gap:
+def decode(cursor: Any, fingerprint: bytes, width: int, secrets: Secrets = ()) -> Gap:
     """The place that a cursor stands for.
 
     :param width: how many values the key has.
-    :raises InvalidCursor: for a string that :func:`encode` did not make with the same fingerprint.
+    :param secrets: the cursor has to be signed with one of them.
+    :raises InvalidCursor: for a string that :func:`encode` can't have made with the same
+        fingerprint and one of the secrets.
     """
     try:
-        if not isinstance(cursor, str):
-            raise TypeError(type(cursor))
+        if not isinstance(cursor, str) or len(cursor) > LONGEST:
+            raise ValueError("not a string of a cursor's length")
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        body = data[1 + _CHECKSUM :]
-        # a checksum, and the one spelling of the bytes: base64 has several
-        if data != _sealed(body, fingerprint) or cursor != _base64(data):
-            raise ValueError(data)
+        body = _opened(data, fingerprint, secrets)
         behind, *packed = json.loads(body.decode("utf-8", "surrogatepass"))
         if len(packed) != width:
-            raise ValueError(width)
-        return Gap(tuple(map(_unpacked, packed)), bool(behind))
+            raise ValueError(f"{len(packed)} values")
+        gap = Gap(tuple(map(_unpacked, packed)), bool(behind))
+        # base64, JSON and the values have one spelling each
+        if cursor != _base64(data) or body != _body(gap):
+            raise ValueError("another spelling")
+        return gap
     except Exception as error:
-        shown = repr(cursor)
-        if len(shown) > 60:
-            shown = f"{shown[:60]}..."
-        raise InvalidCursor(
-            f"The cursor {shown} is damaged, or it belongs to another statement, order or "
-            f"database. Pass a next_cursor or prev_cursor of a page of the same statement as it "
-            f"is, or begin with the first page."
-        ) from error
+        raise refused(cursor) from error
+
+
+def refused(cursor: Any) -> InvalidCursor:
+    """The error for a cursor that does not lead to a page of the statement."""
+    shown = repr(cursor)
+    if len(shown) > 60:
+        shown = f"{shown[:60]}..."
+    return InvalidCursor(
+        f"The cursor {shown} is damaged, or it belongs to another statement, order, database or "
+        f"secret. Pass a next_cursor or prev_cursor of a page of the same statement as it is, or "
+        f"begin with the first page."
+    )
 
 
 def text_of(value: Any) -> str:
@@ -85,9 +109,36 @@ def text_of(value: Any) -> str:
         return type(value).__qualname__
 
 
-def _sealed(body: bytes, fingerprint: bytes) -> bytes:
-    checksum = blake2s(body, digest_size=_CHECKSUM, key=fingerprint, person=bytes([_VERSION]))
-    return bytes([_VERSION]) + checksum.digest() + body
+def _body(gap: Gap) -> bytes:
+    content = [int(gap.behind), *map(_packed, gap.values)]
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _opened(data: bytes, fingerprint: bytes, secrets: Secrets) -> bytes:
+    """What a seal stands before.
+
+    :raises ValueError: for another seal.
+    """
+    width = 1 + (_SIGNATURE if secrets else _CHECKSUM)
+    seal, body = data[:width], data[width:]
+    if secrets:
+        seals = [_signed(body, fingerprint, secret) for secret in secrets]
+    else:
+        seals = [_checked(body, fingerprint)]
+    if not any([hmac.compare_digest(seal, right) for right in seals]):  # noqa: C419 - all of them
+        raise ValueError("another seal")
+    return body
+
+
+def _checked(body: bytes, fingerprint: bytes) -> bytes:
+    checksum = blake2s(body, digest_size=_CHECKSUM, key=fingerprint, person=_CHECKED)
+    return _CHECKED + checksum.digest()
+
+
+def _signed(body: bytes, fingerprint: bytes, secret: bytes) -> bytes:
+    content = _SIGNED + bytes([len(fingerprint)]) + fingerprint + body
+    return _SIGNED + hmac.digest(secret, content, "sha256")
 
 
 def _base64(data: bytes) -> str:
@@ -113,6 +164,8 @@ _KINDS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...]
     (bytes, "b", _base64, lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))),
 )
 _DECODERS = {tag: read for _, tag, _, read in _KINDS}
+# of a number of PostgreSQL, which has the most digits; of the longest times with their zone
+_LONGEST_TEXTS = {"f": 32, "n": 150_000, "t": 64, "d": 64, "c": 64, "i": 3, "u": 32}
 
 
 def _packed(value: Any) -> Any:
@@ -131,4 +184,6 @@ def _unpacked(packed: Any) -> Any:
     if not isinstance(packed, dict):
         return packed
     ((tag, text),) = packed.items()
+    if len(text) > _LONGEST_TEXTS.get(tag, LONGEST):
+        raise ValueError(f"{len(text)} letters")
     return _DECODERS[tag](text)

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import false
 from sqlalchemy.dialects import registry
+from sqlalchemy.exc import DBAPIError
 
 from naked_sqla._sqlalchemy import results
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidCursor, InvalidStatement
-from naked_sqla.pages.cursor import Gap, decode, encode, text_of
+from naked_sqla.pages.cursor import Gap, Secrets, decode, encode, refused, text_of
 from naked_sqla.pages.expressions import raw
+from naked_sqla.pages.kinds import fits
 from naked_sqla.pages.order import Key, Ordered, ordered
 from naked_sqla.pages.paginate import number
 from naked_sqla.pages.position import Places
-from naked_sqla.pages.refusals import check_value
+from naked_sqla.pages.refusals import check_value, refuse_kind
 from naked_sqla.read import statement as _statement
 
 if TYPE_CHECKING:
@@ -50,9 +52,11 @@ def keyset(
     after: Any,
     before: Any,
     per_page: int,
+    secrets: Secrets = (),
 ) -> KeysetPageData:
     """The rows of a statement after or before a place; the first ones where none is given.
 
+    :param secrets: cursors are signed with the first one, and have to be signed with one of them.
     :raises InvalidCursor: for a cursor that is not of this statement's order, and for two.
     :raises InvalidStatement: for a statement whose order can't be a key.
     """
@@ -61,10 +65,17 @@ def keyset(
             "keyset() was given after= and before=, and takes one of them. Pass "
             "after=page.next_cursor for the next page, before=page.prev_cursor for the one before."
         )
-    pages = _KeysetPages(conn, eager, ordered(statement))
+    pages = _KeysetPages(conn, eager, ordered(statement), secrets)
     cursor = after if before is None else before
-    gap = None if cursor is None else decode(cursor, pages.fingerprint, len(pages.keys))
-    return pages.page(gap, before is not None, per_page)
+    if cursor is None:
+        return pages.page(None, False, per_page)
+    try:
+        return pages.page(pages.gap(cursor), before is not None, per_page)
+    except DBAPIError as error:
+        # only the database knows the type of an expression
+        if secrets or not pages.backend.refuses_values(error):
+            raise
+        raise refused(cursor) from error
 
 
 @cache
@@ -91,10 +102,11 @@ class _Row:
 class _KeysetPages:
     """Reads the pages of one statement."""
 
-    def __init__(self, conn: Connection, eager: bool, order: Ordered) -> None:
+    def __init__(self, conn: Connection, eager: bool, order: Ordered, secrets: Secrets) -> None:
         self.conn = conn
         self.eager = eager
         self.order = order
+        self.secrets = secrets
         self.backend = backend_of(conn.dialect)
         self.keys = [key.settled(self.backend) for key in order.keys]
         self.fingerprint = self.of_order()
@@ -131,6 +143,18 @@ class _KeysetPages:
             self.cursor(previous) if behind and previous else None,
         )
 
+    def gap(self, cursor: Any) -> Gap:
+        """The place that a cursor stands for.
+
+        Without a secret anyone can make a cursor: its values are looked at before any use.
+
+        :raises InvalidCursor: for a cursor that no row of the statement has.
+        """
+        gap = decode(cursor, self.fingerprint, len(self.keys), self.secrets)
+        if not self.secrets and not all(map(self.fits, self.keys, gap.values)):
+            raise refused(cursor)
+        return gap
+
     def cursor(self, gap: Gap) -> str:
         """The cursor of a place.
 
@@ -138,7 +162,12 @@ class _KeysetPages:
         """
         for key, value in zip(self.keys, gap.values, strict=True):
             check_value(self.backend, key.expression, value)
-        return encode(gap, self.fingerprint)
+            if not self.secrets and not self.fits(key, value):
+                refuse_kind(key.expression, value)
+        return encode(gap, self.fingerprint, self.secrets)
+
+    def fits(self, key: Key, value: Any) -> bool:
+        return fits(key, value, self.backend, self.conn.dialect)
 
     def side(
         self, gap: Gap | None, backward: bool, wanted: int

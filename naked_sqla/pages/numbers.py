@@ -22,29 +22,36 @@ def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tup
     :raises TypeError: for a ``max_per_page`` that is not a whole number.
     :raises ValueError: for a ``max_per_page`` below 1.
     """
-    if max_per_page is not None:
-        if not _is_number(max_per_page):
-            raise TypeError(
-                f"paginate(max_per_page=...) takes a whole number or None, not {max_per_page!r}."
-            )
-        if max_per_page < 1:
-            raise ValueError(
-                f"paginate(max_per_page={max_per_page}): no page could hold an item. Pass a number "
-                f"from 1 on, or None for no limit."
-            )
+    _check_limit("paginate", max_per_page)
     if error_out:
-        page, per_page = _positive("page", page), size(per_page)
+        page, per_page = _positive("page", page), _positive("per_page", per_page)
     else:
         page, per_page = _sane(page, 1), _sane(per_page, _DEFAULT_SIZE)
-    return page, per_page if max_per_page is None else min(per_page, max_per_page)
+    return page, _cut(per_page, max_per_page)
 
 
-def size(per_page: Any) -> int:
-    """The items per page that were asked for.
+def size(per_page: Any, max_per_page: Any) -> int:
+    """The items per page by key that were asked for; errors as in :func:`numbers`."""
+    _check_limit("keyset", max_per_page)
+    return _cut(_positive("per_page", per_page), max_per_page)
 
-    :raises PageNotFound: for what is not a positive whole number.
-    """
-    return min(_positive("per_page", per_page), LARGEST - 2)
+
+def _cut(per_page: int, max_per_page: int | None) -> int:
+    return min(per_page, LARGEST - 2 if max_per_page is None else max_per_page)
+
+
+def _check_limit(method: str, max_per_page: Any) -> None:
+    if max_per_page is None:
+        return
+    if not _is_number(max_per_page):
+        raise TypeError(
+            f"{method}(max_per_page=...) takes a whole number or None, not {max_per_page!r}."
+        )
+    if max_per_page < 1:
+        raise ValueError(
+            f"{method}(max_per_page={max_per_page}): no page could hold an item. Pass a number "
+            f"from 1 on, or None for no limit."
+        )
 
 
 def _is_number(value: Any) -> TypeGuard[int]:

@@ -14,7 +14,7 @@ from naked_sqla.pages.expressions import parts
 if TYPE_CHECKING:
     from naked_sqla.backends.base import Backend
 
-__all__ = ("check_expression", "check_value", "name_of", "refuse", "refuse_source")
+__all__ = ("check_expression", "check_value", "name_of", "refuse", "refuse_kind", "refuse_source")
 
 # each call of them gives another order
 _RANDOM = frozenset({"gen_random_uuid", "newid", "rand", "random", "uuid_generate_v4"})
@@ -53,6 +53,16 @@ def check_value(backend: Backend, expression: Any, value: Any) -> None:
             f"keyset() can't go on from {value!r} of {expression!s}, because the row would not be "
             f"found again: that is {reason}. Order by a number: extract('epoch', ...)."
         )
+
+
+def refuse_kind(expression: Any, value: Any) -> NoReturn:
+    """Raise ``InvalidStatement`` for a value that is not of its column's type."""
+    raise InvalidStatement(
+        f"keyset() can't go on from {value!r} of {expression!s}, which the model declares as "
+        f"{'NOT NULL' if value is None else expression.type!r}: a client could not be told from "
+        f"one that made the cursor up. Declare the column as it is in the database, or sign "
+        f"cursors: give the factory a secret=."
+    )
 
 
 def refuse(what: str, why: str) -> NoReturn:

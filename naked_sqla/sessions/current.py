@@ -18,11 +18,15 @@ Entry = tuple[int, ref[Any], ref[Any]]
 
 
 class Current:
-    """The open sessions of one factory, by the task or thread that opened them."""
+    """The open sessions of one factory, by the task or thread that opened them.
 
-    __slots__ = ("_open",)
+    :ivar secrets: of the factory, for the cursors of its sessions.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_open", "secrets")
+
+    def __init__(self, secrets: tuple[bytes, ...] = ()) -> None:
+        self.secrets = secrets
         self._open: dict[int, list[Entry]] = {}
 
     def enter(self, owner: Any, session: Any) -> Entry | None:

@@ -110,6 +110,8 @@ def writes_synchronous(db: SessionFactory) -> int:
 
 async def several_databases(engine: AsyncEngine, db: AsyncSessionFactory) -> User:
     both = AsyncSessionFactory(engine, binds={"logs": engine}, two_phase=True, reader=engine)
+    AsyncSessionFactory(engine, secret="new")
+    AsyncSessionFactory(engine, secret=["new", b"old"])
     bound: AsyncEngine = both.get_bind(User)
     async with both.read(isolation_level="REPEATABLE READ") as session:
         current: AsyncSession = both.current_session()

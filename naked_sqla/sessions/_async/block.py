@@ -86,6 +86,7 @@ class AsyncSessionBlock(AsyncBlock):
         self._session = session = await self._opened()
         session._patient = self._queue is not None  # ASYNC
         if self._current is not None:
+            session._secrets = self._current.secrets
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +17,7 @@ from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.secrets import secrets
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._async.reader import AsyncReader
@@ -33,9 +34,11 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
     :param binds: engines of further databases, by the bind key that models have.
     :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
     :param reader: an engine that :meth:`read` uses, such as one of a replica.
+    :param secret: signs the cursors of :meth:`keyset` (HMAC-SHA256), so that nobody else can make
+        one.  Of several the first one signs, and all are accepted: put a new one first.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
-        prepared transactions.
+        prepared transactions; for an empty ``secret``.
 
     A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
     """
@@ -65,12 +68,14 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
         binds: Mapping[str, AsyncEngine] | None = None,
         two_phase: bool = False,
         reader: AsyncEngine | None = None,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
     ) -> None:
         checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
-        self._current = Current()
+        self._secrets = secrets(type(self), secret)
+        self._current = Current(self._secrets)
         others = checks.databases(type(self), AsyncEngine, binds, reader, two_phase)
         self._reader = reader
         self._databases: Databases | None = None

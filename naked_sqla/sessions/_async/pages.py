@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
+    from naked_sqla.pages.cursor import Secrets
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
@@ -21,9 +22,10 @@ class AsyncPages(AsyncCaller):
     On a factory all that one page takes is one transaction, which sees one state of the database.
     """
 
-    __slots__ = ()
+    __slots__ = ("_secrets",)
 
     _row: RowOfLine
+    _secrets: Secrets
 
     @overload
     async def paginate(
@@ -143,6 +145,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[T]: ...
 
     @overload
@@ -153,6 +156,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
@@ -163,6 +167,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[T]: ...
 
     @overload
@@ -173,6 +178,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[Row[*tuple[T, T2, *Ts]]]: ...
 
     @overload
@@ -183,6 +189,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[Any]: ...
 
     async def keyset(
@@ -192,6 +199,7 @@ class AsyncPages(AsyncCaller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> KeysetPage[Any]:
         """The rows of a statement that come after, or before, a row that a client has seen.
 
@@ -201,7 +209,9 @@ class AsyncPages(AsyncCaller):
         :param statement: a ``select()``, or a ``union()`` and its kin.
         :param after: the ``next_cursor`` of a page, for the page after it.
         :param before: the ``prev_cursor`` of a page, for the page before it.
-        :raises InvalidCursor: for a cursor that is damaged, or of another statement, and for both.
+        :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
+        :raises InvalidCursor: for a cursor that is damaged, of another statement, not signed by the
+            factory's ``secret``, or that no row can have; and for both.
         :raises PageNotFound: for a ``per_page`` that is no positive number.
         :raises InvalidStatement: for a statement whose order is no key: ``text()``, LIMIT,
             DISTINCT ON, window functions, tables whose rows nothing tells apart.
@@ -211,7 +221,8 @@ class AsyncPages(AsyncCaller):
         """
         from naked_sqla.pages import keyset, numbers
 
-        asked = after, before, numbers.size(per_page)
+        size = numbers.size(per_page, max_per_page)
+        asked = after, before, size, self._secrets
         found = await self._call(
             PageCall(
                 "keyset",
@@ -223,6 +234,8 @@ class AsyncPages(AsyncCaller):
         )
 
         def turn(after: str | None, before: str | None) -> Any:
-            return self.keyset(statement, after=after, before=before, per_page=per_page)
+            return self.keyset(
+                statement, after=after, before=before, per_page=size, max_per_page=None
+            )
 
         return KeysetPage(found.items, found.next_cursor, found.prev_cursor, turn)

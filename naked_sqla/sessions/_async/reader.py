@@ -46,6 +46,7 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         self._eager = eager
         self._options = options
         self._current = current
+        self._secrets = current.secrets
         self._databases = databases
         self._block: AsyncSessionBlock | None = None
 

@@ -68,7 +68,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     def _fill(self, engine: AsyncEngine, transaction: Transaction) -> None:
         self._engine = engine
         self._transaction = transaction
-        self._guard = TaskGuard()
+        self._guard, self._secrets = TaskGuard(), ()
         self._conn = None  # ASYNC
         self._patient = False  # ASYNC
         self._stop = stopper(transaction)  # ASYNC

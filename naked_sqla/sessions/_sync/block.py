@@ -73,6 +73,7 @@ class SessionBlock(Block):
         self._entered = True
         self._session = session = self._opened()
         if self._current is not None:
+            session._secrets = self._current.secrets
             self._entry = self._current.enter(threading.current_thread(), session)
         return session
 

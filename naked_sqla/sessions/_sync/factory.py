@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from naked_sqla.sessions._sync.writes import SyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_thread
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.secrets import secrets
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._sync.reader import Reader
@@ -34,9 +35,11 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, NotCallable):
     :param binds: engines of further databases, by the bind key that models have.
     :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
     :param reader: an engine that :meth:`read` uses, such as one of a replica.
+    :param secret: signs the cursors of :meth:`keyset` (HMAC-SHA256), so that nobody else can make
+        one.  Of several the first one signs, and all are accepted: put a new one first.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
-        prepared transactions.
+        prepared transactions; for an empty ``secret``.
 
     A call such as ``db.scalars(select(User))`` runs one statement, with no block around it.
     """
@@ -66,12 +69,14 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, NotCallable):
         binds: Mapping[str, Engine] | None = None,
         two_phase: bool = False,
         reader: Engine | None = None,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
     ) -> None:
         checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
         self._engine = engine
         self._auto_commit = auto_commit
         self._eager = eager == "mapped"
-        self._current = Current()
+        self._secrets = secrets(type(self), secret)
+        self._current = Current(self._secrets)
         others = checks.databases(type(self), Engine, binds, reader, two_phase)
         self._reader = reader
         self._databases: Databases | None = None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
+    from naked_sqla.pages.cursor import Secrets
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
@@ -22,9 +23,10 @@ class SyncPages(Caller):
     On a factory all that one page takes is one transaction, which sees one state of the database.
     """
 
-    __slots__ = ()
+    __slots__ = ("_secrets",)
 
     _row: RowOfLine
+    _secrets: Secrets
 
     @overload
     def paginate(
@@ -144,6 +146,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[T]: ...
 
     @overload
@@ -154,6 +157,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[Row[tuple[T, T2, *Ts]]]: ...
 
     @overload
@@ -164,6 +168,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[T]: ...
 
     @overload
@@ -174,6 +179,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[Row[*tuple[T, T2, *Ts]]]: ...
 
     @overload
@@ -184,6 +190,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[Any]: ...
 
     def keyset(
@@ -193,6 +200,7 @@ class SyncPages(Caller):
         after: str | None = None,
         before: str | None = None,
         per_page: int = 20,
+        max_per_page: int | None = 100,
     ) -> SyncKeysetPage[Any]:
         """The rows of a statement that come after, or before, a row that a client has seen.
 
@@ -202,7 +210,9 @@ class SyncPages(Caller):
         :param statement: a ``select()``, or a ``union()`` and its kin.
         :param after: the ``next_cursor`` of a page, for the page after it.
         :param before: the ``prev_cursor`` of a page, for the page before it.
-        :raises InvalidCursor: for a cursor that is damaged, or of another statement, and for both.
+        :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
+        :raises InvalidCursor: for a cursor that is damaged, of another statement, not signed by the
+            factory's ``secret``, or that no row can have; and for both.
         :raises PageNotFound: for a ``per_page`` that is no positive number.
         :raises InvalidStatement: for a statement whose order is no key: ``text()``, LIMIT,
             DISTINCT ON, window functions, tables whose rows nothing tells apart.
@@ -212,7 +222,8 @@ class SyncPages(Caller):
         """
         from naked_sqla.pages import keyset, numbers
 
-        asked = after, before, numbers.size(per_page)
+        size = numbers.size(per_page, max_per_page)
+        asked = after, before, size, self._secrets
         found = self._call(
             PageCall(
                 "keyset",
@@ -224,6 +235,8 @@ class SyncPages(Caller):
         )
 
         def turn(after: str | None, before: str | None) -> Any:
-            return self.keyset(statement, after=after, before=before, per_page=per_page)
+            return self.keyset(
+                statement, after=after, before=before, per_page=size, max_per_page=None
+            )
 
         return SyncKeysetPage(found.items, found.next_cursor, found.prev_cursor, turn)

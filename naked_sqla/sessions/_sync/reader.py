@@ -47,6 +47,7 @@ class Reader(SyncCalls, SyncPages, Block):
         self._eager = eager
         self._options = options
         self._current = current
+        self._secrets = current.secrets
         self._databases = databases
         self._block: SessionBlock | None = None
 

@@ -42,6 +42,7 @@ class RoutedSession(Session):
         session._engine = databases.engines[None]
         session._transaction = Transactions(databases.two_phase)
         session._guard = ThreadGuard()
+        session._secrets = ()
         session._databases = databases
         session._options = options
         session._eager = eager

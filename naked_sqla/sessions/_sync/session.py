@@ -56,7 +56,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
     def _fill(self, engine: Engine, transaction: Transaction) -> None:
         self._engine = engine
         self._transaction = transaction
-        self._guard = ThreadGuard()
+        self._guard, self._secrets = ThreadGuard(), ()
 
     @classmethod
     def _begun(cls, engine: Engine, transaction: Transaction) -> Session:
