@@ -1,4 +1,4 @@
-"""The one cache of this library: what was worked out is kept; when it is full the oldest goes."""
+"""The one cache of this library: of a bounded size, the oldest item goes first."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@
     ├── NotLoadedError             reading an attribute that the statement did not load
     └── ConversionError            a stored value its column type can't read  (also a ValueError)
 
-What the driver or SQLAlchemy says (``IntegrityError``, ``CompileError``, ``NoResultFound``...) is
-not wrapped: it passes through as it is.  A message gives the fact, what it is about, and the next
+Errors of the driver and of SQLAlchemy (``IntegrityError``, ``CompileError``, ``NoResultFound``...)
+are not wrapped: they pass through.  A message gives the fact, the thing it is about, and the next
 step.
 """
 
@@ -85,18 +85,17 @@ class TransactionRolledBack(BaseNakedSQLAException):
 class CommitOutcomeUnknown(BaseNakedSQLAException):
     """COMMIT was sent, and no answer came: all of what the session did is stored, or none of it.
 
-    ``__cause__`` is what the driver said.
+    ``__cause__`` is the error of the driver.
     """
 
 
 class PartialCommit(BaseNakedSQLAException):
     """A session on several databases was committed in some of them, and could not be in others.
 
-    :ivar committed: bind keys of the databases that have stored what was done, ``None`` for the
-        default one.
-    :ivar failed: bind keys of those that have not.
+    :ivar committed: bind keys of the databases that have committed, ``None`` for the default one.
+    :ivar failed: bind keys of the others.
 
-    ``__cause__`` is what the first of these said.
+    ``__cause__`` is the error of the first of these.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class UnknownAttribute(BaseNakedSQLAException):
 class RowMismatch(BaseNakedSQLAException, TypeError):
     """A class can't be filled from the rows of a statement: a field without default has no column,
     a column has no field, two columns stand for one field, a nested object that may not be None is
-    missing.  The message names both sides, the class with its fields and what the statement has.
+    missing.  The message names both sides: the fields of the class, the columns of the statement.
     """
 
 
@@ -201,7 +200,7 @@ class ConversionError(BaseNakedSQLAException, ValueError):
     :param attribute: the attribute or column name, e.g. ``"status"``.
     :param value: the value as the driver gave it.
 
-    All three are attributes of the error; ``__cause__`` is what the type raised.
+    All three are attributes of the error; ``__cause__`` is the error of the type.
     """
 
     def __init__(self, target: str, attribute: str, value: Any, reason: str) -> None:

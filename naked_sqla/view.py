@@ -228,8 +228,8 @@ class RefreshMaterializedView(ExecutableDDLElement):
         self.concurrently = concurrently
         if not self.view.info[_VIEW].materialized:
             raise InvalidStatement(
-                f"{self.view} is a view that is not materialized: it shows what is stored, and "
-                f"there is nothing to refresh. Leave the refresh out."
+                f"{self.view} is a view that is not materialized: it always shows the stored rows. "
+                f"Leave the refresh out."
             )
 
 
@@ -286,11 +286,11 @@ def init_view_in_base(cls: type) -> None:
     """Check the classes of a declarative base that are mapped to views.
 
     To be called in ``__init_subclass__`` of the base, before ``super().__init_subclass__()``.
-    SQLAlchemy drops what is annotated and no column of ``__table__`` in silence, and can't map a
-    subclass of ``MappedAsDataclass`` to a table that is there already: both are said here.
+    SQLAlchemy silently drops an annotation that is no column of ``__table__``, and can't map a
+    subclass of ``MappedAsDataclass`` to an existing table.
 
     :param cls: the class that is being made.
-    :raises InvalidStatement: it is mapped to a view, and one of these is true.
+    :raises InvalidStatement: it is mapped to a view, and is one of these two cases.
     """
     table = cls.__dict__.get("__table__")
     if not isinstance(table, Table) or _VIEW not in table.info:

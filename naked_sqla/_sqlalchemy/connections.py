@@ -40,7 +40,7 @@ class WayBack:
         self._pool = conn.engine.pool
         self._record = getattr(getattr(conn, "_dbapi_connection", None), "_connection_record", None)
         self._torn = False
-        # what the record knows its user by: another one, or none, when it has been returned
+        # the record refers to its user: to another one, or to none, after it was returned
         self._ref = getattr(self._record, "fairy_ref", None)
         if self._record is not None:
             # the finalizers run from the right: this one is the last thing before the return
@@ -72,17 +72,17 @@ class WayBack:
 def prepares_in_transactions_only(conn: Any) -> bool:
     """True for an asyncpg connection without prepared statements that are kept.
 
-    They are switched off for a pooler such as pgbouncer, which may send what follows PREPARE to
-    another server, unless a transaction is open.
+    They are switched off for a pooler such as pgbouncer, which may send PREPARE and the statement
+    to two servers, unless a transaction is open.
     """
     return getattr(conn.connection.dbapi_connection, "_prepared_statement_cache", True) is None
 
 
 def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
-    """Have a pooled connection set back when it returns, whoever returns it.
+    """Reset a pooled connection when it returns to its pool.
 
-    Where this fails the connection is thrown away.  SQLAlchemy keeps its own setting back of the
-    isolation level in the same place.
+    If this fails, the connection is thrown away.  SQLAlchemy resets the isolation level in the same
+    place.
     """
     record = conn._dbapi_connection._connection_record
 
@@ -90,17 +90,17 @@ def at_return(conn: Any, reset: Callable[[Any], None]) -> None:
         try:
             reset(raw)
         except Exception:  # noqa: BLE001
-            # nobody is to get it as it is
+            # no other session may get it
             record.invalidate()
 
     record.finalize_callback.append(back)
 
 
-# What a pool has, and what it is going to do with it, is in no public attribute.
+# The connections of a pool, and its next one, are in no public attribute.
 def next_is_ready(pool: Any) -> bool:
-    """True when a checkout is going to hand out a connection that is open.
+    """True when a checkout will hand out an open connection.
 
-    A record in the pool may have lost its connection, or have one that is to be renewed.
+    A record in the pool may have lost its connection, or have one that is due to be renewed.
     """
     queue = pool._pool
     records = getattr(queue, "_queue", queue)

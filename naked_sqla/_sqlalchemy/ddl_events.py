@@ -16,7 +16,7 @@ def names_tables(event: Mapping[str, Any]) -> bool:
 
 
 def checks_views(checkfirst: Any) -> bool:
-    """True where ``checkfirst`` says to look for a view before it is created or dropped."""
+    """True where ``checkfirst`` asks to look for a view before it is created or dropped."""
     views = getattr(type(checkfirst), "VIEWS", None)
     # a flag for each kind of object on 2.1
     return bool(checkfirst if views is None else checkfirst & views)

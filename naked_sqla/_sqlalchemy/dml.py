@@ -210,7 +210,7 @@ def raise_from_driver(conn: Connection, error: Exception, sql: str) -> None:
 
 
 def has_bind_expression(type_: Any) -> bool:
-    """True for a type whose values an SQL expression turns into what is stored."""
+    """True for a type that stores its values through an SQL expression."""
     return bool(type_._has_bind_expression)
 
 

@@ -12,7 +12,7 @@ _NO_OPTION = object()
 
 
 def defers_columns(statement: Any) -> bool:
-    """True when an option (``load_only``, ``defer``) says which columns of entities are loaded."""
+    """True when an option (``load_only``, ``defer``) chooses the columns of entities."""
     return any(
         dict(element.strategy or ()).get("deferred")
         for option in getattr(statement, "_with_options", ())

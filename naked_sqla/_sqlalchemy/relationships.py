@@ -274,7 +274,7 @@ def continue_path(statement: Any, path: Any, recursive: bool) -> Any:
 
 
 def order_joined(statement: Any, prop: Any) -> Any:
-    """The further statement in its joined form, ordered as the relationship says."""
+    """The further statement in its joined form, in the order of the relationship."""
 
     def order(state: Any) -> None:
         state.eager_order_by += tuple(prop.order_by)

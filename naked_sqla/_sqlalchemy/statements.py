@@ -19,7 +19,7 @@ _ORM_EXECUTION_OPTIONS: Any = _context._orm_load_exec_options
 
 
 def orm_options(options: Mapping[str, Any] | None) -> Any:
-    """Execution options for a statement whose rows are loaded as its cached compiled form says."""
+    """Execution options for a statement whose rows are loaded by its cached compiled form."""
     return _ORM_EXECUTION_OPTIONS.union(options) if options else _ORM_EXECUTION_OPTIONS
 
 

@@ -260,7 +260,7 @@ def _no_rows(cls: Any, statement: Any) -> str:
     if getattr(statement, "is_dml", False):
         return (
             f"{name} can't be filled: the {statement.__visit_name__.upper()} returns no rows. "
-            f"Next: add returning(...) with what the fields of {name} need."
+            f"Next: add returning(...) with the columns for the fields of {name}."
         )
     return (
         f"{name} can't be filled: the statement returns no rows ({statement}). Next: run it with "

@@ -30,7 +30,7 @@ def filler(record: Record, width: int) -> Fill:
     :return: takes driver rows, gives a list of objects.  It raises
         :class:`~naked_sqla.exception.ConversionError` for a value its column type can't convert,
         :class:`~naked_sqla.exception.RowMismatch` for a nested object that is missing where None is
-        not allowed; what the class itself raises comes out as it is.
+        not allowed; errors of the class itself pass through.
     """
     printer = _Printer(record, width)
     source = printer.source()
@@ -147,7 +147,7 @@ class _Printer(Printer):
 def _inside(record: Record, filling: Filling) -> Source:
     source = filling.source
     if isinstance(source, Record) and record.style is source.style is Style.VALIDATE:
-        # the outer model validates it, and its errors say where it is
+        # the outer model validates it, and its errors name the place
         return replace(source, style=Style.DICT)
     return source
 

@@ -47,7 +47,7 @@ class Filling:
 class Record:
     """An object of a class, with the sources of its fields.
 
-    :ivar style: how it is made; as the class says, or a more general way.
+    :ivar style: how it is made: the style of its class, or a more general one.
     :ivar fillings: in the order of the fields, those of columns without a field last.
     :ivar identity: it is None where all of these are NULL (``partial=False``: any); empty: never.
     :ivar absent: the message when it is None, where None is not allowed.

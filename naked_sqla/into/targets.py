@@ -258,7 +258,7 @@ def _written_names(cls: Any) -> dict[str, str]:
     """Argument -> the name of its field, where they may differ."""
     names: dict[str, str] = {}
     for attribute in getattr(cls, "__attrs_attrs__", ()):
-        names[attribute.alias or attribute.name.lstrip("_")] = attribute.name
+        names[attribute.alias] = attribute.name
     for name, info in (getattr(cls, "__pydantic_fields__", None) or {}).items():
         if isinstance(info.validation_alias, str):
             names[info.validation_alias] = name

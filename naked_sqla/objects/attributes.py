@@ -65,7 +65,7 @@ def not_loaded_remedy(model: type, key: str, prop: MapperProperty[Any]) -> str:
         return f"Load all of its columns ({columns})."
     if isinstance(prop, ColumnProperty):
         if ("query_expression", True) in prop.strategy_key:
-            return f"Say what it is: .options(with_expression({name}, ...))."
+            return f"Give it an expression: .options(with_expression({name}, ...))."
         if prop.deferred:
             return f"Write .options(undefer({name})), or select the column itself."
         return (

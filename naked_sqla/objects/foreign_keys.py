@@ -1,7 +1,7 @@
 """The foreign keys of a relationship: which attribute has the value of which, and how to write it.
 
-A relationship that is set on an object says what its foreign keys are.  Nothing else here writes
-relationships, so that whoever sets one is told what to write instead.
+A relationship that is set on an object gives its foreign keys.  Relationships are not stored in any
+other way: an error tells the caller what to write instead.
 """
 
 from __future__ import annotations

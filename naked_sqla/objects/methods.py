@@ -1,8 +1,8 @@
 """Methods that dataclasses, attrs and pydantic generate, for objects that are loaded in part.
 
-``==``, ``<`` and ``hash()`` go by the attributes that are loaded: two objects that are loaded alike
-are compared by these, two that are not raise.  ``repr()`` shows what is not loaded as that.  A
-method that somebody wrote by hand is left alone.
+``==``, ``<`` and ``hash()`` use the loaded attributes: they compare two objects that have the same
+ones, and raise for others.  ``repr()`` marks the others as not loaded.  A method that was
+written by hand stays.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _written(model: Any, name: str) -> _Written | None:
         return _by_attrs(owner, name)
     pydantic = sys.modules.get("pydantic")
     if name == "__eq__" and pydantic is not None and owner is pydantic.BaseModel:
-        # it compares what is there
+        # it compares the fields that are set
         return _Written(tuple(model.model_fields), lambda names: method)
     return None
 
@@ -190,7 +190,7 @@ def _comparison(
         if "__naked__" in type(other).__dict__:
             same = _missing(other, names)
         else:
-            # an instance of the ORM: what it has not is what it would give as a default, or load
+            # an instance of the ORM: reading a missing attribute would give a default, or load it
             same = tuple(key for key in missing if key not in other.__dict__)
         if same != missing:
             _refuse(model, set(same) ^ set(missing), names)

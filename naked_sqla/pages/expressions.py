@@ -152,7 +152,7 @@ def conjuncts(criterion: Any) -> Iterator[Any]:
 def never_null(expression: Any, column_never_null: Callable[[Any], bool]) -> bool:
     """True for an expression that is known to be NULL in no row; False where nothing is known.
 
-    :param column_never_null: says it of a column.
+    :param column_never_null: the same for a column.
     """
 
     def known(element: Any) -> bool:
@@ -251,8 +251,8 @@ def _calls(expressions: Iterable[Any], names: frozenset[str]) -> bool:
 def raw(expression: Any) -> Any:
     """An expression whose values are as the driver gives and takes them.
 
-    What the database compares is what it stores: a type that rounds, or formats in another way
-    than the row was written, would skip rows.
+    The database compares stored values: a type that rounds, or formats in another way than the row
+    was written, would skip rows.
     """
     if isinstance(expression, UnaryExpression):
         # `NOT a = b` is `NOT (a = b)`, and SQLAlchemy sets no parentheses around its left side

@@ -80,7 +80,7 @@ def keyset(
 
 @cache
 def _dialect(name: str) -> Any:
-    """A dialect that spells an expression the same for all drivers; None where there is none."""
+    """A dialect that spells an expression the same for all drivers, or None."""
     try:
         return registry.load(name)()
     except Exception:  # noqa: BLE001 - of a dialect that is not SQLAlchemy's own

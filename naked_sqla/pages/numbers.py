@@ -16,9 +16,9 @@ LARGEST = 2**63 - 1
 def numbers(page: Any, per_page: Any, max_per_page: Any, error_out: bool) -> tuple[int, int]:
     """The page and the items per page that were asked for.
 
-    :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
+    :param max_per_page: the limit that a larger ``per_page`` is cut down to; ``None`` for no limit.
     :param error_out: False gives the nearest sane value in place of an error.
-    :raises PageNotFound: for what is not a positive whole number.
+    :raises PageNotFound: a number is not positive, or not whole.
     :raises TypeError: for a ``max_per_page`` that is not a whole number.
     :raises ValueError: for a ``max_per_page`` below 1.
     """

@@ -59,12 +59,12 @@ class Key:
         if backend.nulls_sort is None and self.nullable:
             raise InvalidStatement(
                 f"keyset(): {self.expression!s} may be NULL, and nothing tells where "
-                f"{backend.name} sorts NULLs. Say it: order_by(column.nulls_last())."
+                f"{backend.name} sorts NULLs. Write order_by(column.nulls_last())."
             )
         return replace(self, nulls_first=self._by_itself(backend))
 
     def _by_itself(self, backend: Backend) -> bool:
-        """Whether NULLs come first where ORDER BY says nothing of them."""
+        """Whether NULLs come first without NULLS FIRST or NULLS LAST."""
         return (backend.nulls_sort == "as_largest") == self.descending
 
     def reversed(self) -> Key:
@@ -79,7 +79,7 @@ class Key:
         element: Any = self.expression if named is None else named
         if self.descending:
             element = desc(element)
-        # said only where the database may do something else: an index has its own order
+        # written only where the database may sort otherwise: an index has its own order
         known = backend.nulls_sort is not None and self.nulls_first == self._by_itself(backend)
         if self.nullable and not known:
             element = nulls_first(element) if self.nulls_first else nulls_last(element)
@@ -131,7 +131,7 @@ def _taken_apart(statement: Any) -> Ordered:
     if select_clauses.is_distinct_on(statement):
         refuse("DISTINCT ON", "which row it keeps depends on the page")
     if select_clauses.is_extended(statement):
-        refuse("a clause from ext()", "what it does to the rows is not known")
+        refuse("a clause from ext()", "its effect on the rows is not known")
     if has_grouping_sets(select_clauses.group_by_of(statement)):
         refuse("GROUP BY ROLLUP, CUBE or GROUPING SETS", "nothing tells totals and groups apart")
     keys = [_key(element, statement) for element in _elements(statement)]
@@ -180,7 +180,7 @@ def _check_columns(statement: Any, keys: tuple[Key, ...], sources: Sources) -> N
     if missing is not None:
         raise InvalidStatement(
             f"keyset(): the statement is ordered by a column of {name_of(missing)}, and does not "
-            f"select from it. Join {name_of(missing)}, or order by a column of what the statement "
+            f"select from it. Join {name_of(missing)}, or order by a column of the tables that it "
             f"selects from."
         )
 

@@ -145,7 +145,7 @@ class Sources:
     def lasting(self, column: Any) -> Any:
         """A column, or an equal one, that another run of the statement has too.
 
-        :raises UnknownRows: when there is none.
+        :raises UnknownRows: when there is no such column.
         """
         if hash(column.table) not in self.passing:
             return column
@@ -157,7 +157,7 @@ class Sources:
         raise UnknownRows(column.table)
 
     def follows(self, leaf: _Leaf, unique: tuple[Any, ...], covered: set[int]) -> bool:
-        """True when the leaves before a leaf say which row of it there is."""
+        """True when the leaves before a leaf determine its row."""
         return bool(unique) and all(
             any(
                 hash(equal.left) == hash(column) and self.reaches(equal, leaf, covered)

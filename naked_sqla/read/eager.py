@@ -46,8 +46,8 @@ class Loading:
     :ivar depths: relationship -> levels of ``recursion_depth`` that are left.
     :ivar known: relationship -> rows found so far, for a ``recursion_depth`` without a limit.
     :ivar shared: True when several rows may hold the same object, which is then made once.
-    :ivar steps: where a further statement leaves what is to be done for its own objects; None for
-        the caller's own statement, which does it at once.
+    :ivar steps: takes the next steps for the objects of a further statement; None for the caller's
+        own statement, which takes them at once.
     """
 
     fetch: Callable[[Loading, Any, Mapping[str, Any]], list[_Row]]

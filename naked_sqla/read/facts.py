@@ -1,7 +1,7 @@
-"""Facts about a statement, told from the statement alone, and worked out once.
+"""Facts about a statement, from the statement alone, found once.
 
-Text, functions, hints and constructs of the application's own count as writing, because nothing
-tells what they do: a transaction too many costs two round trips, one too few loses a write.
+Text, functions, hints and constructs of the application's own count as writing, since they may
+write: a needless transaction costs two round trips, a missing one loses a write.
 """
 
 from __future__ import annotations

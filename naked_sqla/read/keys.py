@@ -33,7 +33,7 @@ def compares_columns(prop: Any) -> bool:
 
 
 def _way(type_: Any) -> Any:
-    """How values of a type are compared, as far as the mapping says."""
+    """How values of a type are compared, as far as the mapping tells."""
     return mappings.affinity(type_), isinstance(type_, CHAR), getattr(type_, "collation", None)
 
 

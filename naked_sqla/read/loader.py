@@ -34,7 +34,7 @@ __all__ = (
 # plans of one compiled statement differ only where a driver tells column types per execution
 _PLANS_PER_STATEMENT = 8
 
-# rows of a stream that are loaded together where yield_per does not say
+# rows of a stream that are loaded together without yield_per
 _CHUNK = 1000
 
 

@@ -35,14 +35,14 @@ def preload(
 ) -> None:
     """Load relationships of objects that are loaded already, and set them on these objects.
 
-    One statement for each relationship and level (and for each 500 keys).  What is loaded already
-    is left alone and costs nothing.
+    One statement for each relationship and level (and for each 500 keys).  Relationships that are
+    loaded already stay, and cost nothing.
 
     :param objects: one object, or any iterable of objects and ``None``.
     :param paths: ``User.posts``, or ``(User.posts, Post.comments)`` for several levels;
         ``.and_()`` and ``.of_type()`` are understood.
-    :param force: load again what is loaded already.
-    :param eager: load also what the mapping of the related classes says.
+    :param force: load again the relationships that are loaded already.
+    :param eager: load also the relationships that the related classes are mapped to load.
     :raises TypeError: an object that no statement of this library loaded, or of another class.
     :raises InvalidStatement: a path that is not a relationship.
     """

@@ -98,7 +98,7 @@ def compiled(source: str, bound: dict[str, Any], name: str, kind: str, title: st
     """The function of this name in a source, whose lines live as long as it does.
 
     :param bound: the names that the source refers to; becomes its module's namespace.
-    :param kind: what the function is, and ``title`` what for, in the name of its file.
+    :param kind: the kind of function, and ``title`` its purpose, for the name of its file.
     """
     filename = f"<naked_sqla {kind} {next(_numbers)}: {title}>"
     exec(compile(source, filename, "exec"), bound)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, TextClause, UpdateBase, inspect
@@ -17,7 +17,7 @@ from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("check_parameters", "execute", "run", "stream")
+__all__ = ("check_parameters", "execute", "refuse_streaming", "run", "stream")
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
 
@@ -170,14 +170,18 @@ def _what_to_write(statement: Any) -> str:
 def _check_streaming(conn: Connection, statement: Any, execution_options: _Options) -> None:
     of_statement: Any = getattr(statement, "get_execution_options", dict)()
     for options in (conn.get_execution_options(), of_statement, execution_options):
-        if not options:
-            continue
-        for name in _STREAMING:
-            if options.get(name):
-                raise UnsupportedOption(
-                    f"The execution option {name}={options[name]!r} asks for a server-side cursor, "
-                    f"and execute() reads all rows at once. Use stream(), or leave it out."
-                )
+        if options:
+            refuse_streaming(options)
+
+
+def refuse_streaming(options: Mapping[str, Any], names: Iterable[str] = _STREAMING) -> None:
+    """Raise ``UnsupportedOption`` for an execution option that asks for a server-side cursor."""
+    for name in names:
+        if options.get(name):
+            raise UnsupportedOption(
+                f"the execution option {name}={options[name]!r} asks for a server-side cursor, and "
+                f"execute() reads all rows at once. Use stream(), or leave it out."
+            )
 
 
 def check_parameters(conn: Connection, statement: Any, parameters: Any) -> None:

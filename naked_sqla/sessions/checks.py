@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidBind, InvalidSessionState, UnsupportedOption
+from naked_sqla.read.statement import refuse_streaming
 
 # Methods of SQLAlchemy's session that a newcomer looks for, and what to write instead.
 _INSTEAD = {
@@ -87,7 +88,7 @@ def factory_arguments(
     if not isinstance(engine, wanted):
         how = "create_async_engine(url)" if needed == "AsyncEngine" else "create_engine(url)"
         raise TypeError(
-            f"{name}() takes {_article(needed)} {needed}, not {_shown(engine)}. "
+            f"{name}() takes {article(needed)} {needed}, not {_shown(engine)}. "
             f"Pass what sqlalchemy's {how} returns."
         )
     if not isinstance(auto_commit, bool):
@@ -110,7 +111,7 @@ def databases(
     name, needed = kind.__name__, wanted.__name__
     if reader is not None and not isinstance(reader, wanted):
         raise TypeError(
-            f"{name}(reader=...) takes {_article(needed)} {needed}, not {_shown(reader)}."
+            f"{name}(reader=...) takes {article(needed)} {needed}, not {_shown(reader)}."
         )
     if not isinstance(two_phase, bool):
         raise TypeError(f"{name}(two_phase=...) takes True or False, not {_shown(two_phase)}.")
@@ -124,7 +125,7 @@ def databases(
     for key, engine in binds.items():
         if not isinstance(key, str) or not isinstance(engine, wanted):
             raise TypeError(
-                f"{name}(binds=...) takes names with {_article(needed)} {needed} each, not "
+                f"{name}(binds=...) takes names with {article(needed)} {needed} each, not "
                 f"{_shown(key)} with {_shown(engine)}."
             )
     return binds
@@ -151,31 +152,21 @@ def session_connection(kind: type, conn: object, wanted: type) -> None:
     if not isinstance(conn, wanted):
         begin = "async with db.begin()" if needed == "AsyncConnection" else "with db.begin()"
         raise TypeError(
-            f"{name}() takes {_article(needed)} {needed}, not {_shown(conn)}. "
+            f"{name}() takes {article(needed)} {needed}, not {_shown(conn)}. "
             f"Pass what `engine.connect()` gives, or let a factory open one: `{begin} as session`."
         )
 
 
-def execution_options(options: object) -> None:
+def execution_options(options: Mapping[str, Any]) -> None:
     """Raise as :func:`stream_options`, and for an option that asks for a stream."""
     stream_options(options)
-    _no_stream(options)
+    refuse_streaming(options)
 
 
-def _no_stream(options: object, names: tuple[str, ...] = ("yield_per", "stream_results")) -> None:
-    for name in names:
-        if options.get(name):  # type: ignore[attr-defined]
-            raise UnsupportedOption(
-                f"the execution option {name!r} asks for a stream, and execute() reads the whole "
-                f"result before it returns. Leave it out, or use session.stream()."
-            )
-
-
-def write_options(options: object) -> None:
+def write_options(options: Mapping[str, Any]) -> None:
     """Raise as :func:`execution_options`, and for an option that writing by object ignores."""
     execution_options(options)
-    _no_stream(options, ("max_row_buffer",))
-    if options.get("render_nulls"):  # type: ignore[attr-defined]
+    if options.get("render_nulls"):
         raise UnsupportedOption(
             "the execution option 'render_nulls' has no effect on writing by object: there None "
             "leaves a column to its default. Store null() from sqlalchemy, or write "
@@ -252,7 +243,8 @@ def refuse_autocommit(dialect: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _article(word: str) -> str:
+def article(word: str) -> str:
+    """``a`` or ``an``, as a word needs it."""
     return "an" if word[0] in "AEIOU" else "a"
 
 
@@ -262,14 +254,12 @@ def _shown(value: object) -> str:
     if isinstance(value, (str, int, float)):
         shown = repr(value)
         return (
-            shown
-            if len(shown) <= 60
-            else f"{_article(type(value).__name__)} {type(value).__name__}"
+            shown if len(shown) <= 60 else f"{article(type(value).__name__)} {type(value).__name__}"
         )
     if isinstance(value, type):
         return f"the class {value.__name__}"
     name = type(value).__name__
-    return f"{_article(name)} {name}"
+    return f"{article(name)} {name}"
 
 
 def open_connection(conn: Any) -> None:
@@ -290,7 +280,8 @@ def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
     """Raise for options that ``begin()`` can't be given on this engine."""
     if options:
         _no_identity_token(options)
-        _no_stream(options)
+        # a session may have a max_row_buffer, for its streams
+        refuse_streaming(options, ("yield_per", "stream_results"))
         _no_bind_key(options)
         options = {**engine.get_execution_options(), **options}
     else:
@@ -310,25 +301,6 @@ def entered_twice(made_by: str = "begin") -> NoReturn:
         f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "
         f"again for another one."
     )
-
-
-def not_with(call: str, opened: str, block: str) -> NoReturn:
-    """Raise ``TypeError`` for a synchronous block that is entered with ``async with``."""
-    raise TypeError(
-        f"`async with {call}` can't open {opened} of a SessionFactory. Write `with {block}:`, or "
-        f"use an AsyncSessionFactory."
-    )
-
-
-def not_async_with(call: str, opened: str, block: str) -> NoReturn:
-    """Raise ``TypeError`` for a block that is not entered with ``async with``."""
-    raise TypeError(f"`{call}` can't open {opened}. Write `async with {block}:`.")
-
-
-def not_callable(owner: object, name: str, instead: str) -> NoReturn:
-    """Raise ``TypeError`` for ``db()``."""
-    kind = type(owner).__name__.lstrip("_")
-    raise TypeError(f"`{name}()`: {_article(kind)} {kind} is not callable. Write {instead}.")
 
 
 def not_this_work(work: object, needed: str) -> NoReturn:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from naked_sqla.sessions import checks
+from naked_sqla.sessions.checks import article
 
 
 class AsyncBlock:
@@ -19,15 +19,13 @@ class AsyncBlock:
         # Hidden from type checkers.
 
         def __enter__(self):
-            written, *rest = self._WRITTEN
-            checks.not_async_with(f"with {written}", *rest)
+            _not_async_with("with", *self._WRITTEN)
 
         def __exit__(self, *_):
             return None
 
         def __await__(self):
-            written, *rest = self._WRITTEN
-            checks.not_async_with(f"await {written}", *rest)
+            _not_async_with("await", *self._WRITTEN)
 
 
 class Block:
@@ -41,7 +39,11 @@ class Block:
         # Hidden from type checkers.
 
         def __aenter__(self):
-            checks.not_with(*self._WRITTEN)
+            call, opened, block = self._WRITTEN
+            raise TypeError(
+                f"`async with {call}` can't open {opened} of a SessionFactory. Write "
+                f"`with {block}:`, or use an AsyncSessionFactory."
+            )
 
         def __aexit__(self, *_):
             return None
@@ -62,8 +64,17 @@ class NotCallable:
         # Hidden from type checkers.
 
         def __call__(self, *_, **__):
-            checks.not_callable(self, *self._CALLED)
+            _not_callable(self, *self._CALLED)
 
         @property
         def __signature__(self):
-            checks.not_callable(self, *self._CALLED)
+            _not_callable(self, *self._CALLED)
+
+
+def _not_async_with(word: str, call: str, opened: str, block: str) -> NoReturn:
+    raise TypeError(f"`{word} {call}` can't open {opened}. Write `async with {block}:`.")
+
+
+def _not_callable(owner: object, name: str, instead: str) -> NoReturn:
+    kind = type(owner).__name__.lstrip("_")
+    raise TypeError(f"`{name}()`: {article(kind)} {kind} is not callable. Write {instead}.")

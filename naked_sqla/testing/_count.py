@@ -79,7 +79,7 @@ class Statements(list[Statement]):
 def count_statements(
     db: AsyncSessionFactory | SessionFactory | AsyncEngine | Engine,
 ) -> Iterator[Statements]:
-    """``with count_statements(db) as seen``: what is sent while the block runs, by anybody.
+    """``with count_statements(db) as seen``: all statements that are sent while the block runs.
 
     Statements that load relationships count; BEGIN, COMMIT, ROLLBACK and savepoints do not.  A
     list of parameters counts as often as the driver is asked to run it, which is once where it
@@ -162,7 +162,7 @@ def _frames() -> Iterator[FrameType]:
 
 def _origin(frames: list[FrameType]) -> str:
     outside = [frame for frame in frames if not frame.f_code.co_filename.startswith(_LIBRARIES)]
-    # An application is rarely in site-packages, and what is not is rarely anything else.
+    # An application is rarely in site-packages, and other code is rarely outside of it.
     for skipped in ((*_INSTALLED, "<"), ("<",)):
         for frame in outside:
             if not frame.f_code.co_filename.startswith(skipped):

@@ -28,13 +28,13 @@ def sandbox(
     """``async with sandbox(db) as db`` (``with``, for a ``SessionFactory``): nothing is kept.
 
     Gives a factory like ``db``, for the application under test.  Its sessions are savepoints on one
-    connection, in one transaction that is rolled back at the end.  What one of them commits is seen
-    by those after it, and a failed statement is undone with its session only.
+    connection, in one transaction that is rolled back at the end.  Later sessions see what
+    an earlier one has committed, and a failed statement undoes its own session only.
 
     A session may be opened inside of another one, also by a task that was started there; it sees
-    what the outer one has not committed yet, and is undone with it.  Others wait for those before
-    them.  What does not go through the factory, such as ``db.engine``, is outside of the sandbox.
-    ``db.read()`` reads what the sandbox has, and refuses writes; its ``reader`` is left alone.
+    what the outer one has not committed yet, and is undone with it.  Others wait for their turn.
+    Whatever does not go through the factory, such as ``db.engine``, is outside of the sandbox.
+    ``db.read()`` reads the data of the sandbox, and refuses writes; it does not use ``reader``.
 
     :param patience: seconds that a session waits for others to end before it raises
         ``InvalidSessionState``.

@@ -70,7 +70,7 @@ def update_by_arrays(
     changed: Mapping[str, str],
     values: Mapping[str, Sequence[Any]],
     types: Mapping[str, set[type]],
-    criteria: Sequence[Any] = (),
+    criteria: Sequence[Any],
 ) -> int | None:
     """Update rows by their keys.
 

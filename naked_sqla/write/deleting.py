@@ -32,7 +32,7 @@ __all__ = ("delete_rows",)
 _CHUNK = 500
 
 
-def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool = False) -> int:
+def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool) -> int:
     """DELETE rows from each table of a class, children first.
 
     :param rows: keys, and versions to be checked where they are there, by attribute.

@@ -38,8 +38,8 @@ def written_class(model: Any) -> Written:
         )
     if written.is_view:
         raise InvalidStatement(
-            f"{written.name} is mapped to a view ({written.parts[0].table}), of which no row is "
-            f"stored. Write to the tables that it selects from."
+            f"{written.name} is mapped to a view ({written.parts[0].table}), which stores no rows. "
+            f"Write to the tables that it selects from."
         )
     return written
 

@@ -243,6 +243,10 @@ class ByName(Aliased):
     model_config = pydantic.ConfigDict(populate_by_name=True)
 
 
+class NeverByAlias(Aliased):
+    model_config = pydantic.ConfigDict(validate_by_alias=False, validate_by_name=True)
+
+
 class Camel(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(alias_generator=lambda name: name.title().replace("_", ""))
 
@@ -259,6 +263,12 @@ def test_fields_of_models_go_by_their_names_and_by_their_aliases(cls: Any, valid
     assert made(cls, validate, theA=1, b=2, d1=5).model_fields_set == {"a", "b", "d"}
     with pytest.raises(RowMismatch, match=r"ambiguous: the statement has a, theA"):
         match(cls, row_shape("a", "theA", "b"), validate)
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_model_that_is_validated_by_name_only(validate: bool) -> None:
+    got = made(NeverByAlias, validate, a=1, b=2, c=5, d=6)
+    assert (got.a, got.b, got.c, got.d) == (1, 2, 5, 6)
 
 
 @pytest.mark.parametrize("validate", [True, False])
