@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -112,6 +113,27 @@ def next_is_ready(pool: Any) -> bool:
     if record._is_hard_or_soft_invalidated():
         return False
     return bool(pool._recycle < 0 or time.time() - record.starttime <= pool._recycle)
+
+
+# A pool makes a connection with what create_engine() gave it, the listeners of do_connect included.
+def run_outside(pool: Any, sql: str) -> None:
+    """Run a statement on a connection of its own, which is in no pool."""
+    adapter = pool._invoke_creator(None)
+    try:
+        cursor = adapter.cursor()
+        cursor.execute(sql)
+        cursor.close()
+        adapter.commit()
+    finally:
+        adapter.close()
+
+
+# asyncpg asks the server by itself when a task is cancelled, but only once.
+async def ask_to_cancel(raw: Any) -> None:
+    """Send the server of an asyncpg connection a request to cancel what it does."""
+    sent = asyncio.get_running_loop().create_future()
+    raw._cancel_current_command(sent)
+    await sent
 
 
 def pool_is_exhausted(pool: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy.aiosqlite import one_job_per_statement
@@ -43,7 +44,10 @@ class Interrupt:
         """False while the work waits for the pool, whose timeout comes as a cancellation too."""
         return self._transaction.connected
 
-    async def __call__(self, waits: Any) -> BaseException | None:
+    def asking(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    async def end(self, waits: Any) -> BaseException | None:
         conn: Any = self._transaction.conn
         if not self._transaction.connected or conn.closed or conn.invalidated:
             return asyncio.CancelledError()

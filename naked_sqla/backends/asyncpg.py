@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, TypeDecorator
 from sqlalchemy.dialects import postgresql
 
-from naked_sqla._sqlalchemy import greenlets
-from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
+from naked_sqla._sqlalchemy import connections, greenlets
+from naked_sqla.backends.asking import AskAgain
+from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
 
 __all__ = ("Asyncpg",)
 
@@ -56,6 +57,9 @@ class Asyncpg(PostgreSQL):
 
     def is_idle(self, raw: Any) -> bool:
         return not (raw.is_closed() or raw.is_in_transaction())
+
+    def stop(self, transaction: Stoppable) -> Stop | None:
+        return AskAgain(transaction, _pid, connections.ask_to_cancel, END_PROCESS)
 
     def after_refusal(self, conn: Connection) -> None:
         """End what the server took for a transaction of one statement in autocommit.
@@ -114,6 +118,11 @@ class Asyncpg(PostgreSQL):
                 f"binary there ({error}). Use insert_all()."
             ) from error
         return int(status.split()[-1])
+
+
+def _pid(raw: Any) -> int:
+    pid: int = raw.get_server_pid()
+    return pid
 
 
 def _is_limit(value: dt.date) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 __all__ = ("Copied", "Stop", "Stoppable")
 
 
 class Stop(Protocol):
-    """Stops the await of cancelled work, and gives the error to raise there, or ``None``.
+    """What a database is told when a task is cancelled that waits for it."""
 
-    It shields the await from cancellations only while it ``applies()``.
-    """
+    def applies(self) -> bool:
+        """True to keep the cancellation from what the work awaits: :meth:`end` ends it instead."""
+        ...
 
-    def applies(self) -> bool: ...
+    async def end(self, waits: Any) -> BaseException | None:
+        """End what the work awaits; gives the error to go on with, ``None`` for no error."""
+        ...
 
-    async def __call__(self, waits: Any) -> BaseException | None: ...
+    def asking(self) -> AbstractContextManager[Any]:
+        """Entered when the work goes on after a cancellation, and left when it has ended."""
+        ...
 
 
 class Stoppable(Protocol):

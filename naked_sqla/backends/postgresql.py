@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-__all__ = ("PostgreSQL",)
+__all__ = ("END_PROCESS", "PostgreSQL")
+
+# Ends a process by its number, and no stranger that has got the number since.
+END_PROCESS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {pid} "
+    "AND usename = current_user AND datname = current_database() AND state <> 'idle' "
+    "AND backend_start < clock_timestamp() - interval '0.5 seconds'"
+)
 
 # Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
 _YEAR = dt.timedelta(days=360)

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import connections, greenlets
-from naked_sqla.backends.postgresql import PostgreSQL, keys_in_array
+from naked_sqla.backends.asking import AskAgain
+from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-    from naked_sqla.backends.contracts import Copied
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
 
 __all__ = ("Psycopg",)
 
@@ -65,6 +66,9 @@ class Psycopg(PostgreSQL):
             or raw.pgconn.transaction_status in (_ACTIVE, _UNKNOWN)
         )
 
+    def stop(self, transaction: Stoppable) -> Stop | None:
+        return AskAgain(transaction, _pid, _ask, END_PROCESS)
+
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
     ) -> ColumnElement[bool] | None:
@@ -111,3 +115,12 @@ def _is_of_libpq(error: BaseException) -> bool:
         and isinstance(error, psycopg.OperationalError)
         and getattr(error, "sqlstate", "") is None
     )
+
+
+def _pid(raw: Any) -> int:
+    pid: int = raw.info.backend_pid
+    return pid
+
+
+async def _ask(raw: Any) -> None:
+    await raw.cancel_safe(timeout=1.0)

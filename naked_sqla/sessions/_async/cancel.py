@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.pool import Pool, QueuePool, StaticPool
@@ -37,9 +38,13 @@ class StopActive:
         stop = self._stop()
         return stop is not None and stop.applies()
 
-    async def __call__(self, waits: Any) -> BaseException | None:
+    async def end(self, waits: Any) -> BaseException | None:
         stop = self._stop()
-        return asyncio.CancelledError() if stop is None else await stop(waits)
+        return asyncio.CancelledError() if stop is None else await stop.end(waits)
+
+    def asking(self) -> AbstractContextManager[Any]:
+        stop = self._stop()
+        return nullcontext() if stop is None else stop.asking()
 
     def _stop(self) -> Stop | None:
         transaction = self._transactions.active

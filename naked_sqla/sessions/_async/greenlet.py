@@ -45,41 +45,63 @@ def run_in_greenlet(
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
-    :param stop: called when the task is cancelled; the error that it gives goes into what the
-        work waits for, in place of the cancellation.
+    :param stop: what the database is told when the task is cancelled.
     """
-    if stop is None:
-        return _run(done, fn, args)
-    # a generator rather than a coroutine: only that can hold a cancellation back, frame by frame
-    return cast("Coroutine[Any, Any, _T]", _run_held(done, stop, fn, args))
+    # a generator rather than a coroutine: only that sees a cancellation before the driver does
+    return cast("Coroutine[Any, Any, _T]", _run(done, stop, fn, args))
 
 
-async def _run(done: Callable[[], object], fn: Callable[..., _T], args: tuple[Any, ...]) -> _T:
+@types.coroutine
+def _run(
+    done: Callable[[], object], stop: Stop | None, fn: Callable[..., Any], args: tuple[Any, ...]
+) -> Generator[Any, Any, Any]:
     worker = AsyncIoGreenlet(fn, current_greenlet())
-    moved = False
     asked = times_cancelled()
-    value: Any
+    held = moved = False
+    pending: Any
     cancelled: BaseException | None = None
     try:
         waits = worker.switch(*args)
         while not worker.dead:
+            steps = waits.__await__()
+            first: Coroutine[Any, Any, Any] | None = None
             try:
-                value = await waits
+                pending = next(steps)
+                while True:
+                    try:
+                        yield pending
+                    except asyncio.CancelledError as error:
+                        held = stop is not None and stop.applies()
+                        if held:
+                            raise
+                        pending = steps.throw(error)
+                        if times_cancelled() > asked:
+                            # the driver cleans up, and would do so for as long as it likes
+                            first = _going_on(steps, pending)
+                            raise
+                    except BaseException as error:  # noqa: BLE001
+                        # What it waited for failed: a task throws that in.
+                        pending = steps.throw(error)
+                    else:
+                        pending = next(steps)
+            except StopIteration as end:
+                pending = None
+                waits = worker.switch(end.value)
+                continue
             except BaseException as error:  # noqa: BLE001
-                value = None
+                # The frames of an error live long, and what came last may be a driver's cursor.
+                pending = None
                 cancelled = _cancellation(error, asked)
                 if cancelled is None:
                     # All errors go on in the worker, from where they come out again.
                     waits = worker.throw(error)
                     continue
-            else:
-                waits = worker.switch(value)
-                continue
-            rest = _moved(_rest(worker, cancelled), done)
+            first = first or _left(stop if held else None, waits, steps, cancelled)
+            rest = _moved(_rest(worker, first, stop, held), done)
             moved = True
-            await settle(rest)
+            yield from settle(rest, push=not held).__await__()
             raise cancelled
-        return waits  # type: ignore[no-any-return]
+        return waits
     finally:
         # an error in a frame of its own traceback is a cycle
         del cancelled
@@ -108,52 +130,6 @@ def _cancellation(error: BaseException, asked: int) -> BaseException | None:
     while behind is not None and not isinstance(behind, asyncio.CancelledError):
         behind = behind.__cause__ or behind.__context__
     return behind
-
-
-@types.coroutine
-def _run_held(
-    done: Callable[[], object], stop: Stop, fn: Callable[..., Any], args: tuple[Any, ...]
-) -> Generator[Any, Any, Any]:
-    """:func:`_run` that drives each awaitable by hand, so that a cancellation leaves it whole."""
-    worker = AsyncIoGreenlet(fn, current_greenlet())
-    held = moved = False
-    pending: Any
-    try:
-        waits = worker.switch(*args)
-        while not worker.dead:
-            steps = waits.__await__()
-            try:
-                pending = next(steps)
-                while True:
-                    try:
-                        yield pending
-                    except asyncio.CancelledError as cancelled:
-                        held = stop.applies()
-                        if held:
-                            raise
-                        pending = steps.throw(cancelled)
-                    except BaseException as error:  # noqa: BLE001
-                        # What it waited for failed: a task throws that in.
-                        pending = steps.throw(error)
-                    else:
-                        pending = next(steps)
-            except StopIteration as end:
-                pending = None
-                waits = worker.switch(end.value)
-            except BaseException as error:
-                # The frames of an error live long, and what came last may be a driver's cursor.
-                pending = None
-                if held or isinstance(error, asyncio.CancelledError):
-                    left = _held_rest(worker, steps, stop, waits) if held else _rest(worker, error)
-                    rest = _moved(left, done)
-                    moved = True
-                    yield from settle(rest, push=not held).__await__()
-                    raise
-                waits = worker.throw(error)
-        return waits
-    finally:
-        if not moved:
-            done()
 
 
 def _moved(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
@@ -263,42 +239,69 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(worker: Any, cancelled: BaseException) -> None:
-    """Put a cancellation into the work, and run what is left of it.
+async def _rest(
+    worker: Any, first: Coroutine[Any, Any, Any], stop: Stop | None, held: bool
+) -> None:
+    """Run what is left of the work, and ignore its end: the caller gets its ``CancelledError``.
 
-    Its end is ignored: the caller gets its ``CancelledError``.
+    :param first: what the work goes on with.
+    :param held: nothing of this has come to the caller, whose frames are left alone.
     """
-    with contextlib.suppress(BaseException):
-        await _run_on(worker, worker.throw(cancelled))
-
-
-async def _held_rest(worker: Any, steps: Any, stop: Stop, waits: Any) -> None:
-    """Stop what the work waits for, run the rest of it, and ignore its end."""
-    error = await stop(waits)
     try:
-        try:
-            value = None if error is None else await _ended(steps, error)
-        except BaseException as raised:  # noqa: BLE001
-            waits = worker.throw(raised)
-        else:
-            waits = worker.switch(value)
-        await _run_on(worker, waits)
+        with contextlib.nullcontext() if stop is None else stop.asking():
+            try:
+                value = await first
+            except BaseException as raised:  # noqa: BLE001
+                waits = worker.throw(raised)
+            else:
+                waits = worker.switch(value)
+            await _run_on(worker, waits)
     except BaseException as ended:  # noqa: BLE001
         # SQLAlchemy's frames are in cycles with their error; a driver's cursor in one of them would
         # hold its lock on the database until the garbage collector has come.
-        lost: BaseException | None = ended
+        lost: BaseException | None = ended if held else None
         while lost is not None:
             traceback.clear_frames(lost.__traceback__)
             lost = lost.__cause__ or lost.__context__
+
+
+def _left(
+    stop: Stop | None, waits: Any, steps: Any, cancelled: BaseException
+) -> Coroutine[Any, Any, Any]:
+    """What a worker goes on with; ``stop`` where the cancellation was kept from what it awaits."""
+    return _raising(cancelled) if stop is None else _stopped(stop, waits, steps)
+
+
+async def _raising(error: BaseException) -> None:
+    try:
+        raise error
+    finally:
+        del error
+
+
+async def _stopped(stop: Stop, waits: Any, steps: Any) -> Any:
+    """Stop what held work awaits."""
+    error = await stop.end(waits)
+    if error is None:
+        return None
+    try:
+        return await _going_on(steps, error=error)
     finally:
         del error
 
 
 @types.coroutine
-def _ended(steps: Any, error: BaseException) -> Generator[Any, Any, Any]:
-    """Raise an error where an awaitable waits, and await its end."""
+def _going_on(
+    steps: Any, pending: Any = None, error: BaseException | None = None
+) -> Generator[Any, Any, Any]:
+    """Await the end of what has been awaited up to a point.
+
+    :param pending: what it waits for there.
+    :param error: raised there, in place of that.
+    """
     try:
-        pending = steps.throw(error)
+        if error is not None:
+            pending = steps.throw(error)
         while True:
             try:
                 yield pending
@@ -308,6 +311,8 @@ def _ended(steps: Any, error: BaseException) -> Generator[Any, Any, Any]:
                 pending = next(steps)
     except StopIteration as end:
         return end.value
+    finally:
+        del error
 
 
 async def _run_on(worker: Any, waits: Any) -> Any:
