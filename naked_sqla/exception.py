@@ -32,6 +32,8 @@ from typing import Any
 
 from sqlalchemy.orm.exc import StaleDataError
 
+from naked_sqla.hiding import hides
+
 __all__ = (
     "BaseNakedSQLAException",
     "CommitOutcomeUnknown",
@@ -208,9 +210,17 @@ class ConversionError(BaseNakedSQLAException, ValueError):
         self.attribute = attribute
         self.value = value
         self.reason = reason
+        # printed later, and elsewhere
+        self._hides = hides()
         super().__init__(target, attribute, value, reason)
 
     def __str__(self) -> str:
+        if self._hides:
+            return (
+                f"{self.target}.{self.attribute}: the stored value can't be converted by the type "
+                f"of its column (hide_parameters=True hides it). Correct the stored value, or map "
+                f"the attribute with a type that can read it."
+            )
         shown = repr(self.value)
         if len(shown) > 200:
             shown = f"{shown[:200]}... ({len(shown)} characters)"

@@ -131,9 +131,11 @@ def run_outside(pool: Any, sql: str) -> None:
 # asyncpg asks the server by itself when a task is cancelled, but only once.
 async def ask_to_cancel(raw: Any) -> None:
     """Send the server of an asyncpg connection a request to cancel what it does."""
-    sent = asyncio.get_running_loop().create_future()
-    raw._cancel_current_command(sent)
-    await sent
+    ask = getattr(raw, "_cancel_current_command", None)
+    if ask is not None:
+        sent = asyncio.get_running_loop().create_future()
+        ask(sent)
+        await sent
 
 
 def pool_is_exhausted(pool: Any) -> bool:

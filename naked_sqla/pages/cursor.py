@@ -19,6 +19,7 @@ from hashlib import blake2s
 from typing import Any
 
 from naked_sqla.exception import InvalidCursor, InvalidStatement
+from naked_sqla.hiding import shown
 
 __all__ = ("LONGEST", "Gap", "Secrets", "decode", "encode", "refused", "text_of")
 
@@ -175,8 +176,8 @@ def _packed(value: Any) -> Any:
         if isinstance(value, kind):
             return {tag: write(value)}
     raise InvalidStatement(
-        f"keyset() can't put {value!r}, which is a {type(value).__name__}, into a cursor. Order by "
-        f"a number, text, time, UUID or bytes: cast() gives one."
+        f"keyset() can't put {shown(value)}, which is a {type(value).__name__}, into a cursor. "
+        f"Order by a number, text, time, UUID or bytes: cast() gives one."
     )
 
 

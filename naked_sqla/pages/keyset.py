@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from naked_sqla._sqlalchemy import results
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidCursor, InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.pages.cursor import Gap, Secrets, decode, encode, refused, text_of
 from naked_sqla.pages.expressions import raw
 from naked_sqla.pages.kinds import fits
@@ -196,9 +197,9 @@ class _KeysetPages:
         for row, following in pairwise(rows):
             if row.key == following.key:
                 raise InvalidStatement(
-                    f"keyset(): two rows of the statement have the same key {row.key!r}, so that a "
-                    f"page could not go on between them. Order by what tells them apart, use "
-                    f"distinct(), or use paginate()."
+                    f"keyset(): two rows of the statement have the same key {shown(row.key)}, so "
+                    f"that a page could not go on between them. Order by what tells them apart, "
+                    f"use distinct(), or use paginate()."
                 )
 
     def read(self, values: Any, backward: bool, limit: int) -> list[_Row]:

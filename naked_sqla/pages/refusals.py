@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import ColumnClause, ColumnElement, Tuple
 from sqlalchemy.sql.functions import FunctionElement
 
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.pages.expressions import parts
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def check_value(backend: Backend, expression: Any, value: Any) -> None:
     reason = backend.refuses_position(value)
     if reason is not None:
         raise InvalidStatement(
-            f"keyset() can't go on from {value!r} of {expression!s}, because the row would not be "
-            f"found again: that is {reason}. Order by a number: extract('epoch', ...)."
+            f"keyset() can't go on from {shown(value)} of {expression!s}, because the row would "
+            f"not be found again: that is {reason}. Order by a number: extract('epoch', ...)."
         )
 
 

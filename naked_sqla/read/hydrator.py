@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import ConversionError
+from naked_sqla.hiding import shown
 from naked_sqla.read.plan import (
     Attribute,
     Cell,
@@ -286,7 +287,7 @@ def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
     names = {variant.value: variant.name for variant in item.variants}
 
     def refuse(value: Any, identity: tuple[Any, ...]) -> None:
-        row = f"Row with identity key {item.name}{identity!r} can't be loaded into an object; "
+        row = f"Row with identity key {item.name}{shown(identity)} can't be loaded into an object; "
         column = f"the polymorphic discriminator column '{item.column}'"
         if value is None:
             raise InvalidRequestError(f"{row}{column} is NULL")

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFound
 
 from naked_sqla._sqlalchemy import results
+from naked_sqla.hiding import shown
 from naked_sqla.read.statement import run
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def get(
     found = result.scalars().all()
     if len(found) > 1:
         raise MultipleResultsFound(
-            f"get({model.__name__}, {ident!r}): {len(found)} rows have this primary key, which is "
-            f"unique in each table of its own only. Select from the class of one table."
+            f"get({model.__name__}, {shown(ident)}): {len(found)} rows have this primary key, "
+            f"which is unique in each table of its own only. Select from the class of one table."
         )
     return found[0] if found else None
 
@@ -64,8 +65,8 @@ def get_statement(
     values = _values(mapper, ident)
     if None in values:
         raise InvalidRequestError(
-            f"get({mapper.class_.__name__}, {ident!r}): a primary key that is None finds no row. "
-            f"Pass the key of a stored row."
+            f"get({mapper.class_.__name__}, {shown(ident)}): a primary key that is None finds no "
+            f"row. Pass the key of a stored row."
         )
     statement = mapper.class_manager.info.get(_KEPT)
     if statement is None:
@@ -104,15 +105,15 @@ def _values(mapper: Mapper[Any], ident: Any) -> Sequence[Any]:
     if isinstance(ident, Mapping):
         if set(ident) != set(keys):
             raise InvalidRequestError(
-                f"get({name}, {dict(ident)!r}): incorrect names of values in the identifier; the "
-                f"primary key is {wanted}."
+                f"get({name}, {shown(dict(ident))}): incorrect names of values in the identifier; "
+                f"the primary key is {wanted}."
             )
         return [ident[key] for key in keys]
     # a Row and a namedtuple are tuples too
     values = ident if isinstance(ident, tuple | list) else (ident,)
     if len(values) != len(keys):
         raise InvalidRequestError(
-            f"get({name}, {ident!r}): incorrect number of values in the identifier; the primary "
-            f"key is {wanted}. Pass a tuple in this order, or a dictionary by these names."
+            f"get({name}, {shown(ident)}): incorrect number of values in the identifier; the "
+            f"primary key is {wanted}. Pass a tuple in this order, or a dictionary by these names."
         )
     return values

@@ -251,6 +251,9 @@ def article(word: str) -> str:
 def _shown(value: object) -> str:
     if value is None:
         return "None"
+    if isinstance(value, str) and "://" in value:
+        # a URL may have a password in it
+        return f"the string '{value.partition('://')[0]}://...'"
     if isinstance(value, (str, int, float)):
         shown = repr(value)
         return (

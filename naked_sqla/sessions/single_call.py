@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
+from naked_sqla.hiding import hide, show
 from naked_sqla.sessions import checks
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def manner_of(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Man
     :raises InvalidSessionState: for a statement that may write, where nothing would commit it, or
         where it would be stored as it runs.
     """
-    does = call.effects(eager)
+    hidden = hide(engine)
+    try:
+        does = call.effects(eager)
+    finally:
+        show(hidden)
     if does.reads:
         level = _isolation_level(engine)
         backend = backend_of(engine.dialect)

@@ -18,6 +18,7 @@ from sqlalchemy.pool import StaticPool
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionRolledBack
+from naked_sqla.hiding import hide, show
 from naked_sqla.sessions.ending import Ending
 from naked_sqla.sessions.idle import discard_torn, give_back
 from naked_sqla.sessions.lost import FAILED, FAILED_INSIDE, Lost
@@ -114,6 +115,7 @@ class Transaction(Ending):
             not followed behind a pooler, which needs a transaction to stay with one server.
         """
         self.conn = conn = engine.connect()
+        hidden = hide(conn)
         try:
             backend_of(conn.dialect).checked_out(conn)
             if options:
@@ -123,6 +125,7 @@ class Transaction(Ending):
             backend_of(conn.dialect).after_refusal(conn)
             raise
         finally:
+            show(hidden)
             # Nothing was written: a failure here changes nothing for the caller.
             self.finish(pending=True, commit=False, failed=True)
 
@@ -141,11 +144,14 @@ class Transaction(Ending):
         :raises TransactionRolledBack: when the transaction was lost.
         """
         began = self.in_driver is not None and self.in_driver()
+        hidden = hide(self.conn)
         try:
             return call.run(self.conn, self.eager)
         except BaseException as error:
             self._failed(error, began)
             raise
+        finally:
+            show(hidden)
 
     def open_stream(self, call: Call) -> Any:
         """Run a call that opens a cursor, and close the cursor when the call fails."""
@@ -172,11 +178,14 @@ class Transaction(Ending):
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function that uses the connection, and remember its failure."""
         began = self._began()
+        hidden = hide(self.conn)
         try:
             return fn(*args)
         except BaseException as error:
             self._failed(error, began)
             raise
+        finally:
+            show(hidden)
 
     def check_not_lost(self) -> None:
         """Raise ``TransactionRolledBack`` when the transaction was lost."""

@@ -17,6 +17,7 @@ from sqlalchemy.orm import lazyload
 
 from naked_sqla._sqlalchemy import mappings, statements
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.finding import (
     Identity,
@@ -106,8 +107,8 @@ def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
     unhashable = [name for name, value in key.items() if type(value).__hash__ is None]
     if unhashable:
         raise InvalidRequestError(
-            f"{key[unhashable[0]]!r} can't be {written.name}.{unhashable[0]}, which is part of the "
-            f"primary key. Pass the key of one row; for several there are update_all() and "
+            f"{shown(key[unhashable[0]])} can't be {written.name}.{unhashable[0]}, which is part "
+            f"of the primary key. Pass the key of one row; for several there are update_all() and "
             f"delete_all()."
         )
     sql = [name for name, value in key.items() if has_expressions((type(value),))]
@@ -128,8 +129,8 @@ def next_version(written: Written, version: Any) -> Any:
         return generate(version)
     except TypeError as error:
         raise InvalidStatement(
-            f"{written.name}.{written.version} is {version!r}, and the mapping can't make the next "
-            f"version from it. Pass the version as it was loaded."
+            f"{written.name}.{written.version} is {shown(version)}, and the mapping can't make the "
+            f"next version from it. Pass the version as it was loaded."
         ) from error
 
 

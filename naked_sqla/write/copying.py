@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from naked_sqla._sqlalchemy import dml, greenlets
 from naked_sqla.backends import backend_of, own
 from naked_sqla.exception import BaseNakedSQLAException, InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.write.copyrows import Records
 from naked_sqla.write.values import written_class
 
@@ -104,7 +105,9 @@ def _copied(conn: Connection, records: Records, rows: Any, watched: _Watched) ->
             )
         return int(greenlets.await_only(_copy_async(conn, records, watched.arows(rows))))
     if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
-        raise InvalidStatement(f"copy_in() takes an iterable of rows, got {rows!r}. Pass a list.")
+        raise InvalidStatement(
+            f"copy_in() takes an iterable of rows, got {shown(rows)}. Pass a list."
+        )
     waiting = watched.rows(rows)
     for first in waiting:
         records.begin(first)

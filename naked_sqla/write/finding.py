@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla.exception import RowGone, VersionConflict
+from naked_sqla.hiding import shown
 from naked_sqla.write.keys import are_exact, criteria_for
 from naked_sqla.write.tables import Written
 
@@ -207,6 +208,6 @@ def _plain(key: Identity) -> Any:
 
 
 def _shown(identities: Sequence[Identity]) -> str:
-    keys = [repr(_plain(key)) for key in identities[:_SHOWN]]
+    keys = [shown(_plain(key)) for key in identities[:_SHOWN]]
     more = len(identities) - len(keys)
     return ", ".join(keys) + (f" and {more} more" if more else "")

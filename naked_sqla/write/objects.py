@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.hiding import shown
 from naked_sqla.write.changing import Change, update_one, update_rows
 from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
@@ -288,8 +289,8 @@ def delete(
         row = _key_of(written, "delete", ident)
     elif ident:
         raise InvalidStatement(
-            f"delete({type(target).__name__}, {ident[0]!r}): the key comes from the object. Write "
-            f"delete(obj), or delete(Model, key)."
+            f"delete({type(target).__name__}, {shown(ident[0])}): the key comes from the object. "
+            f"Write delete(obj), or delete(Model, key)."
         )
     else:
         reader = reader_of(type(target), model, "delete")
@@ -327,14 +328,15 @@ def _key_of(written: Written, what: str, ident: Sequence[Any]) -> Mapping[str, A
         row = written.translate(key)
         if set(row) != set(written.keys):
             raise InvalidRequestError(
-                f"{what}({written.name}, {key!r}): incorrect names of values in the identifier; "
-                f"the primary key is {names}."
+                f"{what}({written.name}, {shown(key)}): incorrect names of values in the "
+                f"identifier; the primary key is {names}."
             )
         return row
     values = key if isinstance(key, tuple | list) else (key,)
     if len(values) != len(written.keys) or has_expressions(map(type, values)):
         raise InvalidRequestError(
-            f"{what}({written.name}, {key!r}): incorrect number of values in the identifier; the "
-            f"primary key is {names}. Pass a tuple in this order, or a dictionary by these names."
+            f"{what}({written.name}, {shown(key)}): incorrect number of values in the identifier; "
+            f"the primary key is {names}. Pass a tuple in this order, or a dictionary by these "
+            f"names."
         )
     return dict(zip(written.keys, values, strict=True))

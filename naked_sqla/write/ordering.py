@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, literal, select
 from naked_sqla._sqlalchemy import dml, results
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.write.keys import has_key
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ def _by_keys(
         row = stored.get(tuple(asked[0])) if asked else None
         if row is None:
             raise InvalidStatement(
-                f"INSERT into {table}: the row with the key {key!r} was stored with another one, "
-                f"so that nothing tells which of the returned rows it is. Pass batch_size=1."
+                f"INSERT into {table}: the row with the key {shown(key)} was stored with another "
+                f"one, so that nothing tells which of the returned rows it is. Pass batch_size=1."
             )
         ordered.append(row)
     return ordered

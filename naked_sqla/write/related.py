@@ -18,6 +18,7 @@ from sqlalchemy.orm import RelationshipProperty
 
 from naked_sqla._sqlalchemy import mappings, relationships
 from naked_sqla.exception import InvalidStatement, NotLoadedError
+from naked_sqla.hiding import shown
 from naked_sqla.objects.foreign_keys import Foreign, foreign_of
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
@@ -103,8 +104,8 @@ class Related:
                 added[key] = value
             elif not call.named and value is not _UNKNOWN and self._differ(call, key, given, value):
                 raise InvalidStatement(
-                    f"{call.shown}: {foreign.name} has {referred} {value!r}, and {key} is "
-                    f"{given!r}. Set both alike, or {_by_name(call, foreign, key)}."
+                    f"{call.shown}: {foreign.name} has {referred} {shown(value)}, and {key} is "
+                    f"{shown(given)}. Set both alike, or {_by_name(call, foreign, key)}."
                 )
         if (
             call.origin != "loaded"
@@ -158,8 +159,8 @@ def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
     if len(given) == len(foreign.pairs) or (given and call.origin == "made"):
         key = given[0]
         raise InvalidStatement(
-            f"{call.shown}: {foreign.name} is None, and {key} is {row[key]!r}. Set {key} to None "
-            f"too, or {_by_name(call, foreign, key)}."
+            f"{call.shown}: {foreign.name} is None, and {key} is {shown(row[key])}. Set {key} to "
+            f"None too, or {_by_name(call, foreign, key)}."
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ClauseElement
 
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.hiding import shown
 
 __all__ = ("Rows", "add_parts", "has_expressions", "runs", "types_by_key")
 
@@ -63,6 +64,6 @@ def add_parts(row: dict[str, Any], key: str, parts: Mapping[str, Any], name: str
         other = row.setdefault(part, value)
         if other is not value and (other == value) is not True:
             raise InvalidStatement(
-                f"{name} is given two values for {part!r}: {value!r} by {key!r}, and {other!r} by "
-                f"another key. Give one of them."
+                f"{name} is given two values for {part!r}: {shown(value)} by {key!r}, and "
+                f"{shown(other)} by another key. Give one of them."
             )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import lazyload, undefer
 from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.hiding import shown
 from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.changing import expected_version, next_version
 from naked_sqla.write.finding import raise_stale
@@ -170,10 +171,10 @@ class Upsert:
     def _refuse_lost(self, key: _Key) -> NoReturn:
         on = ", ".join(self.on)
         raise InvalidStatement(
-            f"upsert({self.written.name}): the stored row with ({on}) = {key!r} can't be found "
-            f"again: a trigger has left the row out, or changed it, or the database has made a "
-            f"part of it. Give all of ({on}), or use execute() with on_conflict_do_update(), which "
-            f"does not ask which row is which."
+            f"upsert({self.written.name}): the stored row with ({on}) = {shown(key)} can't be "
+            f"found again: a trigger has left the row out, or changed it, or the database has made "
+            f"a part of it. Give all of ({on}), or use execute() with on_conflict_do_update(), "
+            f"which does not ask which row is which."
         )
 
     def _statements(self, rows: Iterable[_Row], expected: Any = None) -> Iterator[tuple[Any, Rows]]:

@@ -12,6 +12,7 @@ from sqlalchemy import inspect
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.hiding import shown
 from naked_sqla.write.related import Origin, related_of
 from naked_sqla.write.tables import Written, written_of
 
@@ -253,7 +254,7 @@ def listed(objs: Any, what: str) -> list[Any]:
             else ""
         )
         raise InvalidStatement(
-            f"{what}() takes an iterable of objects, got {objs!r}. Pass a list.{hint}"
+            f"{what}() takes an iterable of objects, got {shown(objs)}. Pass a list.{hint}"
         )
     return objs if isinstance(objs, list) else list(objs)
 

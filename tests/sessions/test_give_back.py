@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -33,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
 from naked_sqla.testing import sandbox
 
-from .._cancelling import Kind, Moment, cancelled_at
+from .._cancelling import VARIANTS, Kind, Moment, cancelled_at
 from .._notes import Base, Note, checked_out, create
 
 TABLE: Table = Note.__table__  # type: ignore[assignment]
@@ -325,3 +326,14 @@ def test_interrupted_anywhere(
             break
     assert point > 5
     engine.dispose()
+
+
+@pytest.mark.parametrize("way", [in_block, in_one_call, reading, in_savepoint, in_sandbox])
+@pytest.mark.parametrize(("kind", "moment"), VARIANTS)
+async def test_no_alarm(
+    one: AsyncEngine, kind: Kind, moment: Moment, way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a cancellation leads to is no matter for whoever reads the log."""
+    caplog.set_level(logging.WARNING)
+    await cancel_everywhere(AsyncSessionFactory(one), way, kind, moment)
+    assert not [(record.name, record.getMessage()) for record in caplog.records]

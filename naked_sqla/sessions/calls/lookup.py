@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.exc import NoResultFound
 
+from naked_sqla.hiding import shown
 from naked_sqla.read import lookup, preload
 from naked_sqla.read.facts import keep, kept
 from naked_sqla.sessions import checks
@@ -61,8 +62,8 @@ class LookupCall(_LookupFields, Call):
         )
         if found is None and self.required:
             raise NoResultFound(
-                f"No row was found for the primary key {self.ident!r} of {self.model.__name__}. "
-                f"Use get() where there may be none."
+                f"No row was found for the primary key {shown(self.ident)} of "
+                f"{self.model.__name__}. Use get() where there may be none."
             )
         return found
 
