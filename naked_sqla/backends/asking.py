@@ -21,7 +21,8 @@ __all__ = ("AskAgain",)
 
 logger = logging.getLogger("naked_sqla")
 
-# Seconds between two requests; how long they are made; how long it takes at most to end a process.
+# Seconds to the second request, and then twice as long each time; how long requests are made; how
+# long it takes at most to end a process.
 _AGAIN = 0.05
 _PATIENCE = 0.9
 _LAST = 5.0
@@ -80,8 +81,10 @@ class AskAgain:
                 last.add_done_callback(_ending.discard)
 
     async def _keep_asking(self, raw: Any) -> None:
+        wait = _AGAIN
         while True:
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(wait)
+            wait *= 2
             with contextlib.suppress(Exception):
                 await self._ask(raw)
 

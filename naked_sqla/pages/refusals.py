@@ -59,7 +59,7 @@ def check_value(backend: Backend, expression: Any, value: Any) -> None:
 def refuse_kind(expression: Any, value: Any) -> NoReturn:
     """Raise ``InvalidStatement`` for a value that is not of its column's type."""
     raise InvalidStatement(
-        f"keyset() can't go on from {value!r} of {expression!s}, which the model declares as "
+        f"keyset() can't go on from {shown(value)} of {expression!s}, which the model declares as "
         f"{'NOT NULL' if value is None else expression.type!r}: a client could not be told from "
         f"one that made the cursor up. Declare the column as it is in the database, or sign "
         f"cursors: give the factory a secret=."
