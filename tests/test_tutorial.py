@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ._pages import DOCS, FENCE, ROOT
 
 CHAPTERS = sorted((DOCS / "tutorial").glob("*.md"))
@@ -51,6 +53,8 @@ def command(line: str, folder: Path) -> str:
     return done.stdout
 
 
+# a dozen processes, each of which imports everything
+@pytest.mark.timeout(300)
 def test_the_tutorial(tmp_path: Path) -> None:
     assert len(CHAPTERS) == 8
     files = commands = 0
