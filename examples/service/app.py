@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import RedirectResponse
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import ClientDisconnect
 
@@ -35,7 +36,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # The download first: "flights.csv" is no key of a flight.
     for part in (transfer, flights, airlines, health):
         app.include_router(part.router)
+    app.add_api_route("/", home, include_in_schema=False)
     return app
+
+
+async def home() -> RedirectResponse:
+    """Lead to the page where each endpoint can be tried."""
+    return RedirectResponse("/docs")
 
 
 async def conflict(request: Request, error: Exception) -> Response:

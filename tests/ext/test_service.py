@@ -143,6 +143,12 @@ async def test_flights_by_cursor(client: httpx.AsyncClient) -> None:
 
 
 @shares_the_service
+async def test_the_root_leads_to_the_page_of_the_endpoints(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.url.path == "/docs"
+
+
 async def test_search_and_one_flight(client: httpx.AsyncClient) -> None:
     asked = {"airline": "virgin", "late_by": 30, "limit": 2}
     assert (await client.get("/flights/search", params=asked)).json() == [
