@@ -198,6 +198,16 @@ def test_imports_point_in_one_direction() -> None:
     assert upwards == UPWARDS
 
 
+def test_no_two_classes_have_one_name() -> None:
+    printed = {path for _, path in async_to_sync.pairs()}
+    homes: dict[str, list[str]] = {}
+    for path in {*MODULES, *DOOR} - printed:
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef) and not is_private(node.name):
+                homes.setdefault(node.name, []).append(module_name(path))
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
 def test_benchmarks_import_each_other_in_one_direction() -> None:
     paths = {module_name(path): path for path in (ROOT / "benchmarks").glob("*.py")}
     names = frozenset(paths)

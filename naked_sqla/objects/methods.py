@@ -24,7 +24,7 @@ _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Generated:
     """A method that a library wrote for a class.
 
     :ivar names: the attributes that it reads.
@@ -43,10 +43,10 @@ def methods_of(model: Any, unloaded: AbstractSet[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name in ("__eq__", *_ORDER):
-        written = _written(model, name)
+        written = _generated(model, name)
         if written is not None:
             found[name] = _comparison(model, name, written, unloaded)
-    written = _written(model, "__hash__")
+    written = _generated(model, "__hash__")
     if written is not None and not unloaded.isdisjoint(written.names):
         found["__hash__"] = _hash(model, written)
     elif "__eq__" in found:
@@ -87,7 +87,7 @@ def _is_by_attrs(owner: type, method: Any) -> bool:
     )
 
 
-def _written(model: Any, name: str) -> _Written | None:
+def _generated(model: Any, name: str) -> _Generated | None:
     """The attributes of a generated comparison or ``__hash__``; None for one that is left alone."""
     owner = _owner(model, name)
     method = owner.__dict__[name]
@@ -98,11 +98,11 @@ def _written(model: Any, name: str) -> _Written | None:
     pydantic = sys.modules.get("pydantic")
     if name == "__eq__" and pydantic is not None and owner is pydantic.BaseModel:
         # it compares the fields that are set
-        return _Written(tuple(model.model_fields), lambda names: method)
+        return _Generated(tuple(model.model_fields), lambda names: method)
     return None
 
 
-def _by_dataclasses(owner: Any, name: str) -> _Written:
+def _by_dataclasses(owner: Any, name: str) -> _Generated:
     names = tuple(
         field.name
         for field in dataclasses.fields(owner)
@@ -112,10 +112,10 @@ def _by_dataclasses(owner: Any, name: str) -> _Written:
     def of(some: tuple[str, ...]) -> Any:
         return getattr(dataclasses.make_dataclass("Some", some, order=True, unsafe_hash=True), name)
 
-    return _Written(names, of)
+    return _Generated(names, of)
 
 
-def _by_attrs(owner: Any, name: str) -> _Written:
+def _by_attrs(owner: Any, name: str) -> _Generated:
     attr: Any = sys.modules["attr"]
     fields = {
         field.name: field
@@ -136,7 +136,7 @@ def _by_attrs(owner: Any, name: str) -> _Written:
         }
         return getattr(attr.make_class("Some", kept, order=True, unsafe_hash=True), name)
 
-    return _Written(tuple(fields), of)
+    return _Generated(tuple(fields), of)
 
 
 # ---------------------------------------------------------------- comparisons
@@ -153,7 +153,7 @@ def _missing(obj: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _without(model: Any, name: str, written: _Written) -> Callable[[tuple[str, ...]], Any]:
+def _without(model: Any, name: str, written: _Generated) -> Callable[[tuple[str, ...]], Any]:
     """Give the method of a model for objects without some attributes."""
     whole = getattr(model, name)
     made: dict[tuple[str, ...], Any] = {(): whole}
@@ -174,7 +174,7 @@ def _without(model: Any, name: str, written: _Written) -> Callable[[tuple[str, .
 
 
 def _comparison(
-    model: Any, name: str, written: _Written, unloaded: AbstractSet[str]
+    model: Any, name: str, written: _Generated, unloaded: AbstractSet[str]
 ) -> Callable[[Any, Any], Any]:
     without = _without(model, name, written)
     names = written.names
@@ -217,7 +217,7 @@ def _remedy(model: Any, key: str) -> str:
     return not_loaded_remedy(model, key, attribute.property)
 
 
-def _hash(model: Any, written: _Written) -> Callable[[Any], int]:
+def _hash(model: Any, written: _Generated) -> Callable[[Any], int]:
     without = _without(model, "__hash__", written)
 
     def hash_of_loaded(self: Any) -> int:

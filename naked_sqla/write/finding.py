@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = (
-    "Found",
     "Identity",
+    "StoredRow",
     "bound",
     "class_criteria",
     "equal",
@@ -40,7 +40,7 @@ _SHOWN = 10
 Identity = tuple[Any, ...]
 
 
-class Found(NamedTuple):
+class StoredRow(NamedTuple):
     """A row that is there: its key and its version (or None), as they are stored."""
 
     key: Identity
@@ -78,7 +78,7 @@ def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
 
 def find(
     conn: Connection, written: Written, identities: Iterable[Identity], lock: bool = False
-) -> dict[Identity, Found]:
+) -> dict[Identity, StoredRow]:
     """The rows of a class, by the keys that were passed; missing rows are left out.
 
     :param lock: lock them, where the database can.
@@ -92,11 +92,13 @@ def find(
         statement = statement.with_for_update(of=read)
     size = len(columns)
 
-    def rows(*criteria: Any) -> list[Found]:
+    def rows(*criteria: Any) -> list[StoredRow]:
         result = conn.execute(statement.where(*criteria))
-        return [Found(tuple(row[:size]), None if version is None else row[-1]) for row in result]
+        return [
+            StoredRow(tuple(row[:size]), None if version is None else row[-1]) for row in result
+        ]
 
-    def among(keys: Sequence[Identity]) -> dict[Identity, Found]:
+    def among(keys: Sequence[Identity]) -> dict[Identity, StoredRow]:
         criteria = criteria_for(conn, columns, keys)
         return {found.key: found for criterion in criteria for found in rows(criterion)}
 
@@ -124,7 +126,7 @@ def look(
     written: Written,
     wanted: Sequence[tuple[Identity, Any]],
     lock: bool = False,
-) -> tuple[dict[Identity, Found], list[Identity], list[Identity]]:
+) -> tuple[dict[Identity, StoredRow], list[Identity], list[Identity]]:
     """Read rows before they are written.
 
     :param wanted: keys, each with the version that its row is to have, or None.
@@ -143,7 +145,7 @@ def look(
     return found, gone, moved
 
 
-def _has_version(conn: Connection, written: Written, row: Found, version: Any) -> bool:
+def _has_version(conn: Connection, written: Written, row: StoredRow, version: Any) -> bool:
     if row.version == version:
         return True
     column = written.columns[str(written.version)]

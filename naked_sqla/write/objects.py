@@ -24,9 +24,16 @@ from naked_sqla.write.inserting import insert_objects, returns_whole_rows, store
 from naked_sqla.write.names import given_values, names_of_attributes
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
-from naked_sqla.write.updating_loaded import update_uniform
+from naked_sqla.write.updating_loaded import update_loaded
 from naked_sqla.write.upserting import Upsert
-from naked_sqla.write.values import Reader, grouped, listed, read_all, reader_of, written_class
+from naked_sqla.write.values import (
+    ObjectReader,
+    grouped,
+    listed,
+    read_all,
+    reader_of,
+    written_class,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -163,9 +170,9 @@ def update_all(
     :raises UnknownAttribute: for a name that the class does not have.
     """
     objs = listed(objs, "update_all")
-    uniform = update_uniform(conn, objs, fields, model) if objs else None
-    if uniform is not None:
-        written, identities = uniform
+    loaded = update_loaded(conn, objs, fields, model) if objs else None
+    if loaded is not None:
+        written, identities = loaded
         return _stored(conn, written, identities) if returning else len(identities)
     read = [
         (reader.written, [_change(reader, obj, fields) for obj in same])
@@ -176,7 +183,7 @@ def update_all(
     return [obj for written, changes in read for obj in _update(conn, written, changes, True)]
 
 
-def _change(reader: Reader, obj: Any, fields: Sequence[Any]) -> Change:
+def _change(reader: ObjectReader, obj: Any, fields: Sequence[Any]) -> Change:
     written = reader.written
     row = reader.named(obj) if fields else reader.said(obj)
     fixed = written.key_attributes()

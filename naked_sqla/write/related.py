@@ -69,7 +69,7 @@ class Related:
         """
         if self.keys.isdisjoint(values):
             return row
-        call = _Call(what, f"{what}({self._written.name})", origin, named)
+        call = _Storing(what, f"{what}({self._written.name})", origin, named)
         given = [(f, values[key]) for key, f in self._relationships.items() if key in values]
         for foreign, value in given:
             if foreign.side == "here" and value is not None:
@@ -87,7 +87,7 @@ class Related:
         """True when None in a many-to-one was set or loaded, and is not a default of the class."""
         return origin == "loaded" or (origin == "made" and not self._is_dataclass)
 
-    def _filled(self, call: _Call, row: _Values, foreign: Foreign, target: Any) -> _Values:
+    def _filled(self, call: _Storing, row: _Values, foreign: Foreign, target: Any) -> _Values:
         if call.named and not foreign.plain:
             return row
         _check_class(call, foreign, target)
@@ -119,7 +119,7 @@ class Related:
             )
         return {**row, **added} if added and fills else row
 
-    def _differ(self, call: _Call, key: str, given: Any, value: Any) -> bool:
+    def _differ(self, call: _Storing, key: str, given: Any, value: Any) -> bool:
         """True when a foreign key is not the key of an object."""
         if has_expressions((type(given), type(value))):
             return given is not value
@@ -132,7 +132,7 @@ class Related:
         return given.strip().casefold() != str(value).strip().casefold()
 
 
-class _Call:
+class _Storing:
     """The call that reads the relationships of one object."""
 
     __slots__ = ("named", "origin", "shown", "what")
@@ -145,14 +145,14 @@ class _Call:
 
 
 def related_of(written: Written) -> Related | None:
-    """The relationships of a mapped class; None where there are none. Found once."""
+    """The relationships of a mapped class; None where there are none."""
     if written.related is None:
         written.related = Related(written)
     found: Related = written.related
     return found if found.keys else None
 
 
-def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
+def _check_none(call: _Storing, row: _Values, foreign: Foreign) -> None:
     """Refuse None where the foreign key is set."""
     given = [key for key, _ in foreign.pairs if row.get(key) is not None]
     # a key that is NULL in part refers to nothing; the ORM stores none of a constructed object's
@@ -164,7 +164,7 @@ def _check_none(call: _Call, row: _Values, foreign: Foreign) -> None:
         )
 
 
-def _by_name(call: _Call, foreign: Foreign, key: str) -> str:
+def _by_name(call: _Storing, foreign: Foreign, key: str) -> str:
     """The advice for a foreign key that is right."""
     if call.what in ("update", "update_all"):
         return f"name what is stored: {call.what}(..., {foreign.model}.{key})"
@@ -174,7 +174,7 @@ def _by_name(call: _Call, foreign: Foreign, key: str) -> str:
     return f"leave {relationship} out"
 
 
-def _check_class(call: _Call, foreign: Foreign, target: Any) -> None:
+def _check_class(call: _Storing, foreign: Foreign, target: Any) -> None:
     naked = getattr(type(target), "__naked__", None)
     kind = type(target) if naked is None else naked.model
     wanted = foreign.target.class_
@@ -186,7 +186,7 @@ def _check_class(call: _Call, foreign: Foreign, target: Any) -> None:
         )
 
 
-def _refuse_without_key(call: _Call, foreign: Foreign, target: Any, referred: str) -> NoReturn:
+def _refuse_without_key(call: _Storing, foreign: Foreign, target: Any, referred: str) -> NoReturn:
     name = foreign.target.class_.__name__
     raise InvalidStatement(
         f"{call.shown}: {foreign.name} is a {type(target).__name__} without {referred}, which the "
@@ -195,7 +195,7 @@ def _refuse_without_key(call: _Call, foreign: Foreign, target: Any, referred: st
     )
 
 
-def _check_objects(call: _Call, row: _Values, foreign: Foreign, value: Any) -> None:
+def _check_objects(call: _Storing, row: _Values, foreign: Foreign, value: Any) -> None:
     """Refuse related objects that the call does not store, or whose foreign keys are not set."""
     objects = _objects_in(value)
     if not objects:
@@ -216,7 +216,7 @@ def _check_objects(call: _Call, row: _Values, foreign: Foreign, value: Any) -> N
     )
 
 
-def _hint(call: _Call, foreign: Foreign) -> str:
+def _hint(call: _Storing, foreign: Foreign) -> str:
     if call.what in ("update", "update_all"):
         return f" To store the columns alone, name them: {call.what}(..., {foreign.model}.name)."
     if call.origin == "made":

@@ -32,10 +32,10 @@ from naked_sqla.write.values import written_class
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("update_uniform",)
+__all__ = ("update_loaded",)
 
 
-def update_uniform(
+def update_loaded(
     conn: Connection, objs: Sequence[Any], fields: Sequence[Any], model: Any
 ) -> tuple[Written, list[Identity]] | None:
     """UPDATE the rows of loaded objects of one class with one table and no version.

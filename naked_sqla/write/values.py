@@ -16,7 +16,7 @@ from naked_sqla.hiding import shown
 from naked_sqla.write.related import Origin, related_of
 from naked_sqla.write.tables import Written, written_of
 
-__all__ = ("Reader", "grouped", "listed", "read_all", "reader_of", "written_class")
+__all__ = ("ObjectReader", "grouped", "listed", "read_all", "reader_of", "written_class")
 
 _Values = Mapping[str, Any]
 _Read = Callable[[Any], _Values]
@@ -45,7 +45,7 @@ def written_class(model: Any) -> Written:
     return written
 
 
-class Reader:
+class ObjectReader:
     """Reads the objects of one class: the column attributes that an object has a value for.
 
     :ivar written: how the mapped class is written.
@@ -73,7 +73,7 @@ class Reader:
         self.key = key or self.said
 
 
-def reader_of(kind: type, model: Any, what: str) -> Reader:
+def reader_of(kind: type, model: Any, what: str) -> ObjectReader:
     """The reader for objects of a class.
 
     :param kind: the class of the objects.
@@ -122,7 +122,7 @@ def _known(values: _Values, written: Written) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k in columns and k not in computed}
 
 
-def _loaded(written: Written, what: str) -> Reader:
+def _loaded(written: Written, what: str) -> ObjectReader:
     """Objects that this library has loaded."""
     related = related_of(written)
 
@@ -136,10 +136,10 @@ def _loaded(written: Written, what: str) -> Reader:
             return row
         return related.completed(what, row, values, "loaded", named)
 
-    return Reader(written, read, read, partial(read, named=True), key)
+    return ObjectReader(written, read, read, partial(read, named=True), key)
 
 
-def _instances(written: Written, what: str) -> Reader:
+def _instances(written: Written, what: str) -> ObjectReader:
     """Instances that the application has constructed, or that an ORM session has loaded."""
     defaults = {
         key: value
@@ -168,7 +168,7 @@ def _instances(written: Written, what: str) -> Reader:
     def key(obj: Any) -> _Values:
         return _known(obj.__dict__, written)
 
-    return Reader(written, read if defaults else said, said, partial(said, named=True), key)
+    return ObjectReader(written, read if defaults else said, said, partial(said, named=True), key)
 
 
 _Plain = tuple[_Read, _Read]
@@ -208,9 +208,9 @@ def _others(
     what: str,
     read: _Read,
     said: _Read,
-) -> Reader:
+) -> ObjectReader:
     if issubclass(kind, Mapping):
-        return Reader(written, written.translate)
+        return ObjectReader(written, written.translate)
     # relationships and other mapped attributes without a column are left out
     left_out = written.mapper.attrs.keys()
     related = related_of(written)
@@ -239,7 +239,7 @@ def _others(
     def key(obj: Any) -> _Values:
         return fitting(said(obj))
 
-    return Reader(written, reading(read), reading(said), reading(said, True), key)
+    return ObjectReader(written, reading(read), reading(said), reading(said, True), key)
 
 
 def listed(objs: Any, what: str) -> list[Any]:
@@ -259,7 +259,7 @@ def listed(objs: Any, what: str) -> list[Any]:
     return objs if isinstance(objs, list) else list(objs)
 
 
-def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader, list[Any]]]:
+def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[ObjectReader, list[Any]]]:
     """Consecutive objects of one class, with their reader.
 
     :raises InvalidStatement: ``objs`` is not an iterable of objects.
@@ -272,6 +272,6 @@ def grouped(objs: Iterable[Any], model: Any, what: str) -> Iterator[tuple[Reader
         yield reader_of(kind, model, what), list(group)
 
 
-def read_all(reader: Reader, objs: Iterable[Any]) -> list[_Values]:
+def read_all(reader: ObjectReader, objs: Iterable[Any]) -> list[_Values]:
     """The values of objects, by attribute keys."""
     return list(map(reader.read, objs))

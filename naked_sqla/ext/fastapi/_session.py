@@ -26,7 +26,7 @@ class SessionDependency:
     """
 
     def __init__(self, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
-        self._block = _Block(db, options)
+        self._block = _SessionBlock(db, options)
         # The scope is set here, since a user could forget to write it in Depends().
         inner: Any = Depends(self._block, scope="function") if _HAS_SCOPE else Depends(self._block)
         self.__signature__ = _takes(inner)
@@ -45,7 +45,7 @@ class SessionDependency:
         return f"<session_dependency of {self._block.db!r}>"
 
 
-class _Block:
+class _SessionBlock:
     """The dependency underneath: a ``begin()`` block around the handler."""
 
     def __init__(self, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ class _Block:
             yield session
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Block):
+        if not isinstance(other, _SessionBlock):
             return NotImplemented
         return self.db is other.db and self.options == other.options
 
