@@ -304,7 +304,6 @@ def _has_plain_init(cls: Any, fields: list[Field]) -> bool:
         and not hasattr(cls, "__post_init__")
         and not hasattr(cls, "__pydantic_validator__")
         and sorted(f.name for f in own) == sorted(f.name for f in fields)
-        and all(f.init for f in own)
     )
 
 

@@ -344,6 +344,24 @@ class OwnConstruct(pydantic.BaseModel):
         return super().model_construct(_fields_set, **{k: v * 10 for k, v in values.items()})
 
 
+class ModelWithNew(pydantic.BaseModel):
+    a: int
+
+    def __new__(cls, **values: Any) -> Any:
+        made_by_new.append(cls)
+        return super().__new__(cls)
+
+
+made_by_new: list[type] = []
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_model_with_its_own_new(validate: bool) -> None:
+    made_by_new.clear()
+    assert made(ModelWithNew, validate, a=1).a == 1
+    assert made_by_new == [ModelWithNew]
+
+
 @pytest.mark.parametrize("validate", [True, False])
 def test_what_models_do_after_they_are_made(validate: bool) -> None:
     assert made(Private, validate, a=1)._seen == [1]
@@ -365,8 +383,13 @@ class InPath(pydantic.BaseModel):
     a: int = pydantic.Field(validation_alias=pydantic.AliasPath("data", 0))
 
 
+class InPathOrByName(InPath):
+    model_config = pydantic.ConfigDict(populate_by_name=True)
+
+
 def test_an_alias_path_needs_the_column_it_starts_with() -> None:
     assert made(InPath, data=[7, 8]).a == 7
+    assert made(InPathOrByName, a=7).a == 7
     assert "'a'" in refused(InPath, "a")
 
 
@@ -382,6 +405,7 @@ def test_a_root_model_has_no_fields() -> None:
 class Checked:
     a: int
     b: int = pydantic.Field(default=2, alias="theB")
+    c: int = pydantic.Field(default=3, validation_alias=pydantic.AliasChoices("c1", "c2"))
 
 
 def test_pydantic_dataclasses() -> None:
