@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import sqlalchemy
 import typing_extensions
 
-__all__ = ("QUALIFIERS", "Alternatives", "alternatives", "hints_of", "is_fillable", "is_mapped")
+from naked_sqla.objects.classes import mapper_of
+
+__all__ = ("QUALIFIERS", "Alternatives", "alternatives", "hints_of", "is_fillable")
 
 QUALIFIERS = (
     typing_extensions.Required,
@@ -88,16 +89,10 @@ def _resolved(hint: Any, names: dict[str, Any]) -> Any:
         return hint
 
 
-def is_mapped(cls: type) -> bool:
-    """True for a class that SQLAlchemy maps."""
-    mapped: Any = sqlalchemy.inspect(cls, raiseerr=False)
-    return hasattr(mapped, "class_")
-
-
 def is_fillable(annotation: Any) -> bool:
     """True for a class whose fields columns can fill, as opposed to the type of a value."""
     cls = typing.get_origin(annotation) or annotation
-    if not isinstance(cls, type) or is_mapped(cls):
+    if not isinstance(cls, type) or mapper_of(cls) is not None:
         return False
     if typing_extensions.is_typeddict(cls) or dataclasses.is_dataclass(cls):
         return True

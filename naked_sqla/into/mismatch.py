@@ -6,8 +6,9 @@ import typing
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from naked_sqla.into.annotations import alternatives, is_fillable, is_mapped
+from naked_sqla.into.annotations import alternatives, is_fillable
 from naked_sqla.into.row_shape import Column, RowItem, RowShape, Structure
+from naked_sqla.objects.classes import mapper_of
 
 if TYPE_CHECKING:
     from naked_sqla.into.fields import Field, Target
@@ -115,7 +116,7 @@ def _hint(field: Field, row_shape: RowShape) -> str | None:
             f"out of the class, or give it a default"
         )
     models = [item.model.__name__ for item in entities if item.model is not None]
-    if models and any(is_fillable(item) or is_mapped(item) for item in choices):
+    if models and any(is_fillable(item) or mapper_of(item) for item in choices):
         model = models[0] if len(models) == 1 else "..."
         return (
             f"to fill {field.name} with an entity, name the entity: "

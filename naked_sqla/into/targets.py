@@ -19,8 +19,9 @@ from typing import Any
 import typing_extensions
 
 from naked_sqla.exception import RowMismatch
-from naked_sqla.into.annotations import QUALIFIERS, hints_of, is_mapped
+from naked_sqla.into.annotations import QUALIFIERS, hints_of
 from naked_sqla.into.fields import Default, Extras, Field, Style, Target
+from naked_sqla.objects.classes import mapper_of
 
 __all__ = ("target_of",)
 
@@ -40,7 +41,7 @@ def target_of(cls: Any, validate: bool = True) -> Target:
         )
     if typing_extensions.is_typeddict(origin):
         return _typed_dict(origin)
-    if is_mapped(origin):
+    if mapper_of(origin) is not None:
         raise RowMismatch(
             f"{origin.__name__} is a mapped class, and rows fill classes that are not mapped. "
             f"For {origin.__name__} objects write scalars(select({origin.__name__}))."

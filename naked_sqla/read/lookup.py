@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, inspect, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFound
 
 from naked_sqla._sqlalchemy import results
 from naked_sqla.hiding import shown
+from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read.statement import run
 
 if TYPE_CHECKING:
@@ -91,10 +92,9 @@ def get_statement(
 
 
 def _mapper(model: Any) -> Mapper[Any]:
-    found: Any = inspect(model, raiseerr=False) if isinstance(model, type) else None
-    if not hasattr(found, "primary_key"):
+    mapper: Mapper[Any] | None = mapper_of(model)
+    if mapper is None:
         raise ArgumentError(f"Expected mapped class or mapper, got: {model!r}. Write get(User, 1).")
-    mapper: Mapper[Any] = found
     return mapper
 
 

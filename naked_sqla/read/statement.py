@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, TextClause, UpdateBase, inspect
+from sqlalchemy import Select, TextClause, UpdateBase
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import lazyload
 
 from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
+from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def _what_to_write(statement: Any) -> str:
     if statement is None:
         return f"{fact} Pass a select(), insert(), update(), delete() or text()."
     cls = statement if isinstance(statement, type) else type(statement)
-    mapped: Any = inspect(cls, raiseerr=False)
-    if hasattr(mapped, "class_"):
+    if mapper_of(cls) is not None:
         if statement is cls:
             return f"{fact} Write select({cls.__name__})."
         return f"{fact} To store it, write insert({cls.__name__}).values(...)."

@@ -12,6 +12,7 @@ from sqlalchemy.schema import Column
 from naked_sqla._sqlalchemy import dml
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.objects.classes import model_of
 from naked_sqla.write.names import names_of_attributes
 from naked_sqla.write.tables import Part, Written
 from naked_sqla.write.values import reader_of
@@ -190,8 +191,7 @@ class Records:
 
     def _reader(self, kind: type) -> Callable[[Any], Mapping[str, Any]]:
         model = self._written.mapper.class_
-        naked = getattr(kind, "__naked__", None)
-        mapped = issubclass(kind if naked is None else naked.model, model)
+        mapped = issubclass(model_of(kind), model)
         return reader_of(kind, None if mapped else model, "copy_in").read
 
     def _reader_of_records(self, kind: type) -> _Convert:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NoReturn
 
-from sqlalchemy import inspect
 from sqlalchemy.orm import RelationshipProperty
 
 from naked_sqla._sqlalchemy import mappings, relationships
 from naked_sqla.exception import InvalidStatement, NotLoadedError
 from naked_sqla.hiding import shown
+from naked_sqla.objects.classes import mapper_of, model_of
 from naked_sqla.objects.foreign_keys import Foreign, foreign_of
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
@@ -175,11 +175,8 @@ def _by_name(call: _Storing, foreign: Foreign, key: str) -> str:
 
 
 def _check_class(call: _Storing, foreign: Foreign, target: Any) -> None:
-    naked = getattr(type(target), "__naked__", None)
-    kind = type(target) if naked is None else naked.model
-    wanted = foreign.target.class_
-    is_mapped = hasattr(inspect(kind, raiseerr=False), "class_manager")
-    if is_mapped and not issubclass(kind, wanted) and not call.named:
+    kind, wanted = model_of(type(target)), foreign.target.class_
+    if mapper_of(kind) is not None and not issubclass(kind, wanted) and not call.named:
         raise InvalidStatement(
             f"{call.shown}: {foreign.name} is a {wanted.__name__}, and was set to a "
             f"{kind.__name__}. {foreign.advice}"

@@ -8,11 +8,10 @@ from functools import partial
 from itertools import groupby
 from typing import Any, NoReturn
 
-from sqlalchemy import inspect
-
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.hiding import shown
+from naked_sqla.objects.classes import mapper_of, model_of
 from naked_sqla.write.related import Origin, related_of
 from naked_sqla.write.tables import Written, written_of
 
@@ -27,8 +26,8 @@ def written_class(model: Any) -> Written:
 
     :raises InvalidStatement: it is not mapped, or not to a table (a view, a subquery).
     """
-    mapper: Any = inspect(model, raiseerr=False) if isinstance(model, type) else None
-    if not hasattr(mapper, "class_manager"):
+    mapper = mapper_of(model)
+    if mapper is None:
         raise InvalidStatement(
             f"{model!r} is not a mapped class. Pass a class like User, or an object of one."
         )
@@ -81,17 +80,15 @@ def reader_of(kind: type, model: Any, what: str) -> ObjectReader:
     :param what: the caller, for messages.
     :raises InvalidStatement: such an object can't be read as a row of a mapped class.
     """
-    naked = getattr(kind, "__naked__", None)
-    found: Any = naked.model if naked is not None else kind
-    mapper: Any = inspect(found, raiseerr=False)
-    if hasattr(mapper, "class_manager"):
+    found = model_of(kind)
+    if mapper_of(found) is not None:
         if model is not None and not issubclass(found, model):
             raise InvalidStatement(
                 f"{what}(..., model={model.__name__}) was given a {found.__name__}. Leave model "
                 f"out: an object of a mapped class is a row of that class."
             )
         written = written_class(found)
-        return _instances(written, what) if naked is None else _loaded(written, what)
+        return _instances(written, what) if found is kind else _loaded(written, what)
     read = _plain(kind)
     if read is None:
         _refuse(kind, what)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy.sql import ClauseElement
 
 from naked_sqla._sqlalchemy import connections
+from naked_sqla.objects.classes import mapper_of
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.routing.tables import mapper_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-from sqlalchemy import Table, inspect
+from sqlalchemy import Table
 from sqlalchemy.sql import ClauseElement, visitors
 from sqlalchemy.sql.elements import ColumnClause
 
 from naked_sqla._sqlalchemy import loader_options, mappings, statements
 from naked_sqla.exception import InvalidBind
+from naked_sqla.objects.classes import mapper_of
 
 BIND_KEY = "bind_key"
 
@@ -28,14 +29,6 @@ _LOADING = frozenset({"selectin", "subquery", "immediate", "joined", False})
 def database_name(key: Key) -> str:
     """Name a database in a message."""
     return "the default database" if key is None else repr(key)
-
-
-def mapper_of(subject: Any) -> Any:
-    """The mapper of a mapped class, or None."""
-    if not isinstance(subject, type):
-        return None
-    found: Any = inspect(subject, raiseerr=False)
-    return found if hasattr(found, "local_table") else None
 
 
 def collect(subject: Any, found: NamesByKey) -> None:
