@@ -27,7 +27,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm.exc import StaleDataError
@@ -95,17 +95,27 @@ class PartialCommit(BaseNakedSQLAException):
     """A session on several databases was committed in some of them, and could not be in others.
 
     :ivar committed: bind keys of the databases that have committed, ``None`` for the default one.
-    :ivar failed: bind keys of the others.
+    :ivar failed: bind keys of those that have stored nothing.
+    :ivar unknown: bind keys of those that were asked to commit, and whose answer was lost.
+    :ivar prepared: with ``two_phase``, the names of prepared transactions that may be left, by
+        bind key: ``COMMIT PREPARED 'name'`` ends one.
 
-    ``__cause__`` is the error of the first of these.
+    ``__cause__`` is the error of the first that did not commit.
     """
 
     def __init__(
-        self, message: str, committed: Sequence[str | None], failed: Sequence[str | None]
+        self,
+        message: str,
+        committed: Sequence[str | None],
+        failed: Sequence[str | None],
+        unknown: Sequence[str | None] = (),
+        prepared: Mapping[str | None, str] | None = None,
     ) -> None:
-        super().__init__(message, tuple(committed), tuple(failed))
         self.committed = tuple(committed)
         self.failed = tuple(failed)
+        self.unknown = tuple(unknown)
+        self.prepared = dict(prepared or {})
+        super().__init__(message, self.committed, self.failed, self.unknown, self.prepared)
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -169,3 +169,19 @@ def is_savepoint(context: Any) -> bool:
     """True for the execution of SAVEPOINT, and of the statements that end one."""
     statement = getattr(getattr(context, "compiled", None), "statement", None)
     return isinstance(statement, _SAVEPOINTS)
+
+
+def was_sent(error: BaseException) -> bool:
+    """True for an error out of the driver's COMMIT, or out of SQLAlchemy's handling of one.
+
+    Listeners for "commit" run before, and nothing but the traceback tells them apart.
+    """
+    at = error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_name in _OF_THE_DRIVER:
+            return True
+        at = at.tb_next
+    return False
+
+
+_OF_THE_DRIVER = ("do_commit", "_handle_dbapi_exception")

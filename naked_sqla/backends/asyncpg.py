@@ -55,6 +55,10 @@ class Asyncpg(PostgreSQL):
             and "connection is closed" in str(error)
         )
 
+    def is_cut(self, conn: Connection) -> bool:
+        raw: Any = conn.connection.driver_connection
+        return bool(raw.is_closed())
+
     def is_idle(self, raw: Any) -> bool:
         return not (raw.is_closed() or raw.is_in_transaction())
 

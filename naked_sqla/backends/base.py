@@ -16,7 +16,7 @@ from naked_sqla.backends import own
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection, Dialect, Index, UniqueConstraint
+    from sqlalchemy import BindParameter, Connection, Dialect, Engine, Index, UniqueConstraint
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
@@ -42,6 +42,10 @@ class Backend:
     #: Execution options of a connection on which several SELECTs see one state of the database;
     #: ``None``: any transaction does.
     snapshot_options: ClassVar[Mapping[str, Any] | None] = None
+
+    #: The server can be asked what became of a transaction: :meth:`transaction_id`,
+    #: :meth:`outcome_of`.
+    resolves_commits: ClassVar[bool] = False
 
     #: BEGIN and COMMIT cost a round trip each, which a single SELECT does without in AUTOCOMMIT.
     pays_for_transactions: ClassVar[bool] = False
@@ -129,6 +133,33 @@ class Backend:
             fails, and goes on without one.
         """
         return None
+
+    def is_cut(self, conn: Connection) -> bool:
+        """True when the driver can tell that the server is gone; asked before COMMIT is sent."""
+        return False
+
+    def answers_commit(self, error: BaseException) -> bool:
+        """True for an error that is the database's answer to COMMIT: nothing was stored.
+
+        False where the answer was lost: then nobody knows.
+        """
+        return isinstance(error, DBAPIError) and not error.connection_invalidated
+
+    def transaction_id(self, conn: Connection) -> Any:
+        """What the open transaction is called on the server; ``None``: it has written nothing.
+
+        Called where :attr:`resolves_commits` says so.
+        """
+        raise InvalidStatement(f"{self} gives transactions no names that can be asked for.")
+
+    def outcome_of(
+        self, engine: Engine, transaction: Any
+    ) -> Literal["committed", "rolled_back", "unknown"]:
+        """What became of a transaction, asked on a connection of its own.
+
+        :param transaction: as :meth:`transaction_id` gave it.
+        """
+        return "unknown"
 
     def is_idle(self, raw: Any) -> bool:
         """False for a connection that is in a transaction, or in the middle of an exchange.

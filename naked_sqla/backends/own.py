@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("is_own", "send")
+__all__ = ("OPTIONS", "is_own", "send")
 
 _OPTION = "naked_sqla_own"
-_OWN = {_OPTION: True}
+OPTIONS = {_OPTION: True}
 
 
 def send(conn: Connection, sql: str) -> None:
     """Send a statement that begins, ends or probes a transaction, and ignore its result."""
-    conn.exec_driver_sql(sql, execution_options=_OWN).close()
+    conn.exec_driver_sql(sql, execution_options=OPTIONS).close()
 
 
 def is_own(context: Any) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam, cast
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError
 from sqlalchemy.types import NullType
 
+from naked_sqla.backends import xact_status
 from naked_sqla.backends.base import Backend
 from naked_sqla.backends.positions import is_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection, Index, UniqueConstraint
+    from sqlalchemy import BindParameter, Connection, Engine, Index, UniqueConstraint
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
@@ -28,6 +29,8 @@ END_PROCESS = (
     "AND usename = current_user AND datname = current_database() AND state <> 'idle' "
     "AND backend_start < clock_timestamp() - interval '0.5 seconds'"
 )
+
+_NONE: Any = object()
 
 # Months count 30 days, in PostgreSQL as in the drivers; the drivers' years have 365.
 _YEAR = dt.timedelta(days=360)
@@ -50,6 +53,7 @@ class PostgreSQL(Backend):
     has_row_values = True
     nulls_sort = "as_largest"
     transient_states = frozenset({*_CONFLICTS, *_LOST})
+    resolves_commits = True
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         return {"postgresql_readonly": True}
@@ -57,6 +61,23 @@ class PostgreSQL(Backend):
     def is_connect_error(self, error: BaseException) -> bool:
         state = getattr(error, "sqlstate", None)
         return state in _UNCONNECTED or super().is_connect_error(error)
+
+    def answers_commit(self, error: BaseException) -> bool:
+        orig: Any = getattr(error, "orig", None)
+        state = getattr(orig, "sqlstate", getattr(orig, "pgcode", _NONE))
+        if state is _NONE:
+            return super().answers_commit(error)
+        # Only what the server says has a code, but for lost connections; and pgbouncer has such
+        # codes of its own. A server that crashes says so wherever it is.
+        return state is not None and state[:2] != "08" and state != "57P02"
+
+    def transaction_id(self, conn: Connection) -> Any:
+        return xact_status.id_of(conn)
+
+    def outcome_of(
+        self, engine: Engine, transaction: Any
+    ) -> Literal["committed", "rolled_back", "unknown"]:
+        return xact_status.outcome_of(engine, transaction)
 
     def insert(self, entity: Any) -> Any:
         return postgresql.insert(entity)

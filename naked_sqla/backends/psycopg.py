@@ -24,6 +24,8 @@ _ACTIVE = 1
 _IN_ERROR = 3
 _UNKNOWN = 4
 _OFF = 0
+# and its CONNECTION_BAD
+_BAD = 1
 
 
 class Psycopg(PostgreSQL):
@@ -55,6 +57,15 @@ class Psycopg(PostgreSQL):
         return super().is_connect_error(error) or (
             _is_of_libpq(error) and error.pgconn is not None  # type: ignore[attr-defined]
         )
+
+    def is_cut(self, conn: Connection) -> bool:
+        # libpq learns it when it reads, and it reads when it has sent
+        pgconn = conn.connection.driver_connection.pgconn  # type: ignore[union-attr]
+        try:
+            pgconn.consume_input()
+        except conn.dialect.loaded_dbapi.Error:
+            return True
+        return bool(pgconn.status == _BAD)
 
     def is_idle(self, raw: Any) -> bool:
         return bool(raw.pgconn.transaction_status == _IDLE and raw.pgconn.pipeline_status == _OFF)

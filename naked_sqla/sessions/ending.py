@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from naked_sqla.exception import InvalidSessionState
 
 logger = logging.getLogger("naked_sqla")
 
+Outcome: TypeAlias = Literal["open", "committed", "rolled_back", "unknown"]
+
 
 class Ending(ABC):
     """The calls that end a session: commit, rollback, the end of its block; and its state."""
 
-    __slots__ = ("open",)
+    __slots__ = ("open", "outcome")
 
     open: bool
+    outcome: Outcome
 
     @property
     def state(self) -> Literal["open", "closed"]:
@@ -33,6 +36,10 @@ class Ending(ABC):
                 f"{call} on a closed session: it was committed, rolled back, or its block has "
                 f"ended. Open another one with begin(); results read before stay readable."
             )
+
+    def may_be_torn(self) -> bool:
+        """False while nothing must cancel what is under way, however long it takes."""
+        return True
 
     @abstractmethod
     def close(self) -> None:
@@ -89,3 +96,13 @@ class Ending(ABC):
             if not quietly:
                 raise
             logger.warning("a session's connection could not be given back", exc_info=True)
+
+
+def together(outcomes: set[Outcome], ended: Outcome) -> Outcome:
+    """The outcome of a session on several databases.
+
+    :param ended: how the session ended, for one that has used no database.
+    """
+    if len(outcomes) > 1:
+        return "unknown"
+    return next(iter(outcomes), ended)

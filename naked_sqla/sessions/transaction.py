@@ -19,7 +19,7 @@ from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionRolledBack
 from naked_sqla.hiding import hide, show
-from naked_sqla.sessions.ending import Ending
+from naked_sqla.sessions.committing import Committing
 from naked_sqla.sessions.idle import discard_torn, give_back
 from naked_sqla.sessions.lost import FAILED, FAILED_INSIDE, Lost
 
@@ -36,7 +36,7 @@ logger = logging.getLogger("naked_sqla")
 _ABORTED = "25P02"
 
 
-class Transaction(Ending):
+class Transaction(Committing):
     """One transaction on one connection, and whether it may still be used.
 
     :param conn: the connection; ``None`` until :meth:`connect`.
@@ -49,6 +49,7 @@ class Transaction(Ending):
         self.conn: Connection = conn  # type: ignore[assignment]
         self.eager = eager
         self.open = conn is not None
+        self.outcome = "open"
         self.failure: BaseException | None = None
         self.terms: Terms | None = None
         # Where the database may end a transaction by itself: tells whether it is still there.
@@ -267,6 +268,7 @@ class Transaction(Ending):
         """Commit, and close the session whatever comes of it.
 
         :raises TransactionRolledBack: when the database has given the transaction up.
+        :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
         """
         self.open = False
         self.close_streams()
@@ -284,17 +286,12 @@ class Transaction(Ending):
         self.close_streams()
         self.end_transaction(commit=False)
 
-    def end_transaction(self, commit: bool) -> None:
-        """Send COMMIT or ROLLBACK; all checks are done."""
-        if commit:
-            self.conn.commit()
-        else:
-            self.conn.rollback()
-
     def close(self) -> None:
         """Let no further call in."""
         self.open = False
         self.failure = self.in_driver = None
+        if self.outcome == "open":
+            self.outcome = "rolled_back"
 
     def give_back(self) -> None:
         """Give the connection back."""

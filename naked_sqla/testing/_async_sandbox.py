@@ -11,6 +11,7 @@ from naked_sqla.sessions._async.block import AsyncSessionBlock
 from naked_sqla.sessions._async.reader import AsyncReader
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.resolving import check_resolving
 from naked_sqla.sessions.single_call import manner_of
 
 from ..om.asession import AsyncSessionFactory
@@ -58,9 +59,12 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
 
-    def begin(self, **execution_options: Any) -> AsyncSessionBlock:
+    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> AsyncSessionBlock:
         self._shared.check()
         checks.begin_options(self._engine.sync_engine, execution_options)
+        if resolve_commit is not False:
+            # the answer to a savepoint's release is never lost without the sandbox
+            check_resolving(resolve_commit, [self._engine.dialect])
         return _AsyncSandboxBlock(
             self._shared,
             self._engine,

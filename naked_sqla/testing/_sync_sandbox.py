@@ -12,6 +12,7 @@ from naked_sqla.sessions._sync.block import SessionBlock
 from naked_sqla.sessions._sync.reader import Reader
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.resolving import check_resolving
 from naked_sqla.sessions.single_call import manner_of
 
 from ..om.session import SessionFactory
@@ -59,9 +60,12 @@ class _SandboxFactory(SessionFactory):
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
 
-    def begin(self, **execution_options: Any) -> SessionBlock:
+    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> SessionBlock:
         self._shared.check()
         checks.begin_options(self._engine, execution_options)
+        if resolve_commit is not False:
+            # the answer to a savepoint's release is never lost without the sandbox
+            check_resolving(resolve_commit, [self._engine.dialect])
         return _SandboxBlock(
             self._shared,
             self._engine,

@@ -139,6 +139,7 @@ async def one_shots(db: AsyncSessionFactory) -> None:
     assert_type(await db.read().scalars(select(User, Post.id)), ScalarResult[User])
     assert_type(await db.read().paginate(select(User)), Pagination[User])
     assert_type(db.eager, Literal["mapped", "explicit"])
+    assert_type(db.begin().outcome, Literal["open", "committed", "rolled_back", "unknown"])
 
 
 def methods_sync(engine: Engine) -> None:
@@ -167,7 +168,8 @@ async def shortcuts(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     assert_type(await db.one(insert(User).returning(User), {"name": "a"}), User)
     assert_type(await db.one(text("select 1")), Any)
     assert_type(await db.read().all(select(func.count(User.id))), list[int])
-    async with db.begin() as session:
+    async with db.begin(resolve_commit=True) as session:
+        assert_type(session.outcome, Literal["open", "committed", "rolled_back", "unknown"])
         assert_type(await session.one(users, execution_options={"x": 1}), User)
         assert_type(await session.count(users), int)
     assert_type(sync_db.one(users), User)

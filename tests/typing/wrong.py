@@ -75,6 +75,9 @@ async def statements(db: AsyncSessionFactory) -> None:
         session.add(User(id=1, name="a"))  # wrong
         await session.flush()  # wrong
         session.state = "open"  # wrong
+        session.outcome = "committed"  # wrong
+        session.outcome.done()  # wrong
+        db.begin(resolve_commit="yes")  # wrong
         name: int = (await session.scalars(select(User.name))).one()  # wrong
         pair = (await session.tuples(select(User.id, User.name))).one()
         user_id, user_name, more = pair  # wrong

@@ -18,6 +18,7 @@ from naked_sqla.sessions._async.greenlet import (
     noticing_cancellation,
     run_in_greenlet,
     run_to_end,
+    settle,
     shielded,
     start,
 )
@@ -25,6 +26,7 @@ from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
+from naked_sqla.sessions.ending import Outcome
 from naked_sqla.sessions.loops import OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.single_call import manner_of
@@ -146,6 +148,11 @@ class AsyncSessionBlock(AsyncBlock):
             finally:
                 self._release_turn()
 
+    @property
+    def outcome(self) -> Outcome:
+        """What became of what the session did, see :attr:`AsyncSession.outcome`."""
+        return self._session.outcome if hasattr(self, "_session") else "open"
+
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
@@ -160,7 +167,12 @@ class AsyncSessionBlock(AsyncBlock):
         commit = self._auto_commit and not failed and inside is None
         if True:  # ASYNC
             end = start(self._finish(pending, commit, failed), self._release_turn)
-            await shielded(end, patient=session._patient, push=inside is None)
+            if inside is not None and isinstance(exc, asyncio.CancelledError):
+                # its own commit goes on, which nothing cancels, and may take any time
+                await settle(end, patient=session._patient, push=False)
+                return
+            push = inside is None and session._transaction.may_be_torn
+            await shielded(end, patient=session._patient, push=push)
         else:
             try:
                 self._finish(pending, commit, failed)

@@ -18,6 +18,7 @@ from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.secrets import secrets
+from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._async.reader import AsyncReader
@@ -100,18 +101,33 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
         """``"explicit"`` when the eager loads of the mapping are switched off."""
         return "mapped" if self._eager else "explicit"
 
-    def begin(self, **execution_options: Any) -> AsyncSessionBlock:
+    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> AsyncSessionBlock:
         """A block, for ``async with``, that is one transaction in one session.
 
         A clean end commits (with ``auto_commit``) unless the session was committed or rolled back
         by hand; any exception rolls back, and comes out.  The session is closed afterwards.
 
+        :param resolve_commit: on PostgreSQL, ask the server on another connection what became of a
+            COMMIT whose answer was lost; costs a round trip before each COMMIT.
         :param execution_options: for the connection, during this block, e.g.
             ``isolation_level="SERIALIZABLE"``.
         :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
-        :raises UnsupportedOption: for ``yield_per`` and ``stream_results``.
+        :raises TypeError: for another ``resolve_commit`` than a bool.
+        :raises UnsupportedOption: for ``yield_per`` and ``stream_results``; for ``resolve_commit``
+            on another database than PostgreSQL.
+
+        The end of the block raises ``CommitOutcomeUnknown`` when COMMIT was sent and no answer
+        came.
         """
         checks.begin_options(self._engine.sync_engine, execution_options)
+        kind = Transaction
+        if resolve_commit is not False:
+            from naked_sqla.sessions.resolving import ResolvingTransaction, check_resolving
+
+            databases = self._databases
+            engines = [self._engine] if databases is None else databases.engines.values()
+            check_resolving(resolve_commit, [engine.dialect for engine in engines])
+            kind = ResolvingTransaction
         if self._databases is None:
             return AsyncSessionBlock(
                 self._engine,
@@ -119,6 +135,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
                 execution_options,
                 self._eager,
                 current=self._current,
+                kind=kind,
             )
         from naked_sqla.sessions._async.routed import AsyncRoutedBlock
 
@@ -128,6 +145,7 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
             execution_options,
             self._eager,
             current=self._current,
+            kind=kind,
         )
 
     def read(self, **execution_options: Any) -> AsyncReader:

@@ -155,7 +155,9 @@ def start(
     return task
 
 
-async def shielded(task: asyncio.Task[_T], *, patient: bool = False, push: bool = True) -> _T:
+async def shielded(
+    task: asyncio.Task[_T], *, patient: bool = False, push: bool | Callable[[], bool] = True
+) -> _T:
     """Wait for a task that goes on to its end whatever happens to the caller.
 
     A cancelled caller waits on, see :func:`settle`, and is cancelled then: also at the end of a
@@ -178,14 +180,16 @@ async def run_to_end(fn: Callable[..., _T], *args: Any) -> _T:
     return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
 
 
-async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool = True) -> None:
+async def settle(
+    task: asyncio.Task[Any], *, patient: bool = False, push: bool | Callable[[], bool] = True
+) -> None:
     """Wait until a task has ended, however often the caller is cancelled meanwhile.
 
     After a grace the task is pushed: cancelled, up to three times.  One that ignores even this is
     left to itself.  Its error, which nobody else would see, is logged.
 
     :param patient: wait for the end without a limit, and never push.
-    :param push: when False, leave the task to itself after the grace.
+    :param push: when False, or while it gives False, leave the task to itself after the grace.
     """
     loop = asyncio.get_running_loop()
     limit = loop.time() + GRACE
@@ -200,7 +204,7 @@ async def settle(task: asyncio.Task[Any], *, patient: bool = False, push: bool =
                 continue
             if task.done() or patient or loop.time() < limit:
                 continue
-            if not push or pushes == _PUSHES:
+            if not (push() if callable(push) else push) or pushes == _PUSHES:
                 break
             task.cancel()
             pushes += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
@@ -22,6 +22,7 @@ from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.connection_queue import queue_of
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.outcome import OutcomeOfSession
 from naked_sqla.sessions.stream import stream_of
 from naked_sqla.sessions.transaction import Transaction
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
+class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCallable):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
@@ -92,11 +93,6 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
             return self._conn
         else:
             return self._transaction.conn
-
-    @property
-    def state(self) -> Literal["open", "closed"]:
-        """``"open"`` until commit, rollback, or the end of the block."""
-        return self._transaction.state
 
     @overload
     def stream(
@@ -265,6 +261,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
         :raises InvalidSessionState: on a closed session.
         :raises ConcurrentSessionUse: when another task is inside the session.
         :raises TransactionRolledBack: when the database had given the transaction up.
+        :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
         """
         self._enter("commit")
         await self._end(self._transaction.commit)
@@ -291,7 +288,8 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, NotCallable):
     async def _end(self, how: Callable[[], None]) -> None:
         if True:  # ASYNC
             self._transaction.open = False
-            await shielded(start(run_to_end(how), self._guard.leave), patient=self._patient)
+            end = start(run_to_end(how), self._guard.leave)
+            await shielded(end, patient=self._patient, push=self._transaction.may_be_torn)
         else:
             try:
                 how()

@@ -16,6 +16,7 @@ from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
+from naked_sqla.sessions.ending import Outcome
 from naked_sqla.sessions.misuse import Block
 from naked_sqla.sessions.single_call import manner_of
 from naked_sqla.sessions.terms import Terms
@@ -101,6 +102,11 @@ class SessionBlock(Block):
                 transaction.release(quietly=True)
         finally:
             self._release_turn()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of what the session did, see :attr:`Session.outcome`."""
+        return self._session.outcome if hasattr(self, "_session") else "open"
 
     def __exit__(
         self,

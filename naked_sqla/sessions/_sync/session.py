@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from sqlalchemy import Connection, Engine
 
@@ -18,6 +18,7 @@ from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.outcome import OutcomeOfSession
 from naked_sqla.sessions.stream import stream_of
 from naked_sqla.sessions.transaction import Transaction
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
+class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`SessionFactory.begin`.  One built by hand joins the transaction that
@@ -68,11 +69,6 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
     def conn(self) -> Connection:
         """The connection, for methods that a session does not have."""
         return self._transaction.conn
-
-    @property
-    def state(self) -> Literal["open", "closed"]:
-        """``"open"`` until commit, rollback, or the end of the block."""
-        return self._transaction.state
 
     @overload
     def stream(
@@ -231,6 +227,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, NotCallable):
         :raises InvalidSessionState: on a closed session.
         :raises ConcurrentSessionUse: when another thread is inside the session.
         :raises TransactionRolledBack: when the database had given the transaction up.
+        :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
         """
         self._enter("commit")
         self._end(self._transaction.commit)

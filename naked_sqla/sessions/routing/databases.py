@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import InvalidSessionState, PartialCommit, TransactionRolledBack
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.ending import Ending
+from naked_sqla.sessions.ending import Ending, together
 from naked_sqla.sessions.routing.routes import Routes
 from naked_sqla.sessions.routing.tables import Key, database_name
 from naked_sqla.sessions.transaction import Transaction
@@ -67,15 +67,22 @@ class SavepointGroup:
 class Transactions(Ending):
     """The transactions of one session, one for each database that it has used, in that order."""
 
-    __slots__ = ("active", "groups", "transactions", "two_phase")
+    __slots__ = ("active", "decided", "groups", "transactions", "two_phase")
 
     def __init__(self, two_phase: bool) -> None:
         self.two_phase = two_phase
         self.transactions: dict[Key, Transaction] = {}
         self.groups: list[SavepointGroup] = []
         self.open = True
+        self.outcome = "open"
+        # True once the databases have prepared: what was decided is brought to its end.
+        self.decided = False
         # The transaction that the caller waits for: a cancellation stops its statement.
         self.active: Transaction | None = None
+
+    def may_be_torn(self) -> bool:
+        """False while what was prepared is committed, or taken back."""
+        return not self.decided
 
     def in_transaction(self) -> bool:
         """True while there is a transaction to commit."""
@@ -138,9 +145,22 @@ class Transactions(Ending):
 
         :raises TransactionRolledBack: when one of them has given its transaction up; nothing is
             committed then.
-        :raises PartialCommit: when one fails after others have committed.
+        :raises PartialCommit: when one fails after others have committed, or nobody knows of one.
+        :raises CommitOutcomeUnknown: when only one was used, and its answer was lost.
         """
-        self.close()
+        self.open = False
+        try:
+            self._commit()
+        finally:
+            outcomes = {transaction.outcome for transaction in self.transactions.values()}
+            self.outcome = together(outcomes, "committed")
+
+    def _decide(self) -> None:
+        self.decided = True
+
+    def _commit(self) -> None:
+        for transaction in self.transactions.values():
+            transaction.open = False
         try:
             for transaction in self.transactions.values():
                 transaction.check_commit()
@@ -150,7 +170,7 @@ class Transactions(Ending):
         if self.two_phase and len(self.transactions) > 1:
             from naked_sqla.sessions.routing.two_phase import commit
 
-            commit(self.transactions)
+            commit(self.transactions, self._decide)
             return
         done: list[Key] = []
         for key, transaction in self.transactions.items():
@@ -160,11 +180,16 @@ class Transactions(Ending):
             except BaseException as error:
                 left = [other for other in self.transactions if other not in done]
                 for other in left:
-                    self.transactions[other].rollback_quietly()
-                if done and isinstance(error, Exception):
-                    raise _partial(done, left) from error
-                if done:
-                    logger.error("%s", _partial(done, left))
+                    if other != key:
+                        self.transactions[other].rollback_quietly()
+                unknown = [key] if transaction.outcome == "unknown" else []
+                if len(left) == len(self.transactions) and not (unknown and left[1:]):
+                    # nothing is stored anywhere, or there was only this one
+                    raise
+                partial = _partial(done, left, unknown)
+                if isinstance(error, Exception):
+                    raise partial from error
+                logger.error("%s", partial)
                 raise
             done.append(key)
 
@@ -176,6 +201,8 @@ class Transactions(Ending):
     def close(self) -> None:
         """Let no further call in."""
         self.open = False
+        if self.outcome == "open":
+            self.outcome = "rolled_back"
         for transaction in self.transactions.values():
             transaction.open = False
 
@@ -212,14 +239,22 @@ class Transactions(Ending):
             yield transaction
 
 
-def _partial(done: list[Key], left: list[Key]) -> PartialCommit:
+def _partial(done: list[Key], left: list[Key], unknown: list[Key]) -> PartialCommit:
+    """The error of a commit that was not done in ``left``, or of which nobody knows."""
+    failed = [key for key in left if key not in unknown]
+    back = [key for key in left[1:] if key not in unknown]
+    told = f"the commit was done in {names(done)}, and " if done else "the commit "
+    if unknown:
+        told += f"was sent to {names(unknown)}, which may have stored it: the answer was lost"
+    else:
+        told += f"failed in {names(left[:1])}"
+    told += f"; {names(back)} rolled back" if back else ""
     return PartialCommit(
-        f"the commit was done in {names(done)}, and failed in {names(left[:1])}"
-        + (f"; {names(left[1:])} rolled back" if left[1:] else "")
-        + ". What the first have stored stays: bring the others up to it, or undo it there. "
+        f"{told}. What some have stored stays: bring the others up to it, or undo it there. "
         "On PostgreSQL `two_phase=True` keeps this from happening.",
         done,
-        left,
+        failed,
+        unknown,
     )
 
 

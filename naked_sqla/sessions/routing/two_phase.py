@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import own
@@ -28,8 +28,13 @@ logger = logging.getLogger("naked_sqla")
 _UNKNOWN = "42704"
 
 
-def commit(transactions: Mapping[Key, Transaction]) -> None:
+def commit(transactions: Mapping[Key, Transaction], decide: Callable[[], None]) -> None:
     """Commit the open transactions of several databases.
+
+    :param decide: called as soon as it is settled how they end, before that is sent.
+
+    From the moment when all have prepared, the commits are brought to their end: nothing of the
+    library's cancels them.
 
     :raises PartialCommit: when a database promised to commit, and can't be reached any more; the
         message says what to send to it.
@@ -44,6 +49,7 @@ def commit(transactions: Mapping[Key, Transaction]) -> None:
             asked.append(key)
             _prepare(transaction, ids[key])
     except BaseException:
+        decide()
         for key in transactions:
             if key in asked:
                 # also the one that failed: its answer may have been lost, and not its work
@@ -51,23 +57,42 @@ def commit(transactions: Mapping[Key, Transaction]) -> None:
             else:
                 transactions[key].rollback_quietly()
         raise
-    errors = {
-        key: _decide(transaction, f"COMMIT PREPARED '{ids[key]}'")
-        for key, transaction in transactions.items()
-    }
-    left = [key for key, error in errors.items() if error is not None]
-    if left:
-        todo = "; ".join(f"{database_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in left)
-        raise PartialCommit(
-            f"all databases have prepared the commit, and some can't be reached to do it. They "
-            f"keep what was prepared, and its locks, until you send them ({todo}).",
-            [key for key in transactions if key not in left],
-            left,
-        ) from errors[left[0]]
+    decide()
+    errors: dict[Key, BaseException] = {}
+    for key, transaction in transactions.items():
+        error = _decide(transaction, f"COMMIT PREPARED '{ids[key]}'")
+        if error is None:
+            transaction.outcome = "committed"
+        else:
+            errors[key] = error
+            transaction.outcome = "rolled_back" if _is_unknown(error) else "unknown"
+    if errors:
+        partial = _partial(transactions, errors, ids)
+        # the caller may have been cancelled, and hear of nothing
+        logger.error("%s", partial)
+        raise partial from next(iter(errors.values()))
+
+
+def _partial(
+    transactions: Mapping[Key, Transaction],
+    errors: Mapping[Key, BaseException],
+    ids: Mapping[Key, str],
+) -> PartialCommit:
+    todo = "; ".join(f"{database_name(key)}: COMMIT PREPARED '{ids[key]}'" for key in errors)
+    outcomes = {key: transaction.outcome for key, transaction in transactions.items()}
+    return PartialCommit(
+        f"all databases have prepared the commit, and some can't be reached to do it. They "
+        f"keep what was prepared, and its locks, until you send them ({todo}).",
+        [key for key, outcome in outcomes.items() if outcome == "committed"],
+        [key for key, outcome in outcomes.items() if outcome == "rolled_back"],
+        [key for key, outcome in outcomes.items() if outcome == "unknown"],
+        {key: ids[key] for key in errors},
+    )
 
 
 def _prepare(transaction: Transaction, name: str) -> None:
     transaction.close_streams()
+    transaction.outcome = "unknown"
     own.send(transaction.conn, f"PREPARE TRANSACTION '{name}'")
     # The transaction has left the connection; this tells SQLAlchemy and the driver.
     transaction.conn.commit()
@@ -76,6 +101,7 @@ def _prepare(transaction: Transaction, name: str) -> None:
 def _take_back(transaction: Transaction, name: str) -> None:
     transaction.rollback_quietly()
     error = _decide(transaction, f"ROLLBACK PREPARED '{name}'")
+    transaction.outcome = "rolled_back" if error is None else "unknown"
     if error is not None:
         logger.error(
             "a prepared transaction could not be rolled back, and keeps its locks until you send: "
