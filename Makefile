@@ -115,6 +115,7 @@ sync: $(call stamp,check)
 
 check: $(call stamp,check)
 	$(call bin,check)/python -m tools.async_to_sync --check
+	$(call bin,check)/python -m tools.diagrams --check
 	$(call bin,check)/ruff check .
 	$(call bin,check)/ruff format --check .
 	$(call bin,check)/mypy
