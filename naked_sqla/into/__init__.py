@@ -74,20 +74,11 @@ def execute(
     :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
     :raises ConversionError: a stored value can't be converted by the type of its column.
 
-    What the class itself raises (pydantic's ``ValidationError``) comes out as it is, and so do the
-    errors of ``session.execute()``.
+    Errors of the class itself (pydantic's ``ValidationError``) and of ``session.execute()`` pass
+    through.
     """
-    _check_before(conn, cls, statement, validate)
-    result = _statement.execute(
-        conn,
-        statement,
-        parameters,
-        execution_options,
-        eager=not _loads_eagerly(statement),
-        make_loader=_loader_maker(cls, validate),
-    )
-    objects: ScalarResult[T] = _scalars(cls, statement, result)
-    return objects
+    run = _statement.execute
+    return _objects(run, conn, cls, statement, parameters, validate, execution_options)
 
 
 def stream(
@@ -103,17 +94,25 @@ def stream(
 
     :return: a result that reads from the connection while it is read.
     """
+    run = _statement.stream
+    return _objects(run, conn, cls, statement, parameters, validate, execution_options)
+
+
+def _objects(
+    run: Callable[..., Result[Any]],
+    conn: Connection,
+    cls: Any,
+    statement: Any,
+    parameters: Any,
+    validate: bool,
+    options: Mapping[str, Any] | None,
+) -> ScalarResult[Any]:
     _check_before(conn, cls, statement, validate)
-    result = _statement.stream(
-        conn,
-        statement,
-        parameters,
-        execution_options,
-        eager=not _loads_eagerly(statement),
-        make_loader=_loader_maker(cls, validate),
-    )
-    objects: ScalarResult[T] = _scalars(cls, statement, result)
-    return objects
+    eager, make_loader = not _loads_eagerly(statement), _loader_maker(cls, validate)
+    result = run(conn, statement, parameters, options, eager=eager, make_loader=make_loader)
+    if not isinstance(result, Result):
+        raise RowMismatch(_no_rows(cls, statement))
+    return result.scalars()
 
 
 def _loader_maker(cls: Any, validate: bool) -> MakeLoader:
@@ -131,17 +130,11 @@ def _loads_eagerly(statement: Any) -> bool:
     return loads_eagerly(statements.mappers_of(statement))
 
 
-def _scalars(cls: Any, statement: Any, result: Any) -> Any:
-    if not isinstance(result, Result):
-        raise RowMismatch(_no_rows(cls, statement))
-    return result.scalars()
-
-
 _metadata: Any = results.row_metadata(("object",), ((),), (None,))
 
 
 def loader_for(
-    result: CursorResult[Any], statement: Any, cls: type[T], validate: bool = True
+    result: CursorResult[Any], statement: Any, cls: type[T], validate: bool
 ) -> Callable[[Iterable[Any]], list[T]]:
     """The function that fills objects from chunks of rows of an open result.
 
