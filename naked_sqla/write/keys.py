@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Integer, Uuid, bindparam, tuple_
 
@@ -16,9 +16,10 @@ from naked_sqla.write.rows import has_expressions
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("among", "are_exact", "by_key", "criteria_for", "has_key")
+__all__ = ("among", "are_exact", "by_key", "chunks", "criteria_for", "has_key")
 
 _Key = tuple[Any, ...]
+_Item = TypeVar("_Item")
 
 
 def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key]) -> Iterator[Any]:
@@ -27,7 +28,7 @@ def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key])
     if len(columns) > 1:
         yield from _each(columns, keys, backend.keys_per_statement)
         return
-    for part in _parts(keys, backend.keys_per_array):
+    for part in chunks(keys, backend.keys_per_array):
         found = backend.with_keys(columns[0], [key[0] for key in part], version)
         if found is None:
             yield from _each(columns, part, backend.keys_per_statement)
@@ -76,7 +77,7 @@ def among(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
 
 
 def _each(columns: Sequence[Any], keys: Sequence[_Key], size: int) -> Iterator[Any]:
-    return (among(columns, part) for part in _parts(keys, size))
+    return (among(columns, part) for part in chunks(keys, size))
 
 
 def are_exact(conn: Connection, columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> bool:
@@ -94,5 +95,6 @@ def are_exact(conn: Connection, columns: Sequence[Any], keys: Sequence[tuple[Any
     return True
 
 
-def _parts(keys: Sequence[_Key], size: int) -> Iterator[Sequence[_Key]]:
+def chunks(keys: Sequence[_Item], size: int = 500) -> Iterator[Sequence[_Item]]:
+    """Keys, or rows, in parts of at most ``size``."""
     return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -21,6 +21,7 @@ from naked_sqla.write.changing import Change, update_one, update_rows
 from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects, returns_whole_rows, stored_rows
+from naked_sqla.write.keys import chunks
 from naked_sqla.write.names import given_values, names_of_attributes
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
@@ -81,9 +82,8 @@ def insert_all(
     read = [(r, read_all(r, same)) for r, same in grouped(objs, model, "insert_all")]
     stored: list[Any] = []
     for reader, rows in read:
-        size = batch_size or len(rows)
-        for start in range(0, len(rows), size):
-            stored += insert_objects(conn, reader.written, rows[start : start + size])
+        for part in chunks(rows, batch_size or len(rows)):
+            stored += insert_objects(conn, reader.written, part)
     return stored
 
 

@@ -23,7 +23,7 @@ from naked_sqla.read.loader import MakeLoader, empty_result, entity_result, load
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.finding import bound, class_values, raise_unmatched
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
-from naked_sqla.write.keys import among
+from naked_sqla.write.keys import among, chunks
 from naked_sqla.write.parameters import Names, Same, names_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
 from naked_sqla.write.tables import Written, written_of
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
 __all__ = ("check_keys", "execute")
-
-# keys in one SELECT of rows that several INSERTs have stored
-_CHUNK = 500
 
 _Options = Mapping[str, Any] | None
 
@@ -218,24 +215,25 @@ def _insert_into_tables(
         call = f"insert({written.name}) with ON CONFLICT"
         written.only_part(call, "ON CONFLICT decides on", "Insert into each table.")
     translated = [written.translate(row) for row in rows]
-    values = {
-        _attribute(written, key): value for key, value in dml.values_by_column(statement).items()
-    }
+    values = _own_values(statement, written)
     nulls = _renders_nulls(statement, options)
     identities = insert_into_tables(conn, written, translated, options, values, nulls)
     if not dml.returning_columns(statement):
         return dml.null_result(len(identities), identities)
     results = [
         _run(conn, _select_back(statement, written, part), {}, options, make_loader)
-        for start in range(0, len(identities), _CHUNK)
-        if (part := identities[start : start + _CHUNK])
+        for part in chunks(identities)
     ]
     return results[0].merge(*results[1:]) if len(results) > 1 else results[0]
 
 
-def _attribute(written: Written, key: Any) -> str:
-    found = None if isinstance(key, str) else mappings.attribute_of(written.mapper, key)
-    return written.attribute(getattr(key, "key", key)) if found is None else found
+def _own_values(statement: Any, written: Written) -> dict[str, Any]:
+    """The arguments of ``values()``, by attribute."""
+    found: dict[str, Any] = {}
+    for key, value in dml.values_by_column(statement).items():
+        name = None if isinstance(key, str) else mappings.attribute_of(written.mapper, key)
+        found[name or written.attribute(getattr(key, "key", key))] = value
+    return found
 
 
 def _select_back(statement: Any, written: Written, identities: Sequence[tuple[Any, ...]]) -> Any:
@@ -326,9 +324,7 @@ def _update_tables(
     conn: Connection, statement: Any, written: Written, parameters: Rows, options: _Options
 ) -> Result[Any]:
     """Bulk UPDATE of a class with several tables, a part of one, or with a version counter."""
-    common = {
-        _attribute(written, key): value for key, value in dml.values_by_column(statement).items()
-    }
+    common = _own_values(statement, written)
     fixed = written.key_attributes()
     changes = []
     for row in map(written.translate, parameters):

@@ -17,7 +17,7 @@ from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.changing import expected_version, next_version
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects
-from naked_sqla.write.keys import among, by_key, has_key
+from naked_sqla.write.keys import among, by_key, chunks, has_key
 from naked_sqla.write.names import names_of_attributes
 from naked_sqla.write.rows import Rows, has_expressions, runs
 from naked_sqla.write.tables import Written
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ("Upsert",)
-
-_CHUNK = 500
 
 _Key = tuple[Any, ...]
 _Row = Mapping[str, Any]
@@ -241,9 +239,8 @@ class Upsert:
     def _stored(self, keys: Sequence[_Key]) -> Iterator[Any]:
         columns = [self.part.columns[key] for key in self.on]
         wanted = select(self.written.mapper.class_).options(*self._options)
-        for start in range(0, len(keys), _CHUNK):
-            criterion = among(columns, keys[start : start + _CHUNK])
-            yield from self._loaded(wanted.where(criterion), None)
+        for part in chunks(keys):
+            yield from self._loaded(wanted.where(among(columns, part)), None)
 
     def _one_by_one(self, keys: Iterable[_Key]) -> dict[_Key, Any]:
         found: dict[_Key, Any] = {}
