@@ -147,7 +147,7 @@ async def test_an_expression_is_no_version(db: AsyncSessionFactory) -> None:
         lambda: db.update({"id": 1, "version": func.abs(5)}, model=Task),
         lambda: db.upsert({"id": 1, "title": "x", "version": func.abs(5)}, model=Task),
     ):
-        with pytest.raises(InvalidStatement, match="no SQL expression"):
+        with pytest.raises(InvalidStatement, match="not an SQL expression"):
             await way()
     assert (await db.update(Own, 1, title="new", version=Own.version + 1)).version == 2
     own = {"id": 1, "version": Own.version + 1}
