@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.dialects.sqlite import aiosqlite as _adapters
 
 from naked_sqla._sqlalchemy.greenlets import await_only
 
-__all__ = ("one_job_per_statement",)
+__all__ = ("can_fetch", "fetch", "one_job_per_statement")
 
 _Adapter: Any = _adapters.AsyncAdapt_aiosqlite_connection
 _Cursor: Any = _adapters.AsyncAdapt_aiosqlite_cursor
@@ -30,11 +31,36 @@ def one_job_per_statement(conn: Any) -> None:
     """
     fairy = conn.connection
     adapter = fairy.dbapi_connection
-    # whoever has an adapter or a driver's connection of their own keeps it
-    if type(adapter) is not _Adapter:
-        return
-    if type(adapter._connection) is adapter.dbapi.aiosqlite.Connection:
+    if type(adapter) is _Adapter and _is_plain(adapter):
         fairy.dbapi_connection = _OneJobAdapter(adapter)
+
+
+def _is_plain(adapter: Any) -> bool:
+    """False for a driver's connection of somebody's own, which may do something else."""
+    return type(adapter._connection) is adapter.dbapi.aiosqlite.Connection
+
+
+def can_fetch(conn: Any) -> bool:
+    """False for a dialect, an adapter or a driver's connection of somebody's own."""
+    adapter = conn._dbapi_connection.dbapi_connection
+    return (
+        type(conn.dialect) is _adapters.SQLiteDialect_aiosqlite
+        and (type(adapter) is _OneJobAdapter or type(adapter) is _Adapter)
+        and _is_plain(adapter)
+    )
+
+
+async def fetch(conn: Any, sql: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+    """All rows of a statement, in one job; the errors are the adapter's."""
+    adapter = conn._dbapi_connection.dbapi_connection
+    try:
+        job = await _run(adapter, _Job(adapter, sql, arguments, many=False))
+    except Exception as error:
+        adapter._handle_exception(error)
+        raise
+    rows: Sequence[Any] = job.rows
+    job.rows = ()
+    return rows
 
 
 class _Job:
@@ -56,8 +82,9 @@ class _Job:
         "sql",
     )
 
-    def __init__(self, raw: Any, sql: str, parameters: Any, many: bool) -> None:
-        self.raw = raw
+    def __init__(self, adapter: Any, sql: str, parameters: Any, many: bool) -> None:
+        # raises for a connection that is closed, as the driver's cursor does
+        self.raw = adapter._connection._conn
         self.sql = sql
         self.parameters = parameters
         self.many = many
@@ -90,6 +117,27 @@ class _Job:
         return f"<one job: {self.sql}>"
 
 
+async def _run(adapter: Any, job: _Job) -> _Job:
+    """Have the driver's thread do a job, after what the adapter has it do already."""
+    if isinstance(adapter, _OneJobAdapter):
+        adapter.job = job
+    if _IS_2_0:
+        return await _done(adapter._connection, job)
+    async with adapter._execute_mutex:
+        return await _done(adapter._connection, job)
+
+
+async def _done(raw: Any, job: _Job) -> _Job:
+    if not getattr(raw, "_running", True):
+        # as the driver says it; its thread would never come to the job
+        raise ValueError("Connection closed")
+    future = asyncio.get_running_loop().create_future()
+    # SQLAlchemy's adapter gives its own jobs to the thread in this way
+    raw._tx.put_nowait((future, job))
+    await future
+    return job
+
+
 class _OneJobCursor(_Cursor):  # type: ignore[misc]
     """Has its rows when its statement has run; there is nothing to be closed."""
 
@@ -113,7 +161,7 @@ class _OneJobCursor(_Cursor):  # type: ignore[misc]
     def _run(self, sql: str, parameters: Any, many: bool) -> None:
         adapter = self._adapt_connection
         try:
-            job = await_only(adapter.run(sql, parameters, many))
+            job = await_only(_run(adapter, _Job(adapter, sql, parameters, many)))
         except Exception as error:
             adapter._handle_exception(error)
             raise
@@ -139,7 +187,7 @@ class _OneJobAdapter(_Adapter):  # type: ignore[misc]
         self._connection = adapter._connection
         if not _IS_2_0:
             self._execute_mutex = adapter._execute_mutex
-        self._job: _Job | None = None
+        self.job: _Job | None = None
         self._runs_others = False
 
     def cursor(self, server_side: bool = False) -> Any:
@@ -148,33 +196,14 @@ class _OneJobAdapter(_Adapter):  # type: ignore[misc]
             return super().cursor(server_side=True)
         return _OneJobCursor(self)
 
-    async def run(self, sql: str, parameters: Any, many: bool) -> _Job:
-        """Run a statement in one job of the driver's thread; its rows are in the job."""
-        if _IS_2_0:
-            return await self._run(sql, parameters, many)
-        async with self._execute_mutex:
-            return await self._run(sql, parameters, many)
-
-    async def _run(self, sql: str, parameters: Any, many: bool) -> _Job:
-        raw: Any = self._connection
-        if not getattr(raw, "_running", True):
-            # as the driver says it; its thread would never come to the job
-            raise ValueError("Connection closed")
-        job = self._job = _Job(raw._conn, sql, parameters, many)
-        future = asyncio.get_running_loop().create_future()
-        # SQLAlchemy's adapter gives its own jobs to the thread in this way
-        raw._tx.put_nowait((future, job))
-        await future
-        return job
-
     def commit(self) -> None:
         if not self._has_nothing_to_end():
-            self._job = None
+            self.job = None
             super().commit()
 
     def rollback(self) -> None:
         if not self._has_nothing_to_end():
-            self._job = None
+            self.job = None
             super().rollback()
 
     def _has_nothing_to_end(self) -> bool:
@@ -183,7 +212,7 @@ class _OneJobAdapter(_Adapter):  # type: ignore[misc]
         After a failure the thread holds the error, and with it all its frames: it is told once
         more to do something.
         """
-        job, raw = self._job, self._connection
+        job, raw = self.job, self._connection
         if self._runs_others or (job is not None and (job.failed or not job.ended)):
             return False
         return raw._connection is not None and raw._tx.empty() and not raw.in_transaction

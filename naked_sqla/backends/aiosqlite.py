@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from naked_sqla._sqlalchemy.aiosqlite import one_job_per_statement
+from naked_sqla._sqlalchemy import aiosqlite as adapter
+from naked_sqla._sqlalchemy import greenlets
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
@@ -24,7 +26,14 @@ class Aiosqlite(SQLite):
     """The driver's thread goes on with a statement that nobody waits for, unless interrupted."""
 
     def checked_out(self, conn: Connection) -> None:
-        one_job_per_statement(conn)
+        adapter.one_job_per_statement(conn)
+
+    def can_fetch(self, conn: Connection) -> bool:
+        return adapter.can_fetch(conn)
+
+    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+        return rows
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         # After a CancelledError SQLAlchemy throws the connection away, and an in-memory database

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, TypeDecorator
 from sqlalchemy.dialects import postgresql
 
+from naked_sqla._sqlalchemy import asyncpg as adapter
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.asking import AskAgain
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
@@ -82,6 +83,13 @@ class Asyncpg(PostgreSQL):
         except BaseException:
             conn.invalidate()
             raise
+
+    def can_fetch(self, conn: Connection) -> bool:
+        return adapter.can_fetch(conn)
+
+    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+        return rows
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

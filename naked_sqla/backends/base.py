@@ -196,6 +196,17 @@ class Backend:
 
     # ------------------------------------------------------------ hooks: statements
 
+    def can_fetch(self, conn: Connection) -> bool:
+        """True when :meth:`fetch` does on this connection what SQLAlchemy would do."""
+        return False
+
+    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+        """All rows of a statement as the driver gives them; called where :meth:`can_fetch` says so.
+
+        A transaction begins where SQLAlchemy's adapter begins one, and errors are the adapter's.
+        """
+        raise NotImplementedError
+
     def insert(self, entity: Any) -> Any:
         """The INSERT that has ``on_conflict_do_update()``.
 

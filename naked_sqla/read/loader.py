@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
 __all__ = (
+    "KnownLoader",
     "Loader",
     "MakeLoader",
     "empty_result",
     "entity_result",
+    "known_loader",
     "loader_of",
     "loading_on",
     "stream_result",
+    "to_loaded_result",
 )
 
 # plans of one compiled statement differ only where a driver tells column types per execution
@@ -162,6 +165,18 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     compiled = loaders.find(state, result, raw, loading)
     if compiled.loader is not None:
         return compiled.loader
+    return _loader_of_one(state, is_dml, loaders, compiled, statement, loading)
+
+
+def _loader_of_one(
+    state: Any,
+    is_dml: bool,
+    loaders: _Loaders,
+    compiled: _CompiledPlan,
+    statement: Any,
+    loading: Loading,
+) -> Loader:
+    """The loader of one execution, where not all of it is the same for each."""
     metadata = compiled.metadata
     if metadata is None:
         columns = compile_states.translation_columns(state, statement, is_dml)
@@ -170,6 +185,53 @@ def loader_of(result: CursorResult[Any], statement: Any, loading: Loading) -> Lo
     if compiled.later:
         load = load_later(load, compiled.later, state, statement, loading)
     return compiled.loader_with(load, metadata)
+
+
+class KnownLoader:
+    """What is known of the loader of a compiled statement, before a further execution of it."""
+
+    __slots__ = ("_found", "_is_dml", "_loaders", "_state")
+
+    def __init__(self, state: Any, is_dml: bool, loaders: _Loaders, found: _LastFound) -> None:
+        self._state = state
+        self._is_dml = is_dml
+        self._loaders = loaders
+        self._found = found
+
+    def of(self, statement: Any, loading: Callable[[], Loading]) -> Loader | None:
+        """The loader of an execution that is to come; it takes rows as the driver gives them.
+
+        :param loading: makes what says how further statements are run.
+        :return: None when classes were mapped since then, which the loader does not know.
+        """
+        found = self._found
+        if found.sizes and found.sizes != _sizes(found.plan):
+            return None
+        compiled = found.compiled
+        if compiled.loader is not None:
+            return compiled.loader
+        return _loader_of_one(
+            self._state, self._is_dml, self._loaders, compiled, statement, loading()
+        )
+
+
+def known_loader(result: CursorResult[Any]) -> KnownLoader | None:
+    """What the next execution of a statement need not find out.
+
+    :param result: of the statement, after :func:`loader_of`.
+    :return: None where SQLAlchemy has to read the rows, or each execution has other columns.
+    """
+    found = compile_states.entity_state(result.context.compiled)
+    if found is None:
+        return None
+    state, is_dml = found
+    loaders: _Loaders | None = compile_states.state_cache(state).get(_Loaders)
+    current = None if loaders is None else loaders.current
+    if loaders is None or current is None or current.stamp != (True, 0, False):
+        return None
+    if current.metadata is not results.metadata_of(result):
+        return None
+    return KnownLoader(state, is_dml, loaders, current)
 
 
 def _loader(
@@ -204,8 +266,12 @@ def entity_result(
         if result.returns_rows:
             results.buffer_rows(result)
         return result
-    rows = loader.load(results.raw_rows(result) if loader.raw else result.all())
-    loaded = to_result(rows, loader.metadata, loader.scalar)
+    return to_loaded_result(loader, results.raw_rows(result) if loader.raw else result.all())
+
+
+def to_loaded_result(loader: Loader, rows: Iterable[Any]) -> Result[Any]:
+    """Load rows, and put the objects into a result."""
+    loaded = to_result(loader.load(rows), loader.metadata, loader.scalar)
     if loader.multiplied:
         results.require_unique(loaded)
     return loaded

@@ -13,6 +13,7 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.objects.classes import mapper_of
+from naked_sqla.read import direct
 from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def execute(
     All but the last are raised before anything reaches the database.
     """
     statement = _checked(statement, execution_options, eager)
+    if make_loader is None and not execution_options:
+        # a statement that has been checked before, and this connection has no option
+        found = direct.run(conn, statement, parameters)
+        if found is not None:
+            return found
     _check_streaming(conn, statement, execution_options)
     if isinstance(statement, UpdateBase):
         # imported when it is first used: a service that only reads starts faster
@@ -68,6 +74,9 @@ def run(
 ) -> Result[Any]:
     """:func:`execute` for a SELECT that the library has written: its parameters fit."""
     statement = _checked(statement, execution_options, eager)
+    found = None if execution_options else direct.run(conn, statement, parameters)
+    if found is not None:
+        return found
     _check_streaming(conn, statement, execution_options)
     return _run(conn, statement, parameters, execution_options)
 
@@ -87,7 +96,10 @@ def _run(
         # a sequence: its next value is the result
         return result
     loading = loading_on(conn, execution_options, parameters)
-    return entity_result(result, statement, loading, make_loader)
+    loaded = entity_result(result, statement, loading, make_loader)
+    if make_loader is None and not execution_options:
+        direct.remember(result, statement)
+    return loaded
 
 
 def stream(

@@ -1,0 +1,38 @@
+"""SQLAlchemy's adapter of asyncpg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import asyncpg as _asyncpg
+
+__all__ = ("can_fetch", "fetch")
+
+_Adapter: Any = _asyncpg.AsyncAdapt_asyncpg_connection
+_Dialect: Any = _asyncpg.PGDialect_asyncpg
+
+
+def can_fetch(conn: Any) -> bool:
+    """False for a dialect or an adapter of somebody's own, which may do something else."""
+    adapter = conn._dbapi_connection.dbapi_connection
+    return type(adapter) is _Adapter and type(conn.dialect) is _Dialect
+
+
+async def fetch(conn: Any, sql: str, arguments: Sequence[Any]) -> list[Any]:
+    """All rows of a statement, as the adapter's cursor fetches them, without what it tells of them.
+
+    It begins a transaction where the next statement has to, prepares a statement again that DDL has
+    invalidated, and keeps to the settings for prepared statements.
+    """
+    adapter = conn._dbapi_connection.dbapi_connection
+    async with adapter._execute_mutex:
+        if adapter._transaction is None:
+            await adapter._start_transaction()
+        try:
+            prepared, _ = await adapter._prepare(sql, conn.dialect._invalidate_schema_cache_asof)
+            rows: list[Any] = await prepared.fetch(*arguments)
+            return rows
+        except Exception as error:
+            adapter._handle_exception(error)
+            raise

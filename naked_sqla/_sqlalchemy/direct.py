@@ -1,0 +1,149 @@
+"""What SQLAlchemy has kept of a statement that ran before: its SQL, and where its values come from.
+
+Whoever sends such a statement to the driver does what ``Connection.execute()`` does where nobody
+listens: no event, no log, no option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+__all__ = ("Kept", "begin", "find", "is_unobserved", "raise_as_sqlalchemy")
+
+# Options of a connection that say nothing about how a statement is run.
+_OF_TRANSACTIONS = frozenset({"isolation_level", "postgresql_readonly", "postgresql_deferrable"})
+
+
+def is_unobserved(conn: Any, statement: Any) -> bool:
+    """True while nobody listens or logs, no option is set, and the transaction is as usual."""
+    if conn._has_events or conn._echo or conn.engine._has_events or conn.dialect._has_events:
+        return False
+    if statement._execution_options or conn._dbapi_connection is None:
+        return False
+    options = conn._execution_options
+    if options and not options.keys() <= _OF_TRANSACTIONS:
+        return False
+    transaction, nested = conn._transaction, conn._nested_transaction
+    return (
+        conn._trans_context_manager is None
+        and (transaction is None or transaction.is_active)
+        and (nested is None or nested.is_active)
+    )
+
+
+def find(conn: Any, statement: Any, parameters: Any) -> tuple[Any, Sequence[Any]] | None:
+    """The compiled form of a statement, from SQLAlchemy's cache, and the values in the statement.
+
+    :param parameters: a dictionary, or None.
+    """
+    cache = conn.engine._compiled_cache
+    key = None if cache is None else statement._generate_cache_key()
+    # 2.1 keeps the values of statement.params() beside the key
+    if key is None or (len(key) > 2 and key[2]):
+        return None
+    if not parameters:
+        names: tuple[str, ...] = ()
+    elif type(parameters) is not dict:
+        return None
+    elif len(parameters) == 1:
+        names = tuple(parameters)
+    else:
+        try:
+            names = tuple(sorted(parameters))
+        except TypeError:
+            return None
+    compiled = cache.get((conn.dialect, key[0], names, False, False))
+    return None if compiled is None else (compiled, key[1])
+
+
+class Kept:
+    """A compiled SELECT, and how the values that it is sent with are found.
+
+    :ivar sql: as it is sent.
+    """
+
+    __slots__ = ("_all_given", "_steps", "sql")
+
+    def __init__(self, compiled: Any) -> None:
+        self.sql: str = compiled.string
+        matched = compiled._cache_key_bind_match[0]
+        index = {
+            bind: i for i, known in enumerate(compiled.cache_key[1]) for bind in matched[known]
+        }
+        # name, parameter (which has its value itself where no statement has another one), where the
+        # statement in hand has it, conversion
+        self._steps: list[tuple[str, Any, int | None, Any]] = []
+        for name in compiled.positiontup or ():
+            bind = compiled.binds[name]
+            convert = compiled._bind_processors.get(name)
+            self._steps.append((name, bind, index.get(bind), convert))
+        unconverted = all(convert is None for *_, convert in self._steps)
+        # the usual: each value is given by its key, and sent as it is
+        self._all_given = [bind.key for _, bind, _, _ in self._steps] if unconverted else None
+
+    @classmethod
+    def of(cls, compiled: Any, metadata: Any) -> Kept | None:
+        """What is kept of a compiled statement; None where each execution is another.
+
+        :param metadata: of a result of the statement.
+        """
+        if (
+            compiled.literal_execute_params
+            or compiled.post_compile_params
+            or compiled.escaped_bind_names
+            or compiled.schema_translate_map
+            or compiled.isplaintext
+            or compiled.cache_key is None
+            or compiled._cache_key_bind_match is None
+            or compiled._cached_metadata is not metadata
+            or not compiled.positional
+        ):
+            return None
+        return cls(compiled)
+
+    def arguments(
+        self, parameters: Mapping[str, Any] | None, values: Sequence[Any]
+    ) -> tuple[Any, ...] | None:
+        """The values that the statement is sent with, converted, in their order.
+
+        :param values: in the statement in hand, as :func:`find` gives them.
+        :return: None where one is missing.
+        """
+        if parameters and self._all_given is not None:
+            try:
+                return tuple([parameters[key] for key in self._all_given])
+            except KeyError:
+                pass
+        found = []
+        for name, bind, index, convert in self._steps:
+            if parameters and bind.key in parameters:
+                value = parameters[bind.key]
+            elif parameters and name in parameters:
+                value = parameters[name]
+            else:
+                held = bind if index is None else values[index]
+                if held.required or bind.required:
+                    return None
+                value = held.effective_value
+            found.append(value if convert is None else convert(value))
+        return tuple(found)
+
+
+def begin(conn: Any) -> None:
+    """Begin a transaction where there is none, as each execution does."""
+    if conn._transaction is None:
+        conn._autobegin()
+
+
+def raise_as_sqlalchemy(conn: Any, error: BaseException, sql: str, arguments: Any) -> NoReturn:
+    """Raise an error of the driver as SQLAlchemy does, which may throw the connection away.
+
+    To be called while the error is being handled.
+    """
+    kind = conn.dialect.execution_ctx_cls
+    # who reads more of it listens, and is not passed by
+    context = kind.__new__(kind)
+    context.dialect = conn.dialect
+    conn._handle_dbapi_exception(error, sql, arguments, None, context)
+    raise error

@@ -1,0 +1,420 @@
+"""The direct way: a SELECT that has run before, straight to the driver and the hydrator.
+
+The same objects, keys and errors as SQLAlchemy's way; which of the two was taken is asserted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, event, func, insert, literal_column, select, text
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
+
+from naked_sqla import AsyncSession, AsyncSessionFactory, UnknownAttribute
+from naked_sqla.read import direct
+
+from ..oracle import Comparison, Oracle, all_rows, oracle, unique_rows
+from .test_oracle_eager import CASES
+from .test_oracle_statements import ALL
+
+__all__ = ("oracle",)
+
+
+@dataclass
+class Ways:
+    """How many statements went the direct way, and how many could not."""
+
+    direct: int = 0
+    sqlalchemys: int = 0
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
+    counted, run = Ways(), direct.run
+
+    def counting(*args: Any) -> Any:
+        found = run(*args)
+        if found is None:
+            counted.sqlalchemys += 1
+        else:
+            counted.direct += 1
+        return found
+
+    monkeypatch.setattr(direct, "run", counting)
+    return counted
+
+
+# ---------------------------------------------------------------- next to the ORM
+
+STATEMENTS: dict[str, Callable[[], Any]] = {
+    **ALL,
+    **{f"eager {name}": make for name, (make, _) in CASES.items()},
+}
+
+HAS_A_WAY = ("sqlite", "asyncpg")
+
+
+@pytest.fixture(scope="module")
+def quiet(oracle: Oracle) -> Iterator[AsyncEngine]:
+    """An engine that nobody has ever listened to."""
+    engine = create_async_engine(oracle.engine.url, enable_from_linting=False)
+    yield engine
+    oracle.run(engine.dispose())
+
+
+async def outcome(make_session: Any, engine: AsyncEngine, statement: Any, read: Any) -> Any:
+    async with engine.connect() as conn:
+        session = make_session(conn)
+        try:
+            found = read(await session.execute(statement))
+        except Exception as error:  # noqa: BLE001 - it is compared
+            return error
+        found["rows"].sort(key=repr_of)
+        return found
+
+
+def repr_of(row: Any) -> str:
+    from .test_oracle_ways import _key
+
+    return repr(_key(row))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_both_ways_next_to_the_orm(
+    oracle: Oracle, quiet: AsyncEngine, name: str, ways: Ways
+) -> None:
+    make, read = STATEMENTS[name], unique_rows if name.startswith("eager") else all_rows
+    theirs = oracle.run(outcome(lambda conn: OrmSession(bind=conn), quiet, make(), read))
+    for _ in range(3):
+        ways.direct = 0
+        ours = oracle.run(outcome(AsyncSession, quiet, make(), read))
+        if isinstance(theirs, Exception):
+            assert type(ours) is type(theirs)
+            continue
+        assert not isinstance(ours, Exception), ours
+        found = list(Comparison(theirs["rows"]).differences(theirs, ours))
+        assert not found, "\n".join(found[:10])
+    expected = (
+        oracle.backend in HAS_A_WAY
+        and not isinstance(theirs, Exception)
+        and has_a_way(make(), quiet)
+    )
+    assert bool(ways.direct) is expected
+
+
+def has_a_way(statement: Any, engine: AsyncEngine) -> bool:
+    """Whether a statement has a direct way: of the ORM, no list of values in its SQL, no option."""
+    if type(statement).__name__ != "Select" or statement.get_execution_options():
+        return False
+    compiled: Any = statement.compile(dialect=engine.dialect)
+    plugin = statement._propagate_attrs.get("compile_state_plugin")
+    values = compiled.post_compile_params or compiled.literal_execute_params
+    return plugin == "orm" and not values and statement._generate_cache_key() is not None
+
+
+# ---------------------------------------------------------------- which way is taken
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Note(Base):
+    __tablename__ = "note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    number: Mapped[int]
+
+
+@pytest.fixture
+async def filled(engine: AsyncEngine) -> AsyncEngine:
+    async with engine.begin() as conn:
+        await conn.run_sync(Base.metadata.create_all)
+        rows = [{"id": n, "text": f"note {n}", "number": n} for n in range(5)]
+        await conn.execute(insert(Note), rows)
+    return engine
+
+
+ONE = select(Note).where(Note.id == bindparam("key"))
+
+TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
+    "entity": lambda s: s.scalars(ONE, {"key": 1}),
+    "value in the statement": lambda s: s.scalars(select(Note).where(Note.id == 1)),
+    "columns": lambda s: s.execute(select(Note.id, Note.text).where(Note.id == 1)),
+    "expression": lambda s: s.execute(select(Note.id, Note.number + 1).where(Note.id == 1)),
+    "get": lambda s: s.get(Note, 1),
+    "limit": lambda s: s.scalars(select(Note).order_by(Note.id).limit(1).offset(1)),
+}
+backends_with_a_way = pytest.mark.parametrize("backend", HAS_A_WAY, indirect=True)
+
+
+@backends_with_a_way
+@pytest.mark.parametrize("name", TAKEN)
+async def test_taken_the_second_time(filled: AsyncEngine, ways: Ways, name: str) -> None:
+    db = AsyncSessionFactory(filled)
+    async with db.begin() as session:
+        await TAKEN[name](session)
+        assert ways == Ways(0, 1)
+        await TAKEN[name](session)
+        assert ways == Ways(1, 1)
+        async with session.begin_nested():
+            await TAKEN[name](session)
+        assert ways == Ways(2, 1)
+    single: Any = db
+    await TAKEN[name](single)
+    assert ways == Ways(3, 1)
+    async with db.read() as reader:
+        await TAKEN[name](reader)  # type: ignore[arg-type]
+    assert ways == Ways(4, 1)
+
+
+@backends_with_a_way
+async def test_the_values_are_those_in_hand(filled: AsyncEngine, ways: Ways) -> None:
+    async with AsyncSessionFactory(filled).begin() as session:
+        for n in range(4):
+            statement = select(Note.id, Note.number + n).where(Note.id == n)
+            assert (await session.execute(statement)).all() == [(n, n + n)]
+            found = await session.scalars(ONE, {"key": n})
+            assert found.one().text == f"note {n}"
+            given = select(Note).where(Note.id == bindparam("wanted", 3))
+            assert (await session.scalars(given)).one().id == 3
+            assert (await session.scalars(given, {"wanted": n})).one().id == n
+        with pytest.raises(UnknownAttribute):
+            await session.scalars(ONE, {"key": 1, "other": 2})
+        with pytest.raises(StatementError, match="A value is required for bind parameter 'key'"):
+            await session.scalars(ONE)
+    assert ways.direct == 3 * 4
+
+
+async def listens_to_the_connection(session: AsyncSession) -> None:
+    event.listen(session.conn.sync_connection, "before_cursor_execute", lambda *_: None)
+
+
+async def listens_to_the_engine(session: AsyncSession) -> None:
+    event.listen(session.conn.sync_connection.engine, "after_execute", lambda *_: None)
+
+
+async def listens_to_errors(session: AsyncSession) -> None:
+    event.listen(session.conn.sync_connection.engine, "handle_error", lambda *_: None)
+
+
+async def listens_to_the_dialect(session: AsyncSession) -> None:
+    event.listen(session.conn.sync_connection.engine, "do_execute", lambda *_: None)
+
+
+async def has_an_option(session: AsyncSession) -> None:
+    await session.conn.execution_options(schema_translate_map={None: None})
+
+
+async def has_an_option_of_ones_own(session: AsyncSession) -> None:
+    await session.conn.execution_options(mine=1)
+
+
+async def has_no_cache(session: AsyncSession) -> None:
+    await session.conn.execution_options(compiled_cache=None)
+
+
+@backends_with_a_way
+@pytest.mark.parametrize(
+    "before",
+    [
+        listens_to_the_connection,
+        listens_to_the_engine,
+        listens_to_errors,
+        listens_to_the_dialect,
+        has_an_option,
+        has_an_option_of_ones_own,
+        has_no_cache,
+    ],
+)
+async def test_not_taken_where_somebody_could_tell(
+    filled: AsyncEngine, ways: Ways, before: Any
+) -> None:
+    async with AsyncSessionFactory(filled).begin() as session:
+        for _ in range(2):
+            assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
+        assert ways.direct == 1
+        await before(session)
+        for _ in range(2):
+            assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
+        assert ways.direct == 1
+
+
+NOT_TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
+    "option of the call": lambda s: s.scalars(ONE, {"key": 1}, execution_options={"mine": 1}),
+    "option of the statement": lambda s: s.scalars(ONE.execution_options(mine=1), {"key": 1}),
+    "list of values": lambda s: s.scalars(select(Note).where(Note.id.in_([1, 2]))),
+    "literal": lambda s: s.scalars(
+        select(Note).where(Note.id == bindparam("key", 1, literal_execute=True))
+    ),
+    "text": lambda s: s.execute(text("select id from note")),
+    "table": lambda s: s.execute(select(Note.__table__)),
+    "star": lambda s: s.execute(select(literal_column("*")).select_from(Note)),
+    "params()": lambda s: s.scalars(select(aliased(Note)).where(bindparam("a") == 1).params(a=1)),
+}
+
+
+@backends_with_a_way
+@pytest.mark.parametrize("name", NOT_TAKEN)
+async def test_not_taken(filled: AsyncEngine, ways: Ways, name: str) -> None:
+    async with AsyncSessionFactory(filled).begin() as session:
+        for _ in range(3):
+            await NOT_TAKEN[name](session)
+    # SQLAlchemy 2.0 keeps such values in the statement
+    assert ways.direct == 0 or name == "params()"
+
+
+@backends_with_a_way
+async def test_not_taken_with_a_log_or_without_a_cache(
+    filled: AsyncEngine, ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def three_times(engine: AsyncEngine) -> None:
+        async with AsyncSessionFactory(engine).begin() as session:
+            for _ in range(3):
+                assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
+        await engine.dispose()
+
+    await three_times(create_async_engine(filled.url, query_cache_size=0))
+    caplog.set_level(logging.INFO, "sqlalchemy.engine")
+    await three_times(create_async_engine(filled.url))
+    assert caplog.text.count("SELECT note.id") == 3
+    assert ways.direct == 0
+
+
+# ---------------------------------------------------------------- errors
+
+
+def told(error: BaseException) -> Any:
+    """All that an error of SQLAlchemy tells."""
+    assert isinstance(error, StatementError)
+    more = error.connection_invalidated if isinstance(error, DBAPIError) else None
+    cause = error.__cause__
+    return (
+        type(error),
+        str(error),
+        error.statement,
+        error.params,
+        type(error.orig),
+        more,
+        type(cause),
+    )
+
+
+async def error_of(execute: Any, *args: Any) -> Any:
+    with pytest.raises(StatementError) as caught:
+        await execute(*args)
+    return told(caught.value)
+
+
+@backends_with_a_way
+async def test_an_error_is_sqlalchemys(filled: AsyncEngine, ways: Ways, backend: str) -> None:
+    if backend == "sqlite":
+        broken = select(Note.id, func.abs(Note.number - bindparam("n")))
+        fine, bad = {"n": 1}, {"n": 2**63 - 1}
+        async with filled.begin() as conn:
+            await conn.execute(insert(Note), {"id": 9, "text": "", "number": -1})
+    else:
+        broken = select(Note.id, 10 / (Note.number + bindparam("n")))
+        fine, bad = {"n": 1}, {"n": -2}
+    core = create_async_engine(filled.url)
+    async with core.connect() as conn:
+        theirs = await error_of(conn.execute, broken, bad)
+    await core.dispose()
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.execute(broken, fine)
+    assert ways.direct == 1
+    with pytest.raises(StatementError) as caught:
+        await db.execute(broken, bad)
+    assert told(caught.value) == theirs
+    with pytest.raises(StatementError) as caught:
+        async with db.begin() as session:
+            await session.execute(broken, bad)
+    assert told(caught.value) == theirs
+    # and the connection is in order
+    assert len((await db.execute(broken, fine)).all()) >= 5
+
+
+@pytest.mark.parametrize("backend", ["asyncpg"], indirect=True)
+async def test_a_value_that_the_driver_refuses(filled: AsyncEngine, ways: Ways) -> None:
+    core = create_async_engine(filled.url)
+    async with core.connect() as conn:
+        theirs = await error_of(conn.execute, ONE, {"key": "one"})
+    await core.dispose()
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.execute(ONE, {"key": 1})
+    assert await error_of(db.execute, ONE, {"key": "one"}) == theirs
+    assert (await db.scalars(ONE, {"key": 1})).one().id == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncpg"], indirect=True)
+async def test_a_statement_that_ddl_has_invalidated(filled: AsyncEngine, ways: Ways) -> None:
+    """SQLAlchemy prepares anew after the first failure, on every connection."""
+
+    async def change(kind: str) -> None:
+        async with other.begin() as conn:
+            await conn.execute(text(f"ALTER TABLE note ALTER COLUMN text TYPE {kind}"))
+
+    other = create_async_engine(filled.url)
+    core = create_async_engine(filled.url)
+    async with core.connect() as conn:
+        await conn.execute(ONE, {"key": 1})
+        await conn.rollback()
+        await change("varchar(50)")
+        theirs = await error_of(conn.execute, ONE, {"key": 1})
+        await conn.rollback()
+        await conn.execute(ONE, {"key": 1})
+    await core.dispose()
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.execute(ONE, {"key": 1})
+    await change("varchar(60)")
+    assert await error_of(db.execute, ONE, {"key": 1}) == theirs
+    assert (await db.scalars(ONE, {"key": 1})).one().text == "note 1"
+    async with db.begin() as session:
+        assert (await session.scalars(ONE, {"key": 2})).one().text == "note 2"
+    assert ways == Ways(3, 1)
+    await other.dispose()
+
+
+@pytest.mark.parametrize("backend", ["asyncpg"], indirect=True)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prepared_statement_cache_size": 0},
+        {"prepared_statement_name_func": lambda: f"mine_{next(NAMES)}"},
+        {"statement_cache_size": 0},
+        {"command_timeout": 0.2},
+    ],
+    ids=["no cache", "names", "no cache of asyncpg", "time limit"],
+)
+async def test_settings_of_the_driver(
+    filled: AsyncEngine, ways: Ways, settings: dict[str, Any]
+) -> None:
+    engine = create_async_engine(filled.url, connect_args=settings)
+    db = AsyncSessionFactory(engine)
+    for _ in range(3):
+        async with db.begin() as session:
+            assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
+        assert (await db.scalars(ONE, {"key": 2})).one().text == "note 2"
+    assert ways.direct == 5
+    if "command_timeout" in settings:
+        slow = select(Note.id, func.pg_sleep(bindparam("s"))).where(Note.id == 1)
+        for _ in range(2):
+            await db.execute(slow, {"s": 0})
+        with pytest.raises(TimeoutError):
+            await db.execute(slow, {"s": 30})
+        assert (await db.scalars(ONE, {"key": 2})).one().text == "note 2"
+    await engine.dispose()
+
+
+NAMES = iter(range(1000))
