@@ -228,7 +228,7 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
             item.prop, set(chunk), grouped.keys(), info.load_only_child
         ):
             types = types_of_keys(item.prop, info)
-            same = same_keys(loading.conn, loading.options, info, types, chunk)
+            same = same_keys(loading.conn, loading.options, info.pk_cols, types, chunk)
             grouped = _regrouped(rows, width, same)
         if loading.shared and (relationships.SELECT_IN_IS_UNIQUE or not by_python):
             grouped = {key: _distinct(group) for key, group in grouped.items()}

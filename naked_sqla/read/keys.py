@@ -8,7 +8,7 @@ the database is asked which is which.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CHAR, String, bindparam, literal_column, select, union_all
@@ -18,7 +18,14 @@ from naked_sqla._sqlalchemy import mappings
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("compares_columns", "may_differ", "same_keys", "types_of_keys")
+__all__ = (
+    "are_lenient",
+    "compares_columns",
+    "may_differ",
+    "same_keys",
+    "spelled_otherwise",
+    "types_of_keys",
+)
 
 # SQLite takes 500 selects in a row at most
 _CHUNK = 100
@@ -52,20 +59,31 @@ def may_differ(prop: Any, wanted: Set[Any], found: Set[Any], to_child: bool) -> 
     :param found: the keys of the rows.
     :param to_child: True for keys of the related rows, False for keys of the parents.
     """
+    types = [column.type for pair in prop.local_remote_pairs for column in pair]
+    return spelled_otherwise(
+        wanted, found, lambda: (to_child and are_lenient(types)) or compares_columns(prop)
+    )
+
+
+def spelled_otherwise(wanted: Set[Any], found: Set[Any], lenient: Callable[[], bool]) -> bool:
+    """True where a key that was found may belong to one that is spelled otherwise.
+
+    :param lenient: whether the types of the keys compare otherwise than Python.
+    """
     if not found <= wanted:
         return True
     missing = wanted - found
     if not missing:
         return False
-    if (to_child and _is_lenient(prop)) or compares_columns(prop):
+    if lenient():
         return True
     # no type tells: two keys may differ only in case, accents or blanks, which collations ignore
     folded = {_folded(key) for key in wanted}
     return len(folded) < len(wanted)
 
 
-def _is_lenient(prop: Any) -> bool:
-    types = [column.type for pair in prop.local_remote_pairs for column in pair]
+def are_lenient(types: Iterable[Any]) -> bool:
+    """True where a type says that the database finds texts equal that are spelled otherwise."""
     return any(
         isinstance(type_, String) and (isinstance(type_, CHAR) or type_.collation is not None)
         for type_ in types
@@ -84,26 +102,26 @@ def _folded(key: Any) -> Any:
 def same_keys(
     conn: Connection,
     options: Mapping[str, Any] | None,
-    info: Any,
+    columns: Sequence[Any],
     types: Sequence[Any],
     wanted: Sequence[Any],
 ) -> dict[Any, list[Any]]:
     """For each key that is stored, those of the wanted keys that the database finds equal to it.
 
     :param options: the execution options of the statement that all this is for.
-    :param info: how the further statement finds its rows.
+    :param columns: that hold the key.
     :param types: of the wanted keys.
     """
     same: dict[Any, dict[Any, None]] = {}
-    single = len(info.pk_cols) == 1
+    single = len(columns) == 1
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]
         parts = [
-            select(literal_column(str(number)), *info.pk_cols).where(
+            select(literal_column(str(number)), *columns).where(
                 *(
                     column == bindparam(None, value, type_)
                     for column, type_, value in zip(
-                        info.pk_cols, types, (key,) if single else key, strict=True
+                        columns, types, (key,) if single else key, strict=True
                     )
                 )
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Mapper
 
-__all__ = ("get", "get_statement")
+__all__ = ("get", "get_statement", "key_of", "mapped")
 
 # where a mapper keeps its SELECT by primary key: gone with the mapped class
 _KEPT = "naked_sqla.read.lookup"
@@ -62,13 +62,8 @@ def get_statement(
     model: Any, ident: Any, options: Iterable[Any] | None = None, with_for_update: Any = None
 ) -> tuple[Any, dict[str, Any]]:
     """The SELECT of :func:`get` and its parameters; arguments and errors as there."""
-    mapper = _mapper(model)
-    values = _values(mapper, ident)
-    if None in values:
-        raise InvalidRequestError(
-            f"get({mapper.class_.__name__}, {shown(ident)}): a primary key that is None finds no "
-            f"row. Pass the key of a stored row."
-        )
+    mapper = mapped(model)
+    values = key_of(model, ident)
     statement = mapper.class_manager.info.get(_KEPT)
     if statement is None:
         statement = select(mapper.class_).where(
@@ -91,29 +86,46 @@ def get_statement(
     return statement, {f"naked_pk_{i}": value for i, value in enumerate(values)}
 
 
-def _mapper(model: Any) -> Mapper[Any]:
+def mapped(model: Any, method: str = "get") -> Mapper[Any]:
+    """The mapper of a class.
+
+    :raises ArgumentError: ``model`` is not a mapped class.
+    """
     mapper: Mapper[Any] | None = mapper_of(model)
     if mapper is None:
-        raise ArgumentError(f"Expected mapped class or mapper, got: {model!r}. Write get(User, 1).")
+        example = "1" if method == "get" else "[1, 2]"
+        raise ArgumentError(
+            f"Expected mapped class or mapper, got: {model!r}. Write {method}(User, {example})."
+        )
     return mapper
 
 
-def _values(mapper: Mapper[Any], ident: Any) -> Sequence[Any]:
-    """The values of the primary key, in the order of its columns."""
+def key_of(model: Any, ident: Any, method: str = "get") -> tuple[Any, ...]:
+    """The values of a primary key, in the order of its columns.
+
+    :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
+    """
+    mapper = mapped(model, method)
     keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
     name, wanted = mapper.class_.__name__, ", ".join(keys)
     if isinstance(ident, Mapping):
         if set(ident) != set(keys):
             raise InvalidRequestError(
-                f"get({name}, {shown(dict(ident))}): incorrect names of values in the identifier; "
-                f"the primary key is {wanted}."
+                f"{method}({name}, {shown(dict(ident))}): incorrect names of values in the "
+                f"identifier; the primary key is {wanted}."
             )
-        return [ident[key] for key in keys]
-    # a Row and a namedtuple are tuples too
-    values = ident if isinstance(ident, tuple | list) else (ident,)
+        values = tuple(ident[key] for key in keys)
+    else:
+        # a Row and a namedtuple are tuples too
+        values = tuple(ident) if isinstance(ident, tuple | list) else (ident,)
     if len(values) != len(keys):
         raise InvalidRequestError(
-            f"get({name}, {shown(ident)}): incorrect number of values in the identifier; the "
+            f"{method}({name}, {shown(ident)}): incorrect number of values in the identifier; the "
             f"primary key is {wanted}. Pass a tuple in this order, or a dictionary by these names."
+        )
+    if any(value is None for value in values):
+        raise InvalidRequestError(
+            f"{method}({name}, {shown(ident)}): a primary key that is None finds no row. Pass the "
+            f"key of a stored row."
         )
     return values

@@ -154,6 +154,19 @@ def methods_sync(engine: Engine) -> None:
         assert_type(session.connection(), Connection)
 
 
+async def many(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    assert_type(await db.get_many(User, [1, 2]), list[User])
+    assert_type(await db.get_many(User, (1,), missing="skip", options=[]), list[User])
+    assert_type(await db.read().get_many(User, {1, 2}, missing="none"), list[User | None])
+    assert_type(sync_db.get_many(User, [1]), list[User])
+    loader = db.loader(User)
+    assert_type(await loader.load(1), User | None)
+    assert_type(await loader.load_many([1, 2]), list[User | None])
+    posts = db.loader(Post, Post.title, many=True, order_by=Post.id)
+    assert_type(await posts.load("a"), list[Post])
+    assert_type(posts.prime("a", []), None)
+
+
 async def shortcuts(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     users = select(User)
     assert_type(await db.one(users), User)

@@ -125,6 +125,17 @@ async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:
         print(number, selected.nmae)  # wrong
 
 
+async def many(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    await db.get_many(User(id=1, name="a"), [1])  # wrong
+    await db.get_many(User, 1)  # wrong
+    await db.get_many(User, [1], missing="ignore")  # wrong
+    print((await db.get_many(User, [1], missing="none"))[0].name)  # wrong
+    print((await db.loader(User).load(1)).name)  # wrong
+    db.loader(User, many="yes")  # wrong
+    db.loader(User, User.name, many=True).prime("a", None)  # wrong
+    sync_db.loader(User)  # wrong
+
+
 async def shortcuts(db: AsyncSessionFactory) -> None:
     await db.one("select 1")  # wrong
     await db.first(User)  # wrong

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.sessions.calls.lookup import LookupCall, ManyCall, PreloadCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Executable, ScalarResult
 
+    from naked_sqla.sessions._async.batch_loader import BatchLoader  # ASYNC
     from naked_sqla.sessions.types import C, ForUpdate, LoaderOptions, Options, Parameters, Path
 
 
@@ -67,6 +70,111 @@ class AsyncLookups(AsyncCaller):
             LookupCall("get_one", model, ident, options, execution_options, with_for_update, True)
         )
         return found
+
+    @overload
+    async def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["raise", "skip"] = "raise",
+        execution_options: Options = None,
+    ) -> list[C]: ...
+
+    @overload
+    async def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["none"],
+        execution_options: Options = None,
+    ) -> list[C | None]: ...
+
+    async def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["raise", "none", "skip"] = "raise",
+        execution_options: Options = None,
+    ) -> list[Any]:
+        """Load objects by their primary keys, in the order of the keys.
+
+        One SELECT for 10,000 keys of one column, for 500 of several.  A key that comes twice gives
+        the same object twice.
+
+        :param idents: keys, each as :meth:`get` takes it; any number.
+        :param options: loader options.
+        :param missing: what a key without a row gives: ``"raise"`` an error, ``"none"`` a ``None``
+            in its place, ``"skip"`` nothing.
+        :raises NoResultFound: when a key has no row, with ``"raise"``.
+        :raises InvalidRequestError: when a key does not fit the primary key.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        found: list[Any] = await self._call(
+            ManyCall("get_many", model, list(idents), options, execution_options, missing)
+        )
+        return found
+
+    if True:  # ASYNC
+
+        @overload
+        def loader(
+            self,
+            model: type[C],
+            key: Any = None,
+            *,
+            many: Literal[False] = False,
+            order_by: Any = (),
+            options: LoaderOptions = None,
+            execution_options: Options = None,
+        ) -> BatchLoader[C | None]: ...
+
+        @overload
+        def loader(
+            self,
+            model: type[C],
+            key: Any = None,
+            *,
+            many: Literal[True],
+            order_by: Any = (),
+            options: LoaderOptions = None,
+            execution_options: Options = None,
+        ) -> BatchLoader[list[C]]: ...
+
+        def loader(
+            self,
+            model: type[C],
+            key: Any = None,
+            *,
+            many: bool = False,
+            order_by: Any = (),
+            options: LoaderOptions = None,
+            execution_options: Options = None,
+        ) -> BatchLoader[Any]:
+            """A loader that batches: all keys that are asked for in one turn of the event loop.
+
+            Make one for each request: it keeps what it has loaded.
+
+            :param key: the attribute that is the key, or a tuple of them; ``None``: the primary
+                key.
+            :param many: a key has a list of objects; False: an object, or ``None``.
+            :param order_by: the order of the objects of one key, an expression or several.
+            :raises ArgumentError: when ``model`` is no mapped class.
+            :raises InvalidStatement: for a key that is no column.
+            """
+            from naked_sqla.sessions._async.batch_loader import BatchLoader
+
+            if execution_options is not None:
+                checks.execution_options(execution_options)
+            return BatchLoader(self, model, key, many, order_by, options, execution_options)
 
     async def into(
         self,

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.caller import Caller
-from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.sessions.calls.lookup import LookupCall, ManyCall, PreloadCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Executable, ScalarResult
 
     from naked_sqla.sessions.types import C, ForUpdate, LoaderOptions, Options, Parameters, Path
@@ -66,6 +68,58 @@ class SyncLookups(Caller):
             checks.execution_options(execution_options)
         found: C = self._call(
             LookupCall("get_one", model, ident, options, execution_options, with_for_update, True)
+        )
+        return found
+
+    @overload
+    def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["raise", "skip"] = "raise",
+        execution_options: Options = None,
+    ) -> list[C]: ...
+
+    @overload
+    def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["none"],
+        execution_options: Options = None,
+    ) -> list[C | None]: ...
+
+    def get_many(
+        self,
+        model: type[C],
+        idents: Iterable[Any],
+        *,
+        options: LoaderOptions = None,
+        missing: Literal["raise", "none", "skip"] = "raise",
+        execution_options: Options = None,
+    ) -> list[Any]:
+        """Load objects by their primary keys, in the order of the keys.
+
+        One SELECT for 10,000 keys of one column, for 500 of several.  A key that comes twice gives
+        the same object twice.
+
+        :param idents: keys, each as :meth:`get` takes it; any number.
+        :param options: loader options.
+        :param missing: what a key without a row gives: ``"raise"`` an error, ``"none"`` a ``None``
+            in its place, ``"skip"`` nothing.
+        :raises NoResultFound: when a key has no row, with ``"raise"``.
+        :raises InvalidRequestError: when a key does not fit the primary key.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        found: list[Any] = self._call(
+            ManyCall("get_many", model, list(idents), options, execution_options, missing)
         )
         return found
 
