@@ -11,6 +11,7 @@ from sqlalchemy.pool import Pool, QueuePool, StaticPool
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
+from naked_sqla.sessions._async.greenlet import postponed
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -65,13 +66,17 @@ def postpone(cancelled: asyncio.CancelledError, asked: int) -> None:
     :param asked: how often the task had been cancelled before.
     """
     task = asyncio.current_task()
+    if task is None:
+        return
 
     def again() -> None:
-        if task is not None and not task.done() and task.cancelling() > asked:
+        postponed.discard(task)
+        if not task.done() and task.cancelling() > asked:
             # the same request again, which counts once
             task.uncancel()
             task.cancel(*cancelled.args)
 
+    postponed.add(task)
     asyncio.get_running_loop().call_soon(again)
 
 

@@ -34,6 +34,9 @@ GRACE = 1.0
 _PUSH = 0.25
 _PUSHES = 3
 
+# Tasks with a cancellation that a block which is over has put off, see ``cancel.postpone()``.
+postponed: set[asyncio.Task[Any]] = set()
+
 # Tasks that outlived the grace; the event loop itself holds tasks weakly.
 _leftover: set[asyncio.Task[Any]] = set()
 
@@ -110,9 +113,14 @@ def _run(
 
 
 def times_cancelled() -> int:
-    """How often the running task was asked to end, and has not been told otherwise."""
+    """How often the running task was asked to end, and has not been told otherwise.
+
+    A cancellation that is postponed has not come yet.
+    """
     task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+    if task is None:
+        return 0
+    return task.cancelling() - (1 if postponed and task in postponed else 0)
 
 
 def _cancellation(error: BaseException, asked: int) -> BaseException | None:
