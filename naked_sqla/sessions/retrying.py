@@ -15,6 +15,7 @@ from naked_sqla.exception import CommitOutcomeUnknown, InvalidSessionState, Tran
 
 if TYPE_CHECKING:
     from naked_sqla.backends.base import Backend
+    from naked_sqla.sessions.ending import Outcome
 
 __all__ = ("Failures", "Policy", "RetryOn", "is_connect_error", "is_retryable", "policy")
 
@@ -87,18 +88,16 @@ class Failures:
         self._notes: list[str] = []
 
     def pause(
-        self, error: Exception, backends: Iterable[Backend], stored: bool, committing: bool
+        self, error: Exception, backends: Iterable[Backend], outcome: Outcome
     ) -> float | None:
         """Note a failed attempt.
 
-        :param stored: the attempt may have stored something, which another one would store again.
-        :param committing: the work was done, and COMMIT may have been sent.
+        :param outcome: of its session; what it has stored, another one would store again.
         :return: the seconds to wait before the next attempt; ``None``: the error is the last one,
             and tells of those before it.
         """
         number, policy = len(self._notes) + 1, self._policy
-        if committing and not policy.idempotent:
-            stored = stored or getattr(error, "connection_invalidated", False)
+        stored = outcome == "committed" or (outcome == "unknown" and not policy.idempotent)
         again = not stored and _is_wanted(error, policy, backends)
         if again and number < policy.attempts:
             pause = random.uniform(0, min(_LONGEST, _FIRST * 2**number))

@@ -190,6 +190,7 @@ class SandboxTransaction(Transaction):
             )
         super().commit()
         if level.lost:
+            self.outcome = "rolled_back"
             raise InvalidSessionState(
                 "what this session wrote while another one was open inside of it is gone: that one "
                 "was rolled back, and a sandbox has one connection for both. Write before the "
@@ -208,6 +209,7 @@ class SandboxTransaction(Transaction):
             return
         if commit:
             self._point.commit()
+            self.outcome = "committed"
             return
         # Savepoints that are still open inside of this one end first.
         inner = self.conn.get_nested_transaction()

@@ -174,21 +174,25 @@ async def test_a_backend_that_was_ended_before(db: AsyncSessionFactory) -> None:
     assert await stored(db.engine) == []
 
 
+async def cut_all(session: AsyncSession, proxy: Proxy, backend: str) -> None:
+    """Cut the connection, and let the driver know."""
+    conn = await session.connection()
+    raw: Any = (await conn.get_raw_connection()).driver_connection
+    proxy.cut_all()
+    async with asyncio.timeout(10):
+        # asyncpg learns it from the event loop, psycopg when it is asked
+        while proxy.connections or (backend == "asyncpg" and not raw.is_closed()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 @on_postgres
 async def test_a_cut_before_commit_was_sent(
     through: AsyncSessionFactory, engine: AsyncEngine, proxy: Proxy, backend: str
 ) -> None:
-    asyncpg = backend == "asyncpg"
     with pytest.raises(DBAPIError):
         async with through.begin() as session:
             await add(session, "a")
-            conn = await session.connection()
-            raw: Any = (await conn.get_raw_connection()).driver_connection
-            proxy.cut_all()
-            async with asyncio.timeout(10):
-                # asyncpg learns it from the event loop, psycopg when it is asked
-                while proxy.connections or (asyncpg and not raw.is_closed()):  # noqa: ASYNC110
-                    await asyncio.sleep(0)
+            await cut_all(session, proxy, backend)
     assert session.outcome == "rolled_back"
     assert await stored(engine) == []
     assert checked_out(through.engine) == 0
@@ -413,3 +417,52 @@ def test_sync_a_cut_before_commit(sync_through: SessionFactory, proxy: Proxy) ->
             pass
     assert session.outcome == "rolled_back"
     assert list(sync_through.scalars(text("select text from note"))) == []
+
+
+# ------------------------------------------------------------ what run() makes of it
+
+
+@on_postgres
+async def test_run_goes_by_the_outcome(
+    through: AsyncSessionFactory, engine: AsyncEngine, proxy: Proxy
+) -> None:
+    attempts = 0
+
+    async def work(session: AsyncSession, words: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        await add(session, words)
+
+    # nobody knows: not again, unless it may be done twice
+    proxy.on("commit", "answered", "cut")
+    with pytest.raises(CommitOutcomeUnknown):
+        await through.run(work, "a")
+    assert attempts == 1
+    proxy.on("commit", "sent", "cut")
+    await through.run(work, "b", idempotent=True)
+    assert attempts == 3
+    # the server says that it is stored
+    proxy.on("commit", "answered", "cut")
+    await through.run(work, "c", resolve_commit=True)
+    assert attempts == 4
+    # the server says that it is not
+    proxy.on("commit", "sent", "cut")
+    await through.run(work, "d", resolve_commit=True)
+    assert attempts == 6
+    assert await stored(engine) == ["a", "b", "c", "d"]
+
+
+@on_postgres
+async def test_run_again_after_a_cut_before_commit(
+    through: AsyncSessionFactory, engine: AsyncEngine, proxy: Proxy, backend: str
+) -> None:
+    cut: list[str] = []
+
+    async def work(session: AsyncSession) -> None:
+        await add(session, "a")
+        if not cut:
+            cut.append("once")
+            await cut_all(session, proxy, backend)
+
+    await through.run(work)
+    assert await stored(engine) == ["a"]

@@ -70,6 +70,23 @@ async def test_what_is_committed_is_seen_and_gone_afterwards(db: AsyncSessionFac
     assert await texts(db) == ["a", "b", "d"]
 
 
+async def test_outcomes_are_as_without_a_sandbox(db: AsyncSessionFactory) -> None:
+    block = db.begin()
+    assert block.outcome == "open"
+    async with block as session:
+        await session.execute(note("a"))
+        assert session.outcome == "open"
+    assert session.outcome == block.outcome == "committed"
+    async with db.begin() as session:
+        await session.rollback()
+    assert session.outcome == "rolled_back"
+    with pytest.raises(InvalidSessionState, match="wrote while another one"):
+        async with db.begin() as session, db.begin() as inner:
+            await session.execute(note("b"))
+            await inner.rollback()
+    assert session.outcome == "rolled_back"
+
+
 async def test_an_error_undoes_its_session_only(db: AsyncSessionFactory) -> None:
     await db.execute(note("a"))
     with pytest.raises(ZeroDivisionError):

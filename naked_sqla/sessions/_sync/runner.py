@@ -141,22 +141,16 @@ class Runner:
             block = self.begin(**begin_options)
             if failures is not None:
                 block._terms = to_write(block._terms)
-            ended = committing = False
             try:
                 with block as session:
-                    try:
-                        returned = work(session, *args)
-                        if inspect.iscoroutine(returned):
-                            returned.close()
-                            checks.not_this_work(work, "def")
-                        committing = True
-                        return returned
-                    finally:
-                        # by hand, and what is committed stays
-                        ended = session.state == "closed"
+                    returned = work(session, *args)
+                    if inspect.iscoroutine(returned):
+                        returned.close()
+                        checks.not_this_work(work, "def")
+                    return returned
             except Exception as error:
                 failures = failures or Failures(chosen, began)
-                pause = failures.pause(error, self._backends(), ended, committing)
+                pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
             sleep_in_thread(pause)
