@@ -10,7 +10,7 @@ been loaded: its key differs from the foreign key, or it holds an object that wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NoReturn
 
 from sqlalchemy.orm import RelationshipProperty
@@ -56,7 +56,13 @@ class Related:
         self.unread = frozenset(p.key for p in found if p.lazy in ("dynamic", "write_only"))
 
     def completed(
-        self, what: str, row: _Values, values: _Values, origin: Origin, named: bool = False
+        self,
+        what: str,
+        row: _Values,
+        values: _Values,
+        origin: Origin,
+        named: bool = False,
+        loaded: Collection[str] = (),
     ) -> _Values:
         """A row with the foreign keys that the relationships of its object give.
 
@@ -64,23 +70,24 @@ class Related:
         :param row: the column attributes that the object has.
         :param values: all attributes that it has.
         :param named: the caller has named what is stored; then nothing raises.
+        :param loaded: the attributes that may hold what was loaded; all others were set.
         :return: ``row`` itself where there is nothing to add.
         :raises InvalidStatement: for a relationship that the row can't hold.
         """
         if self.keys.isdisjoint(values):
             return row
         call = _Storing(what, f"{what}({self._written.name})", origin, named)
-        given = [(f, values[key]) for key, f in self._relationships.items() if key in values]
-        for foreign, value in given:
+        given = [(key, f, values[key]) for key, f in self._relationships.items() if key in values]
+        for _, foreign, value in given:
             if foreign.side == "here" and value is not None:
                 row = self._filled(call, row, foreign, value)
         if named:
             return row
-        for foreign, value in given:
+        for key, foreign, value in given:
             if foreign.side != "here":
                 _check_objects(call, row, foreign, value)
             elif value is None and foreign.plain and self._says_nothing(origin):
-                _check_none(call, row, foreign)
+                _check_none(call, row, foreign, key in loaded)
         return row
 
     def _says_nothing(self, origin: Origin) -> bool:
@@ -152,11 +159,11 @@ def related_of(written: Written) -> Related | None:
     return found if found.keys else None
 
 
-def _check_none(call: _Storing, row: _Values, foreign: Foreign) -> None:
+def _check_none(call: _Storing, row: _Values, foreign: Foreign, may_be_loaded: bool) -> None:
     """Refuse None where the foreign key is set."""
     given = [key for key, _ in foreign.pairs if row.get(key) is not None]
-    # a key that is NULL in part refers to nothing; the ORM stores none of a constructed object's
-    if len(given) == len(foreign.pairs) or (given and call.origin == "made"):
+    # a stored key that is NULL in part refers to nothing; where None was set, the ORM clears it all
+    if len(given) == len(foreign.pairs) or (given and not may_be_loaded):
         key = given[0]
         raise InvalidStatement(
             f"{call.shown}: {foreign.name} is None, and {key} is {shown(row[key])}. Set {key} to "

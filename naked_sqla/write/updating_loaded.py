@@ -185,7 +185,8 @@ def _says_no_more(written: Written, naked: Any, objs: Sequence[Any]) -> bool:
     columns = dict.fromkeys(written.columns)
     for values in map(vars, objs):
         row = {key: value for key, value in values.items() if key in columns}
-        if related.completed("update_all", row, values, "loaded") is not row:
+        found = related.completed("update_all", row, values, "loaded", loaded=naked.loaded)
+        if found is not row:
             return False
     return True
 

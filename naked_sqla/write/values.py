@@ -12,7 +12,7 @@ from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.hiding import shown
 from naked_sqla.objects.classes import mapper_of, model_of
-from naked_sqla.write.related import Origin, related_of
+from naked_sqla.write.related import related_of
 from naked_sqla.write.tables import Written, written_of
 
 __all__ = ("ObjectReader", "grouped", "listed", "read_all", "reader_of", "written_class")
@@ -131,7 +131,7 @@ def _loaded(written: Written, what: str) -> ObjectReader:
         row = _known(values, written)
         if related is None or len(row) == len(values):
             return row
-        return related.completed(what, row, values, "loaded", named)
+        return related.completed(what, row, values, "loaded", named, type(obj).__naked__.loaded)
 
     return ObjectReader(written, read, read, partial(read, named=True), key)
 
@@ -156,8 +156,10 @@ def _instances(written: Written, what: str) -> ObjectReader:
             return row
         for attribute in related.unread.intersection(values):
             values[attribute] = state.attrs[attribute].history.added
-        origin: Origin = "loaded" if state is not None and state.has_identity else "made"
-        return related.completed(what, row, values, origin, named)
+        if state is None or not state.has_identity:
+            return related.completed(what, row, values, "made", named)
+        loaded = values.keys() - state.committed_state
+        return related.completed(what, row, values, "loaded", named, loaded)
 
     def read(obj: Any) -> _Values:
         return {**defaults, **said(obj)}

@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -620,6 +621,27 @@ def test_a_loaded_object_in_a_constructor(conn: Connection, case: str) -> None:
 
 
 # ---------------------------------------------------------------- as the ORM session does it
+
+
+def test_none_that_was_set_next_to_a_part_of_a_key(conn: Connection) -> None:
+    """The ORM clears both columns where None was set, and stores a key as it was loaded."""
+    row = {"id": 9, "room_house": 1, "room_number": 1}
+    conn.execute(insert(Post), row)
+    with Session(conn) as session:
+        own = session.get_one(Post, 9)
+    for post in (loaded(conn, Post, [9]), own):
+        post.room = post.room_house = None
+        for call in (writing.update, lambda c, obj: writing.update_all(c, [obj])):
+            with pytest.raises(InvalidStatement, match="room is None, and room_number is 1"):
+                call(conn, post)
+    conn.execute(update(Post.__table__).where(Post.id == 9).values(room_house=None))
+    with Session(conn) as session:
+        own = session.get_one(Post, 9, options=[joinedload(Post.room)])
+    for post in (loaded(conn, Post, [9], joinedload(Post.room)), own):
+        assert post.room is None
+        assert writing.update(conn, post).room_number == 1
+        assert writing.update_all(conn, [post], returning=False) == 1
+
 
 COLUMNS = ("author_id", "editor_name", "admin_id", "room_house", "room_number")
 # relationship -> its class, its foreign keys, and what they refer to
