@@ -105,4 +105,6 @@ def together(outcomes: set[Outcome], ended: Outcome) -> Outcome:
     """
     if len(outcomes) > 1:
         return "unknown"
-    return next(iter(outcomes), ended)
+    for outcome in outcomes:
+        return outcome
+    return ended

@@ -17,7 +17,7 @@ import logging
 import sys
 import traceback
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from naked_sqla._sqlalchemy.greenlets import AsyncIoGreenlet, current_greenlet
@@ -67,7 +67,7 @@ def _run(
         waits = worker.switch(*args)
         while not worker.dead:
             steps = waits.__await__()
-            first: Coroutine[Any, Any, Any] | None = None
+            first: Awaitable[Any] | None = None
             try:
                 pending = next(steps)
                 while True:
@@ -251,9 +251,7 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(
-    worker: Any, first: Coroutine[Any, Any, Any], stop: Stop | None, held: bool
-) -> None:
+async def _rest(worker: Any, first: Awaitable[Any], stop: Stop | None, held: bool) -> None:
     """Run what is left of the work, and ignore its end: the caller gets its ``CancelledError``.
 
     :param first: what the work goes on with.
@@ -277,9 +275,7 @@ async def _rest(
             lost = lost.__cause__ or lost.__context__
 
 
-def _left(
-    stop: Stop | None, waits: Any, steps: Any, cancelled: BaseException
-) -> Coroutine[Any, Any, Any]:
+def _left(stop: Stop | None, waits: Any, steps: Any, cancelled: BaseException) -> Awaitable[Any]:
     """What a worker goes on with; ``stop`` where the cancellation was kept from what it awaits."""
     return _raising(cancelled) if stop is None else _stopped(stop, waits, steps)
 

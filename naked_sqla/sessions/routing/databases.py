@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import InvalidSessionState, PartialCommit, TransactionRolledBack
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.ending import Ending, together
+from naked_sqla.sessions.ending import Ending, Outcome, together
 from naked_sqla.sessions.routing.routes import Routes
 from naked_sqla.sessions.routing.tables import Key, database_name
 from naked_sqla.sessions.transaction import Transaction
@@ -152,7 +152,7 @@ class Transactions(Ending):
         try:
             self._commit()
         finally:
-            outcomes = {transaction.outcome for transaction in self.transactions.values()}
+            outcomes: set[Outcome] = {each.outcome for each in self.transactions.values()}
             self.outcome = together(outcomes, "committed")
 
     def _decide(self) -> None:
