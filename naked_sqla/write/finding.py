@@ -69,10 +69,13 @@ def class_criteria(written: Written) -> list[Any]:
 
 
 def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
-    """The criteria that columns have values, compared by the database."""
+    """The criteria that columns have values, compared by the database.
+
+    Their parameters are ``naked_key_0`` and so on: SQLAlchemy's own names may be those of columns.
+    """
     return [
-        column == bindparam(None, value, type_=column.type)
-        for column, value in zip(columns, values, strict=True)
+        column == bindparam(f"naked_key_{i}", value, type_=column.type)
+        for i, (column, value) in enumerate(zip(columns, values, strict=True))
     ]
 
 
