@@ -66,6 +66,10 @@ class Asyncpg(PostgreSQL):
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, connections.ask_to_cancel, END_PROCESS)
 
+    def is_torn(self, raw: Any, error: BaseException) -> bool:
+        # Of a message that it can't read; it awaits the rest of it from then on.
+        return type(error).__module__.startswith("asyncpg.pgproto")
+
     def after_refusal(self, conn: Connection) -> None:
         """End what the server took for a transaction of one statement in autocommit.
 

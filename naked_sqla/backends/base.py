@@ -170,8 +170,11 @@ class Backend:
         """
         return True
 
-    def is_torn(self, raw: Any) -> bool:
-        """True after a failure that left the driver in the middle of an exchange."""
+    def is_torn(self, raw: Any, error: BaseException) -> bool:
+        """True after a failure that left the driver in the middle of an exchange.
+
+        :param error: of the failure.
+        """
         return False
 
     def after_refusal(self, conn: Connection) -> None:

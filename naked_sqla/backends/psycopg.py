@@ -70,7 +70,7 @@ class Psycopg(PostgreSQL):
     def is_idle(self, raw: Any) -> bool:
         return bool(raw.pgconn.transaction_status == _IDLE and raw.pgconn.pipeline_status == _OFF)
 
-    def is_torn(self, raw: Any) -> bool:
+    def is_torn(self, raw: Any, error: BaseException) -> bool:
         # A list of parameters goes through a pipeline, which stays open when it is torn.
         return bool(
             raw.pgconn.pipeline_status != _OFF

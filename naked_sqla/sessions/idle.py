@@ -46,5 +46,5 @@ def discard_torn(conn: Connection, error: BaseException) -> None:
     """
     if conn.closed or conn.invalidated:
         return
-    if backend_of(conn.dialect).is_torn(conn.connection.driver_connection):
+    if backend_of(conn.dialect).is_torn(conn.connection.driver_connection, error):
         conn.invalidate(error)

@@ -35,6 +35,7 @@ _CUTS: Final[list[Moment]] = [
     "savepoint",
     "release",
     "fetch",
+    "commit",
     "rollback",
     "prepare",
     "commit prepared",
