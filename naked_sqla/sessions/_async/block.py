@@ -23,6 +23,7 @@ from naked_sqla.sessions._async.greenlet import (
     start,
 )
 from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions._async.whole import run_whole
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
@@ -166,13 +167,24 @@ class AsyncSessionBlock(AsyncBlock):
         inside = session._guard.holder
         commit = self._auto_commit and not failed and inside is None
         if True:  # ASYNC
-            end = start(self._finish(pending, commit, failed), self._release_turn)
-            if inside is not None and isinstance(exc, asyncio.CancelledError):
-                # its own commit goes on, which nothing cancels, and may take any time
-                await settle(end, patient=session._patient, push=False)
-                return
-            push = inside is None and session._transaction.may_be_torn
-            await shielded(end, patient=session._patient, push=push)
+            patient = session._patient
+            if inside is None:
+
+                def ended() -> None:
+                    session._guard.leave()
+                    self._release_turn()
+
+                session._guard.enter()
+                transaction = session._transaction
+                finish, push = (pending, commit, failed), transaction.may_be_torn
+                await run_whole(ended, transaction.finish, *finish, patient=patient, push=push)
+            else:
+                end = start(self._finish(pending, commit, failed), self._release_turn)
+                if isinstance(exc, asyncio.CancelledError):
+                    # its own commit goes on, which nothing cancels, and may take any time
+                    await settle(end, patient=patient, push=False)
+                    return
+                await shielded(end, patient=patient, push=False)
         else:
             try:
                 self._finish(pending, commit, failed)

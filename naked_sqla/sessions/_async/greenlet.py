@@ -4,9 +4,9 @@
 A statement runs in the caller's own task (:func:`run_in_greenlet`).  When that task is cancelled
 meanwhile, the rest of the work, which is clean-up by then, moves to a task of its own and sees one
 cancellation and no more, however often the caller is cancelled (anyio's scopes cancel at
-every await).  What must not be torn at all, a COMMIT or the opening of a connection, runs in a task
-of its own from the start (:func:`shielded`).  In both cases the caller waits until the work has
-ended, for a grace of about a second.
+every await).  The opening of a connection runs in a task of its own from the start
+(:func:`shielded`); what else must not be torn, such as a COMMIT, is :mod:`.whole`.  In each case
+the caller waits until the work has ended, for a grace of about a second.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _run(
                         pending = steps.throw(error)
                         if times_cancelled() > asked:
                             # the driver cleans up, and would do so for as long as it likes
-                            first = _going_on(steps, pending)
+                            first = going_on(steps, pending)
                             raise
                     except BaseException as error:  # noqa: BLE001
                         # What it waited for failed: a task throws that in.
@@ -100,7 +100,7 @@ def _run(
                     waits = worker.throw(error)
                     continue
             first = first or _left(stop if held else None, waits, steps, cancelled)
-            rest = _moved(_rest(worker, first, stop, held), done)
+            rest = moved_on(_rest(worker, first, stop, held), done)
             moved = True
             yield from settle(rest, push=not held).__await__()
             raise cancelled
@@ -140,7 +140,7 @@ def _cancellation(error: BaseException, asked: int) -> BaseException | None:
     return behind
 
 
-def _moved(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
+def moved_on(rest: Coroutine[Any, Any, None], done: Callable[[], object]) -> asyncio.Task[None]:
     """Run the rest of a cancelled caller's work in a task of its own."""
     task = asyncio.get_running_loop().create_task(rest)
     task.add_done_callback(lambda _: done())
@@ -185,7 +185,7 @@ def nothing() -> None:
 async def run_to_end(fn: Callable[..., _T], *args: Any) -> _T:
     """Run ``fn(*args)`` in a greenlet of the task that awaits it; a cancellation goes into it."""
     worker = AsyncIoGreenlet(fn, current_greenlet())
-    return await _run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
+    return await run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
 
 
 async def settle(
@@ -265,7 +265,7 @@ async def _rest(worker: Any, first: Awaitable[Any], stop: Stop | None, held: boo
                 waits = worker.throw(raised)
             else:
                 waits = worker.switch(value)
-            await _run_on(worker, waits)
+            await run_on(worker, waits)
     except BaseException as ended:  # noqa: BLE001
         # SQLAlchemy's frames are in cycles with their error; a driver's cursor in one of them would
         # hold its lock on the database until the garbage collector has come.
@@ -293,13 +293,13 @@ async def _stopped(stop: Stop, waits: Any, steps: Any) -> Any:
     if error is None:
         return None
     try:
-        return await _going_on(steps, error=error)
+        return await going_on(steps, error=error)
     finally:
         del error
 
 
 @types.coroutine
-def _going_on(
+def going_on(
     steps: Any, pending: Any = None, error: BaseException | None = None
 ) -> Generator[Any, Any, Any]:
     """Await the end of what has been awaited up to a point.
@@ -323,7 +323,7 @@ def _going_on(
         del error
 
 
-async def _run_on(worker: Any, waits: Any) -> Any:
+async def run_on(worker: Any, waits: Any) -> Any:
     """Run a worker from what it waits for to its end."""
     while not worker.dead:
         try:

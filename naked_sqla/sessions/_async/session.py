@@ -12,10 +12,11 @@ from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
-from naked_sqla.sessions._async.greenlet import run_in_greenlet, run_to_end, shielded, start
+from naked_sqla.sessions._async.greenlet import run_in_greenlet
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.stream import AsyncStream, AsyncStreaming
+from naked_sqla.sessions._async.whole import run_whole
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
@@ -288,8 +289,8 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
     async def _end(self, how: Callable[[], None]) -> None:
         if True:  # ASYNC
             self._transaction.open = False
-            end = start(run_to_end(how), self._guard.leave)
-            await shielded(end, patient=self._patient, push=self._transaction.may_be_torn)
+            push = self._transaction.may_be_torn
+            await run_whole(self._guard.leave, how, patient=self._patient, push=push)
         else:
             try:
                 how()
