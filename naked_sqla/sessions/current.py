@@ -61,6 +61,21 @@ class Current:
                 return found
         return None
 
+    def explain(self, error: BaseException, owner: Any, kind: str) -> None:
+        """Add to the error of a pool that a task, or thread, waits for what it holds itself.
+
+        :param kind: ``"task"`` or ``"thread"``.
+        """
+        if self.session_of(owner) is None:
+            return
+        live = [opened for opened in self._open.values() if any(e[2]() is not None for e in opened)]
+        error.add_note(
+            f"This {kind} has a session open already, and waited for a second connection; "
+            f"{len(live)} {kind}s have sessions of this factory open. Where all of them wait for "
+            f"a second one, no larger pool helps for long: use the session at hand (pass it on, or "
+            f"current_session()), or begin_nested() for a part of its work."
+        )
+
 
 def in_task(current: Current) -> Any:
     """The innermost session of the running task.

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, QueuePool, create_engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from naked_sqla import (
@@ -259,3 +260,56 @@ def test_by_thread_where_it_could_not_be_opened() -> None:
     with pytest.raises(Exception, match="unable to open"), broken.begin():
         pass
     refused(broken.current_session)
+
+
+def noted(errors: list[Any]) -> str:
+    """What the first pool says that gave up."""
+    notes = [error.__notes__[0] for error in errors if isinstance(error, PoolTimeout)]
+    assert notes, errors
+    return max(notes)
+
+
+async def test_tasks_that_wait_for_each_other(database_url: URL) -> None:
+    """Each holds a connection, and waits for a second one."""
+    engine = create_async_engine(database_url, pool_size=3, max_overflow=0, pool_timeout=0.2)
+    db = AsyncSessionFactory(engine)
+    ready = asyncio.Barrier(3)
+
+    async def nested() -> None:
+        async with db.begin():
+            await ready.wait()
+            async with db.begin():
+                pass
+
+    errors = await asyncio.gather(*[nested() for _ in range(3)], return_exceptions=True)
+    assert noted(errors).startswith("This task has a session open already")
+    assert "3 tasks have sessions of this factory open" in noted(errors)
+    await engine.dispose()
+
+
+@only_sqlite
+async def test_a_task_that_holds_nothing_waits_as_ever(database_url: URL) -> None:
+    engine = create_async_engine(database_url, pool_size=1, max_overflow=0, pool_timeout=0.1)
+    db = AsyncSessionFactory(engine)
+
+    async def other() -> None:
+        async with db.begin():
+            pass
+
+    async with db.begin():
+        with pytest.raises(PoolTimeout) as caught:
+            await asyncio.create_task(other())
+    assert not hasattr(caught.value, "__notes__")
+    await engine.dispose()
+
+
+def test_a_thread_that_waits_for_itself(sync_engine: Engine) -> None:
+    engine = create_engine(
+        sync_engine.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.1
+    )
+    db = SessionFactory(engine)
+    with db.begin():
+        with pytest.raises(PoolTimeout) as caught:
+            db.begin().__enter__()
+        assert "This thread has a session open already" in noted([caught.value])
+    engine.dispose()

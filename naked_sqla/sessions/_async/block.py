@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla.backends import backend_of
@@ -86,7 +87,12 @@ class AsyncSessionBlock(AsyncBlock):
         if self._entered:
             checks.entered_twice()
         self._entered = True
-        self._session = session = await self._opened()
+        try:
+            self._session = session = await self._opened()
+        except PoolTimeout as error:
+            if self._current is not None:
+                self._current.explain(error, asyncio.current_task(), "task")
+            raise
         session._patient = self._queue is not None  # ASYNC
         if self._current is not None:
             session._secrets = self._current.secrets

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
@@ -72,7 +73,12 @@ class SessionBlock(Block):
         if self._entered:
             checks.entered_twice()
         self._entered = True
-        self._session = session = self._opened()
+        try:
+            self._session = session = self._opened()
+        except PoolTimeout as error:
+            if self._current is not None:
+                self._current.explain(error, threading.current_thread(), "thread")
+            raise
         if self._current is not None:
             session._secrets = self._current.secrets
             self._entry = self._current.enter(threading.current_thread(), session)
