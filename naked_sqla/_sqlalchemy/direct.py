@@ -63,7 +63,7 @@ class Kept:
     :ivar sql: as it is sent.
     """
 
-    __slots__ = ("_all_given", "_steps", "sql")
+    __slots__ = ("_all_given", "_names", "_steps", "sql")
 
     def __init__(self, compiled: Any) -> None:
         self.sql: str = compiled.string
@@ -74,7 +74,12 @@ class Kept:
         # name, parameter (which has its value itself where no statement has another one), where the
         # statement in hand has it, conversion
         self._steps: list[tuple[str, Any, int | None, Any]] = []
-        for name in compiled.positiontup or ():
+        names = (
+            (compiled.positiontup or ()) if compiled.positional else compiled.bind_names.values()
+        )
+        # None where the driver takes the values by their positions
+        self._names: list[str] | None = None if compiled.positional else list(names)
+        for name in names:
             bind = compiled.binds[name]
             convert = compiled._bind_processors.get(name)
             self._steps.append((name, bind, index.get(bind), convert))
@@ -97,19 +102,26 @@ class Kept:
             or compiled.cache_key is None
             or compiled._cache_key_bind_match is None
             or compiled._cached_metadata is not metadata
-            or not compiled.positional
         ):
             return None
         return cls(compiled)
 
     def arguments(
         self, parameters: Mapping[str, Any] | None, values: Sequence[Any]
-    ) -> tuple[Any, ...] | None:
-        """The values that the statement is sent with, converted, in their order.
+    ) -> tuple[Any, ...] | dict[str, Any] | None:
+        """The values that the statement is sent with, converted: in their order, or by name.
 
         :param values: in the statement in hand, as :func:`find` gives them.
         :return: None where one is missing.
         """
+        found = self._values(parameters, values)
+        if found is None or self._names is None:
+            return found
+        return dict(zip(self._names, found, strict=True))
+
+    def _values(
+        self, parameters: Mapping[str, Any] | None, values: Sequence[Any]
+    ) -> tuple[Any, ...] | None:
         if parameters and self._all_given is not None:
             try:
                 return tuple([parameters[key] for key in self._all_given])

@@ -31,7 +31,7 @@ class Aiosqlite(SQLite):
     def can_fetch(self, conn: Connection) -> bool:
         return adapter.can_fetch(conn)
 
-    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
         rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
         return rows
 

@@ -91,7 +91,7 @@ class Asyncpg(PostgreSQL):
     def can_fetch(self, conn: Connection) -> bool:
         return adapter.can_fetch(conn)
 
-    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
         rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
         return rows
 

@@ -203,10 +203,12 @@ class Backend:
         """True when :meth:`fetch` does on this connection what SQLAlchemy would do."""
         return False
 
-    def fetch(self, conn: Connection, sql: str, arguments: tuple[Any, ...]) -> Iterable[Any]:
+    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
         """All rows of a statement as the driver gives them; called where :meth:`can_fetch` says so.
 
         A transaction begins where SQLAlchemy's adapter begins one, and errors are the adapter's.
+
+        :param arguments: a tuple or a dictionary, as the dialect's ``paramstyle`` has it.
         """
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import connections, greenlets
+from naked_sqla._sqlalchemy import psycopg as adapter
 from naked_sqla.backends.asking import AskAgain
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 
@@ -79,6 +80,13 @@ class Psycopg(PostgreSQL):
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, _ask, END_PROCESS)
+
+    def can_fetch(self, conn: Connection) -> bool:
+        return conn.dialect.is_async and adapter.can_fetch(conn)
+
+    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
+        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+        return rows
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

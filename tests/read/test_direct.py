@@ -58,7 +58,7 @@ STATEMENTS: dict[str, Callable[[], Any]] = {
     **{f"eager {name}": make for name, (make, _) in CASES.items()},
 }
 
-HAS_A_WAY = ("sqlite", "asyncpg")
+HAS_A_WAY = ("sqlite", "asyncpg", "psycopg")
 
 
 @pytest.fixture(scope="module")
