@@ -72,15 +72,16 @@ class Transaction(Committing):
         :param snapshot: let several reads see the same state of the database.
         """
         self.conn = conn = engine.connect()
-        backend_of(conn.dialect).checked_out(conn)
+        backend = backend_of(conn.dialect)
+        backend.checked_out(conn)
         if options:
             self._take_options(options)
         self.before_begin()
         conn.begin()
         terms = self.terms
         if snapshot or terms is not None:
-            backend_of(conn.dialect).begin_now(conn, terms is not None and terms.to_write)
-        self.in_driver = watch(conn)
+            backend.begin_now(conn, terms is not None and terms.to_write)
+        self.in_driver = backend.watch(conn)
         self.open = True
 
     def before_begin(self) -> None:
