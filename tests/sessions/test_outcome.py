@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, event, insert, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from naked_sqla import (
@@ -23,7 +24,7 @@ from naked_sqla import (
 )
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
-from .._notes import Note, checked_out, create, create_sync, stored
+from .._notes import Note, checked_out, create, create_sync, stored, stored_sync
 from .._proxy import Proxy, running_proxy
 
 on_postgres = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
@@ -267,6 +268,37 @@ async def test_cancelled_past_the_grace(
     assert await stored(engine) in ([], ["a"])
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_a_commit_of_sqlite_that_waits_for_a_reader(
+    db: AsyncSessionFactory, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GRACE, 0.05)
+    monkeypatch.setattr(PUSH, 0.05)
+    sessions: list[AsyncSession] = []
+    committing, loop = asyncio.Event(), asyncio.get_running_loop()
+    event.listen(engine.sync_engine, "commit", lambda _: loop.call_soon_threadsafe(committing.set))
+
+    async def work() -> None:
+        async with db.begin() as session:
+            sessions.append(session)
+            await add(session, "a")
+
+    async with engine.connect() as reader:
+        await reader.execute(text("begin"))
+        await reader.execute(text("select * from note"))
+        task = asyncio.create_task(work())
+        await committing.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # the driver's thread may still be at it
+        assert sessions[0].outcome == "unknown"
+        await reader.rollback()
+    async with db.begin() as session:
+        await add(session, "b")
+    assert await stored(engine) in (["b"], ["a", "b"])
+
+
 # ------------------------------------------------------------ the server is asked
 
 
@@ -406,6 +438,22 @@ def test_sync(sync_through: SessionFactory, proxy: Proxy, side: Any) -> None:
             session.execute(insert(Note), {"text": "b"})
         assert (session.outcome, block.outcome) == ("rolled_back", "rolled_back")
     assert len(list(sync_through.scalars(text("select text from note")))) == 2 * len(SIDES[side])
+
+
+def test_sync_a_commit_that_sqlite_refuses(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/test.sqlite", connect_args={"timeout": 0})
+    create_sync(engine)
+    with engine.connect() as reader:
+        reader.execute(text("begin"))
+        reader.execute(text("select * from note"))
+        with pytest.raises(OperationalError, match="locked"):  # noqa: SIM117
+            with SessionFactory(engine).begin() as session:
+                session.execute(insert(Note), {"text": "a"})
+        assert session.outcome == "rolled_back"
+    with SessionFactory(engine).begin() as session:
+        session.execute(insert(Note), {"text": "b"})
+    assert stored_sync(engine) == ["b"]
+    engine.dispose()
 
 
 @pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
