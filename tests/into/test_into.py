@@ -483,6 +483,16 @@ async def test_a_relationship_to_another_class_does_not_make_it_ambiguous(db: Da
     assert await db.into(Employed, statement) == [wanted]
 
 
+async def test_a_collection_does_not_name_an_entity(db: Database) -> None:
+    class WithPost(pydantic.BaseModel):
+        name: str
+        posts: CompanyOut
+
+    statement = select(User, Post).join(Post, Post.author_id == User.id)
+    with pytest.raises(RowMismatch, match="no column for its field 'posts'"):
+        await db.into(WithPost, statement)
+
+
 class CompanyOut(pydantic.BaseModel):
     title: str
 
@@ -650,7 +660,12 @@ async def test_a_query_expression_without_an_expression_needs_no_field(db: Datab
         title: str
         rating: int | None
 
-    assert await db.into(CompanyStruct, select(Rated)) == [CompanyStruct(100, "Acme")]
+    @dataclass
+    class IdAndTitle:
+        id: int
+        title: str
+
+    assert await db.into(IdAndTitle, select(Rated)) == [IdAndTitle(100, "Acme")]
     for statement in (select(Rated), select(Rated.id, Rated.title, Rated.rating)):
         assert await db.into(WithRating, statement) == [WithRating(100, "Acme", None)]
 
