@@ -38,6 +38,7 @@ PAGES = {
     "docs/guide/into.md": 5,
     "docs/guide/oneshots.md": 2,
     "docs/guide/outcomes.md": 4,
+    "docs/guide/observability.md": 5,
     "docs/guide/pagination.md": 8,
     "docs/guide/sqlmodel.md": 5,
     "docs/guide/streaming.md": 5,

@@ -105,6 +105,8 @@ def test_import_takes_no_driver_and_no_framework() -> None:
         "attr",
         "fastapi",
         "msgspec",
+        "naked_sqla.observers",
+        "opentelemetry",
         "psycopg",
         "pydantic",
         "sqlmodel",

@@ -26,6 +26,15 @@ def engine_isolation_level(dialect: Any) -> Any:
     return getattr(dialect, "_on_connect_isolation_level", None)
 
 
+def most_of(pool: Any) -> int | None:
+    """The most connections that a pool opens at a time; None for as many as are asked for.
+
+    SQLAlchemy has no public reader for ``max_overflow``.
+    """
+    extra = getattr(pool, "_max_overflow", -1)
+    return None if extra < 0 else int(pool.size()) + int(extra)
+
+
 class WayBack:
     """The way of a connection back to its pool, which a cancellation may tear.
 

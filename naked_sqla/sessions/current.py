@@ -21,12 +21,14 @@ class Current:
     """The open sessions of one factory, by the task or thread that opened them.
 
     :ivar secrets: of the factory, for the cursors of its sessions.
+    :ivar observers: those of its sessions; ``None`` while there are none.
     """
 
-    __slots__ = ("_open", "secrets")
+    __slots__ = ("_open", "observers", "secrets")
 
     def __init__(self, secrets: tuple[bytes, ...] = ()) -> None:
         self.secrets = secrets
+        self.observers: Any = None
         self._open: dict[int, list[Entry]] = {}
 
     def enter(self, owner: Any, session: Any) -> Entry | None:

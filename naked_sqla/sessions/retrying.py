@@ -87,6 +87,11 @@ class Failures:
         self._began = began
         self._notes: list[str] = []
 
+    @property
+    def count(self) -> int:
+        """How many attempts have failed."""
+        return len(self._notes)
+
     def pause(
         self, error: Exception, backends: Iterable[Backend], outcome: Outcome
     ) -> float | None:

@@ -111,6 +111,8 @@ def writes_synchronous(db: SessionFactory) -> int:
 async def several_databases(engine: AsyncEngine, db: AsyncSessionFactory) -> User:
     both = AsyncSessionFactory(engine, binds={"logs": engine}, two_phase=True, reader=engine)
     AsyncSessionFactory(engine, secret="new")
+    with both.observe(print):
+        pass
     AsyncSessionFactory(engine, secret=["new", b"old"])
     bound: AsyncEngine = both.get_bind(User)
     async with both.read(isolation_level="REPEATABLE READ") as session:

@@ -44,6 +44,7 @@ def engines(engine: Engine, async_engine: AsyncEngine, conn: AsyncConnection) ->
     AsyncSessionFactory(async_engine, reader=engine)  # wrong
     AsyncSessionFactory(async_engine, two_phase="yes")  # wrong
     AsyncSessionFactory(async_engine, secret=7)  # wrong
+    AsyncSessionFactory(async_engine).observe(7)  # wrong
     SessionFactory(engine, reader=async_engine)  # wrong
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,6 +35,9 @@ from naked_sqla.sessions.single_call import manner_of
 from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
+if TYPE_CHECKING:
+    from naked_sqla.sessions.observed import Observed
+
 
 class AsyncSessionBlock(AsyncBlock):
     """The block that :meth:`AsyncSessionFactory.begin` returns; it is entered once."""
@@ -48,6 +51,7 @@ class AsyncSessionBlock(AsyncBlock):
         "_entry",
         "_kind",
         "_loop",  # ASYNC
+        "_observed",
         "_options",
         "_queue",
         "_session",
@@ -68,7 +72,7 @@ class AsyncSessionBlock(AsyncBlock):
         snapshot: bool = False,
         current: Current | None = None,
         *,
-        kind: type[Transaction] = Transaction,
+        kind: Callable[..., Transaction] = Transaction,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -77,6 +81,9 @@ class AsyncSessionBlock(AsyncBlock):
         self._snapshot = snapshot
         self._current = current
         self._kind = kind
+        self._observed: Observed | None = None
+        if current is not None and current.observers is not None:
+            self._observe(current.observers.session())
         self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
@@ -94,10 +101,17 @@ class AsyncSessionBlock(AsyncBlock):
                 self._current.explain(error, asyncio.current_task(), "task")
             raise
         session._patient = self._queue is not None  # ASYNC
+        if self._observed is not None:
+            self._observed.over(session)
         if self._current is not None:
             session._secrets = self._current.secrets
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
+
+    def _observe(self, observed: Observed) -> None:
+        """Have the session tell what it does."""
+        self._observed = observed
+        self._kind = observed.kind(self._kind)
 
     async def _opened(self) -> AsyncSession:
         self._queue = queue_of(self._engine.sync_engine.pool)
@@ -222,6 +236,7 @@ async def run_single_call(
     call: Call,
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
+    observed: Observed | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
@@ -230,6 +245,8 @@ async def run_single_call(
     manner = manner_of(engine.sync_engine, auto_commit, eager, call)
     pool = engine.sync_engine.pool
     alone = manner.alone and not options and queue_of(pool) is None
+    if alone:
+        told = call if observed is None else observed.seen(call)
     if True:  # ASYNC
         if alone and not needs_connecting(pool):
             single, sync_engine = Transaction(eager=eager), engine.sync_engine
@@ -239,14 +256,16 @@ async def run_single_call(
             done = nothing if loop is None else loop.leave
             with noticing_cancellation():
                 return await run_in_greenlet(
-                    done, stop, single.read_alone, sync_engine, manner.options, call
+                    done, stop, single.read_alone, sync_engine, manner.options, told
                 )
     else:
         if alone:
-            return Transaction(eager=eager).read_alone(engine, manner.options, call)
+            return Transaction(eager=eager).read_alone(engine, manner.options, told)
     with_options = {**manner.options, **options} if options else manner.options
     block = AsyncSessionBlock(
         engine, manner.commit, with_options, eager, manner.snapshot, kind=kind
     )
+    if observed is not None:
+        block._observe(observed)
     async with block as session:
         return await session._call(call)

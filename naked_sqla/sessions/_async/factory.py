@@ -17,6 +17,7 @@ from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.observable import Observable
 from naked_sqla.sessions.secrets import secrets
 from naked_sqla.sessions.transaction import Transaction
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.databases import Databases
 
 
-class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotCallable):
+class AsyncSessionFactory(
+    AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, Observable, NotCallable
+):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
@@ -193,7 +196,9 @@ class AsyncSessionFactory(AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, NotC
         if self._databases is not None:
             key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
-        return run_single_call(engine, self._auto_commit, self._eager, call)
+        observers = self._current.observers
+        observed = None if observers is None else observers.session()
+        return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
 
     if not TYPE_CHECKING:
 

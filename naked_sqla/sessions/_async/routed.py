@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,14 +30,18 @@ class AsyncRoutedSession(AsyncSession):
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
-    _kind: type[Transaction]
+    _kind: Callable[..., Transaction]
     _terms: Terms | None
     _sessions: dict[Key, AsyncSession]
     _blocks: list[AsyncSessionBlock]
 
     @classmethod
     def _over(
-        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Transaction]
+        cls,
+        databases: Databases,
+        options: Mapping[str, Any],
+        eager: bool,
+        kind: Callable[..., Transaction],
     ) -> AsyncRoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]

@@ -139,6 +139,7 @@ class AsyncRunner:
         began = 0.0 if chosen.deadline is None else time.monotonic()
         failures: Failures | None = None
         while True:
+            begun = time.monotonic()
             block = self.begin(**begin_options)
             if failures is not None:
                 block._terms = to_write(block._terms)
@@ -159,6 +160,10 @@ class AsyncRunner:
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
+                observers = self._current.observers
+                if observers is not None:
+                    took, engine = time.monotonic() - begun, self._engine.sync_engine
+                    observers.retried(failures.count, engine, took, error, pause)
             if True:  # ASYNC
                 await asyncio.sleep(pause)
             else:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -23,6 +23,9 @@ from naked_sqla.sessions.single_call import manner_of
 from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
+if TYPE_CHECKING:
+    from naked_sqla.sessions.observed import Observed
+
 
 class SessionBlock(Block):
     """The block that :meth:`SessionFactory.begin` returns; it is entered once."""
@@ -35,6 +38,7 @@ class SessionBlock(Block):
         "_entered",
         "_entry",
         "_kind",
+        "_observed",
         "_options",
         "_queue",
         "_session",
@@ -55,7 +59,7 @@ class SessionBlock(Block):
         snapshot: bool = False,
         current: Current | None = None,
         *,
-        kind: type[Transaction] = Transaction,
+        kind: Callable[..., Transaction] = Transaction,
     ) -> None:
         self._engine = engine
         self._auto_commit = auto_commit
@@ -64,6 +68,9 @@ class SessionBlock(Block):
         self._snapshot = snapshot
         self._current = current
         self._kind = kind
+        self._observed: Observed | None = None
+        if current is not None and current.observers is not None:
+            self._observe(current.observers.session())
         self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
@@ -79,10 +86,17 @@ class SessionBlock(Block):
             if self._current is not None:
                 self._current.explain(error, threading.current_thread(), "thread")
             raise
+        if self._observed is not None:
+            self._observed.over(session)
         if self._current is not None:
             session._secrets = self._current.secrets
             self._entry = self._current.enter(threading.current_thread(), session)
         return session
+
+    def _observe(self, observed: Observed) -> None:
+        """Have the session tell what it does."""
+        self._observed = observed
+        self._kind = observed.kind(self._kind)
 
     def _opened(self) -> Session:
         self._queue = queue_of(self._engine.pool)
@@ -153,6 +167,7 @@ def run_single_call(
     call: Call,
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
+    observed: Observed | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
@@ -162,8 +177,12 @@ def run_single_call(
     pool = engine.pool
     alone = manner.alone and not options and queue_of(pool) is None
     if alone:
-        return Transaction(eager=eager).read_alone(engine, manner.options, call)
+        told = call if observed is None else observed.seen(call)
+    if alone:
+        return Transaction(eager=eager).read_alone(engine, manner.options, told)
     with_options = {**manner.options, **options} if options else manner.options
     block = SessionBlock(engine, manner.commit, with_options, eager, manner.snapshot, kind=kind)
+    if observed is not None:
+        block._observe(observed)
     with block as session:
         return session._call(call)

@@ -18,6 +18,7 @@ from naked_sqla.sessions._sync.writes import SyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_thread
 from naked_sqla.sessions.misuse import NotCallable
+from naked_sqla.sessions.observable import Observable
 from naked_sqla.sessions.secrets import secrets
 from naked_sqla.sessions.transaction import Transaction
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.databases import Databases
 
 
-class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, NotCallable):
+class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCallable):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.
@@ -193,7 +194,9 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, NotCallable):
         if self._databases is not None:
             key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
-        return run_single_call(engine, self._auto_commit, self._eager, call)
+        observers = self._current.observers
+        observed = None if observers is None else observers.session()
+        return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
 
     if not TYPE_CHECKING:
 

@@ -86,4 +86,8 @@ class Reader(SyncCalls, SyncPages, Block):
         if self._databases is not None:
             key, call = routed(self._databases.routes, call, self._eager)
             engine = self._databases.engines[key]
-        return run_single_call(engine, True, self._eager, call, self._options, ReadOnlyTransaction)
+        observers = self._current.observers
+        observed = None if observers is None else observers.session()
+        return run_single_call(
+            engine, True, self._eager, call, self._options, ReadOnlyTransaction, observed
+        )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -29,14 +29,18 @@ class RoutedSession(Session):
     _databases: Databases
     _options: Mapping[str, Any]
     _eager: bool
-    _kind: type[Transaction]
+    _kind: Callable[..., Transaction]
     _terms: Terms | None
     _sessions: dict[Key, Session]
     _blocks: list[SessionBlock]
 
     @classmethod
     def _over(
-        cls, databases: Databases, options: Mapping[str, Any], eager: bool, kind: type[Transaction]
+        cls,
+        databases: Databases,
+        options: Mapping[str, Any],
+        eager: bool,
+        kind: Callable[..., Transaction],
     ) -> RoutedSession:
         session = cls.__new__(cls)
         session._engine = databases.engines[None]

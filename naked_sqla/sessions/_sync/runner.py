@@ -138,6 +138,7 @@ class Runner:
         began = 0.0 if chosen.deadline is None else time.monotonic()
         failures: Failures | None = None
         while True:
+            begun = time.monotonic()
             block = self.begin(**begin_options)
             if failures is not None:
                 block._terms = to_write(block._terms)
@@ -153,6 +154,10 @@ class Runner:
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
+                observers = self._current.observers
+                if observers is not None:
+                    took, engine = time.monotonic() - begun, self._engine
+                    observers.retried(failures.count, engine, took, error, pause)
             sleep_in_thread(pause)
 
     def _backends(self) -> list[Backend]:

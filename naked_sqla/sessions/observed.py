@@ -1,0 +1,239 @@
+"""What is noted of one session that somebody observes: its guard, its calls, its transactions."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import event
+
+from naked_sqla.observers import BeginEvent, CommitEvent, RollbackEvent, StatementEvent
+from naked_sqla.sessions.calls.base import Call
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from naked_sqla.observers import Event
+    from naked_sqla.sessions.transaction import Transaction
+
+KEY = "naked_sqla.observed"
+
+_numbers = itertools.count(1)
+# Packages between a call and the code that wrote it, and the modules of asyncio that run tasks.
+_BETWEEN = frozenset({"naked_sqla", "sqlalchemy", "contextlib", "anyio", "asyncio"})
+_LOOP = frozenset({"asyncio.events", "asyncio.base_events", "asyncio.runners"})
+
+
+def caller() -> tuple[str | None, int | None]:
+    """The file and line of the code that called into this package."""
+    frame: Any = inspect.currentframe()
+    while frame is not None:
+        name = frame.f_globals.get("__name__") or ""
+        if name in _LOOP:
+            return None, None
+        if name.partition(".")[0] not in _BETWEEN:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None, None
+
+
+class Observers(Protocol):
+    """Whoever is told of events."""
+
+    def tell(self, told: Event) -> None: ...
+
+
+class Observed:
+    """What is noted of one session.
+
+    :ivar place: the file and line that the running call comes from.
+    """
+
+    __slots__ = ("began", "engine", "number", "observers", "place")
+
+    engine: Engine
+
+    def __init__(self, observers: Observers) -> None:
+        self.observers = observers
+        self.number = next(_numbers)
+        self.place = self.began = caller()
+
+    def kind(self, base: Any) -> Callable[..., Transaction]:
+        """The class of transactions that tell what they do."""
+        return partial(_observed(base), observed=self)
+
+    def over(self, session: Any) -> None:
+        """Note where the calls of a session come from."""
+        kind: Any = type(session._guard)
+        guard = session._guard = _noting(kind)()
+        guard.observed = self
+
+    def seen(self, call: Call) -> Call:
+        """A call that tells what it does."""
+        return SeenCall(call, self)
+
+    def tell(
+        self,
+        kind: Any,
+        engine: Engine,
+        started: float,
+        duration: float,
+        error: BaseException | None,
+        **more: Any,
+    ) -> None:
+        """Tell an event of this session."""
+        file, line = self.place
+        self.observers.tell(
+            kind(
+                session=self.number,
+                engine=engine,
+                file=file,
+                line=line,
+                started=started,
+                duration=duration,
+                error=error,
+                **more,
+            )
+        )
+
+
+def outcome_of(error: BaseException | None) -> str:
+    if error is None:
+        return "ok"
+    return "failed" if isinstance(error, Exception) else "cancelled"
+
+
+class SeenCall(Call):
+    """A call that tells what it sent, and how long it took."""
+
+    __slots__ = ("call", "name", "observed", "options")
+
+    name: str
+
+    def __init__(self, call: Call, observed: Observed) -> None:
+        self.call = call
+        self.observed = observed
+        self.name = call.name
+        self.options = call.options
+
+    def sent(self) -> Any:
+        return self.call.sent()
+
+    def run(self, conn: Connection, eager: bool) -> Any:
+        sql: list[str] = []
+
+        def sent(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            sql.append(statement)
+
+        event.listen(conn, "before_cursor_execute", sent)
+        started, clock, error = time.time(), time.perf_counter(), None
+        try:
+            return self.call.run(conn, eager)
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            duration = time.perf_counter() - clock
+            event.remove(conn, "before_cursor_execute", sent)
+            self.observed.tell(
+                StatementEvent,
+                conn.engine,
+                started,
+                duration,
+                error,
+                call=self.name,
+                statement=self.call.sent(),
+                sql=tuple(sql),
+                outcome=outcome_of(error),
+            )
+
+
+@cache
+def _noting(base: Any) -> Any:
+    """The class of guards that note where a call comes from."""
+
+    class NotingGuard(base):  # type: ignore[misc]
+        __slots__ = ("observed",)
+
+        observed: Observed
+
+        def enter(self) -> None:
+            super().enter()
+            self.observed.place = caller()
+
+        def wait_and_enter(self) -> Any:
+            # the end of the block, which is written where it begins
+            self.observed.place = self.observed.began
+            return super().wait_and_enter()
+
+    return NotingGuard
+
+
+@cache
+def _observed(base: Any) -> Any:
+    """The class of transactions of a kind that tell what they do."""
+
+    class ObservedTransaction(base):  # type: ignore[misc]
+        __slots__ = ("asked", "info", "observed")
+
+        def __init__(self, *args: Any, observed: Observed, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.observed = observed
+            self.asked: tuple[float, float] | None = None
+            self.info: dict[Any, Any] = {}
+
+        def connect(self, engine: Engine, *args: Any) -> None:
+            self.observed.engine = engine
+            started, clock, error = time.time(), time.perf_counter(), None
+            try:
+                super().connect(engine, *args)
+                self.info = self.conn.info
+                self.info[KEY] = self.observed
+            except BaseException as failure:
+                error = failure
+                raise
+            finally:
+                self.tell(BeginEvent, started, clock, error, outcome=outcome_of(error))
+
+        def call(self, call: Call) -> Any:
+            return super().call(SeenCall(call, self.observed))
+
+        def check_commit(self) -> None:
+            self.asked = time.time(), time.perf_counter()
+            super().check_commit()
+
+        def end_transaction(self, commit: bool) -> None:
+            asked = (commit and self.asked) or (time.time(), time.perf_counter())
+            self.asked, error = None, None
+            try:
+                super().end_transaction(commit)
+            except BaseException as failure:
+                error = failure
+                raise
+            finally:
+                kind = CommitEvent if commit else RollbackEvent
+                self.tell(kind, *asked, error, outcome=self.outcome)
+
+        def give_back(self) -> None:
+            asked, self.asked = self.asked, None
+            if asked is not None and self.outcome in ("committed", "unknown"):
+                # by a commit in two phases
+                self.tell(CommitEvent, *asked, None, outcome=self.outcome)
+            try:
+                super().give_back()
+            finally:
+                self.info.pop(KEY, None)
+
+        def tell(self, kind: Any, started: float, clock: float, *more: Any, **most: Any) -> None:
+            duration = time.perf_counter() - clock
+            self.observed.tell(kind, self.engine_of(), started, duration, *more, **most)
+
+        def engine_of(self) -> Engine:
+            engine: Engine = self.observed.engine if self.conn is None else self.conn.engine
+            return engine
+
+    return ObservedTransaction
