@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from naked_sqla.constraints import ViolatedConstraint, constraint_of
 from naked_sqla.objects.convert import to_naked, to_orm
 from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
@@ -56,6 +57,8 @@ __all__ = (
     "UnknownAttribute",
     "UnsupportedOption",
     "VersionConflict",
+    "ViolatedConstraint",
+    "constraint_of",
     "to_naked",
     "to_orm",
 )

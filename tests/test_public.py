@@ -63,6 +63,8 @@ def test_exported_names() -> None:
         "UnknownAttribute",
         "UnsupportedOption",
         "VersionConflict",
+        "ViolatedConstraint",
+        "constraint_of",
         "to_naked",
         "to_orm",
     ]

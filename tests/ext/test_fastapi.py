@@ -20,7 +20,7 @@ from fastapi import (
 )
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import URL, ForeignKey, insert, select, text
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
@@ -637,6 +637,59 @@ async def test_stale_rows_may_be_left_to_the_application(one: AsyncSessionFactor
 
     async with serving(app) as client:
         assert (await client.get("/gone")).status_code == 500
+
+
+@pytest.mark.parametrize("own", [None, "before", "afterwards"])
+async def test_violated_constraints(one: AsyncSessionFactory, own: str | None) -> None:
+    app = FastAPI()
+
+    def answer(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(type(error).__name__, 410)
+
+    if own == "before":
+        app.add_exception_handler(SQLAlchemyError, answer)
+    install(app, one)
+    if own == "afterwards":
+        app.add_exception_handler(DBAPIError, answer)
+
+    @app.get("/taken")
+    async def taken() -> None:
+        async with one.begin() as session:
+            await session.execute(insert(Note), [{"id": 1, "text": "a"}])
+            await session.execute(insert(Note), [{"id": 1, "text": "b"}])
+
+    @app.get("/missing")
+    async def missing() -> None:
+        await one.execute(insert(Note), [{"id": 2, "text": None}])
+
+    @app.get("/none")
+    async def none() -> None:
+        raise IntegrityError("INSERT", {}, Exception("of no driver"))
+
+    async with serving(app) as client:
+        found = [await client.get(path) for path in ("/taken", "/missing", "/none")]
+    codes = [answer.status_code for answer in found]
+    if own is not None:
+        assert codes == [410, 410, 410]
+        return
+    assert codes == [409, 422, 500]
+    (taken_field,), (missing_field,) = (answer.json()["detail"] for answer in found[:2])
+    assert (taken_field["type"], taken_field["loc"]) == ("unique", ["body", "id"])
+    assert (missing_field["type"], missing_field["loc"]) == ("not_null", ["body", "text"])
+
+
+async def test_violated_constraints_may_be_left_to_the_application(
+    one: AsyncSessionFactory,
+) -> None:
+    app = FastAPI()
+    install(app, one, constraints=False)
+
+    @app.get("/missing")
+    async def missing() -> None:
+        await one.execute(insert(Note), [{"id": 2, "text": None}])
+
+    async with serving(app) as client:
+        assert (await client.get("/missing")).status_code == 500
 
 
 async def test_errors_that_a_client_can_do_something_about(one: AsyncSessionFactory) -> None:

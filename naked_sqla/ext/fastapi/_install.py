@@ -8,7 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    IntegrityError,
+    NoResultFound,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +28,7 @@ from naked_sqla import (
     PageNotFound,
     RowGone,
     VersionConflict,
+    constraint_of,
 )
 
 
@@ -33,6 +41,7 @@ def install(
     stale: bool = True,
     busy: bool = False,
     retry_after: int = 1,
+    constraints: bool = True,
 ) -> None:
     """Connect an application with its database.
 
@@ -47,6 +56,9 @@ def install(
         application for ``StaleDataError``, which both are, comes first.
     :param busy: answer with 503 when no connection of the pool came free in time.
     :param retry_after: seconds, for the ``Retry-After`` of that 503.
+    :param constraints: answer an ``IntegrityError`` of a unique constraint with 409, and of others
+        with 422, naming the columns as FastAPI names the fields that it refuses; a handler of the
+        application for ``DBAPIError`` or ``SQLAlchemyError`` comes first.
     :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
     :raises RuntimeError: when the application has been started.
     """
@@ -63,15 +75,17 @@ def install(
     if dispose:
         _dispose_at_shutdown(app, db)
     if not_found:
-        _answer(app, NoResultFound, lambda: HTTPException(404))
-        _answer(app, PageNotFound, lambda: HTTPException(404))
-        _answer(app, InvalidCursor, lambda: HTTPException(400, "Invalid cursor"))
+        _answer(app, NoResultFound, lambda _: HTTPException(404))
+        _answer(app, PageNotFound, lambda _: HTTPException(404))
+        _answer(app, InvalidCursor, lambda _: HTTPException(400, "Invalid cursor"))
     if stale:
-        _answer(app, RowGone, lambda: HTTPException(404), StaleDataError)
-        _answer(app, VersionConflict, lambda: HTTPException(409), StaleDataError)
+        _answer(app, RowGone, lambda _: HTTPException(404), StaleDataError)
+        _answer(app, VersionConflict, lambda _: HTTPException(409), StaleDataError)
     if busy:
         later = {"Retry-After": str(retry_after)}
-        _answer(app, PoolTimeout, lambda: HTTPException(503, headers=later))
+        _answer(app, PoolTimeout, lambda _: HTTPException(503, headers=later))
+    if constraints:
+        _answer(app, IntegrityError, _refused, *_WIDER)
 
 
 def _dispose_at_shutdown(app: FastAPI, db: AsyncSessionFactory) -> None:
@@ -91,21 +105,50 @@ def _dispose_at_shutdown(app: FastAPI, db: AsyncSessionFactory) -> None:
 def _answer(
     app: FastAPI,
     kind: type[Exception],
-    make: Callable[[], HTTPException],
-    wider: type[Exception] | None = None,
+    make: Callable[[Any], HTTPException | None],
+    *wider: type[Exception],
 ) -> None:
-    """Answer errors of a kind, unless the application does, by this name or a wider one."""
+    """Answer errors of a kind, unless the application does, by this name or a wider one.
+
+    :param make: gives the answer to an error; None for one that is to go on as it is.
+    """
 
     async def handle(conn: HTTPConnection, error: Exception) -> Any:
         if conn.scope["type"] != "http":
             # A WebSocket's own handler answers it.
             raise error
-        own = app.exception_handlers.get(wider) if wider is not None else None
-        if own is not None:
-            return await _called(own, conn, error)
-        return await _as_http_error(app, conn, make())
+        for name in wider:
+            own = app.exception_handlers.get(name)
+            if own is not None:
+                return await _called(own, conn, error)
+        answer = make(error)
+        if answer is None:
+            raise error
+        return await _as_http_error(app, conn, answer)
 
     app.exception_handlers.setdefault(kind, handle)
+
+
+_WIDER = (DatabaseError, DBAPIError, StatementError, SQLAlchemyError)
+
+_SAYINGS = {
+    "unique": "Another one has this value",
+    "foreign key": "What this names is not there, or is named by others",
+    "not null": "A value is required",
+    "check": "This value is not allowed",
+    "exclusion": "This overlaps with another one",
+}
+
+
+def _refused(error: IntegrityError) -> HTTPException | None:
+    """The answer to a violated constraint, in the form of FastAPI's own refusals."""
+    found = constraint_of(error)
+    if found is None:
+        return None
+    fields: list[Any] = [("body", column) for column in found.columns] or [("body",)]
+    kind = found.kind.replace(" ", "_")
+    detail = [{"type": kind, "loc": field, "msg": _SAYINGS[found.kind]} for field in fields]
+    return HTTPException(409 if found.kind == "unique" else 422, detail)
 
 
 async def _as_http_error(app: FastAPI, request: HTTPConnection, error: HTTPException) -> Any:
