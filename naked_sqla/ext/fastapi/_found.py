@@ -8,10 +8,12 @@ from fastapi import HTTPException
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
 from naked_sqla._sqlalchemy import results
+from naked_sqla.exception import RowGone
 from naked_sqla.sessions._async.calls import AsyncCalls
+from naked_sqla.sessions._async.writes import AsyncWrites
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from sqlalchemy import Executable, Result
     from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -158,6 +160,47 @@ async def one_or_404(
         _not_found(description or f"No {_selected(statement)} was found.")
     except MultipleResultsFound:
         _not_found(description or f"More than one {_selected(statement)} was found.")
+
+
+async def update_or_404(
+    session: AsyncWrites,
+    model: type[C],
+    ident: Any,
+    values: Mapping[Any, Any] | None = None,
+    /,
+    *,
+    description: str | None = None,
+    **columns: Any,
+) -> C:
+    """Store values in the row with this primary key, and give the stored object.
+
+    :param session: a session, or the factory.
+    :param ident: and ``values``, ``columns``: as ``session.update()`` takes them, ``version`` too.
+    :param description: the ``detail`` of the 404; by default it names the model and the key.
+    :raises HTTPException: 404, when there is no such row.
+
+    And the errors of ``session.update()``; ``install()`` answers ``VersionConflict`` with 409.
+    """
+    _checked(session)
+    try:
+        stored: C = await session.update(model, ident, values or {}, **columns)
+    except RowGone:
+        _not_found(description or f"{model.__name__} {_shown(ident)} was not found.")
+    return stored
+
+
+async def delete_or_404(
+    session: AsyncWrites, model: type[Any], ident: Any, *, description: str | None = None
+) -> None:
+    """Delete the row with this primary key.
+
+    :param session: a session, or the factory.
+    :param description: the ``detail`` of the 404; by default it names the model and the key.
+    :raises HTTPException: 404, when there is no such row.
+    """
+    _checked(session)
+    if not await session.delete(model, ident, missing_ok=True):
+        _not_found(description or f"{model.__name__} {_shown(ident)} was not found.")
 
 
 async def _rows(session: object, statement: Executable) -> Result[Any]:

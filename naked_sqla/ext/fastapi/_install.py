@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
@@ -86,6 +87,30 @@ def install(
         _answer(app, PoolTimeout, lambda _: HTTPException(503, headers=later))
     if constraints:
         _answer(app, IntegrityError, _refused, *_WIDER)
+    reads = [404] * not_found + [503] * busy
+    writes = [404] * (not_found or stale) + [409] * (stale or constraints) + [422] * constraints
+    _tell_openapi(app, reads, [*writes, *[503] * busy])
+
+
+def _tell_openapi(app: FastAPI, reads: list[int], writes: list[int]) -> None:
+    """Name the answers in the application's schema, where a route does not describe them itself."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = make()
+        for path in schema.get("paths", {}).values():
+            for method, operation in path.items():
+                if method not in _METHODS:
+                    continue
+                responses = operation.setdefault("responses", {})
+                for code in reads if method in ("get", "head") else writes:
+                    responses.setdefault(str(code), {"description": HTTPStatus(code).phrase})
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+_METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "trace"})
 
 
 def _dispose_at_shutdown(app: FastAPI, db: AsyncSessionFactory) -> None:
