@@ -167,9 +167,11 @@ def _without_imports(source: str) -> str:
 LAYERS = (
     "hiding",
     "exception",
+    "observers",
     "_cache",
     "_sqlalchemy",
     "backends",
+    "constraints",
     "objects",
     "read",
     "write",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import event
 
 from naked_sqla.observers import BeginEvent, CommitEvent, RollbackEvent, StatementEvent
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions.calls.base import Call, Effects
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -41,7 +41,7 @@ def caller() -> tuple[str | None, int | None]:
     return None, None
 
 
-class Observers(Protocol):
+class Told(Protocol):
     """Whoever is told of events."""
 
     def tell(self, told: Event) -> None: ...
@@ -57,7 +57,7 @@ class Observed:
 
     engine: Engine
 
-    def __init__(self, observers: Observers) -> None:
+    def __init__(self, observers: Told) -> None:
         self.observers = observers
         self.number = next(_numbers)
         self.place = self.began = caller()
@@ -120,8 +120,14 @@ class SeenCall(Call):
         self.name = call.name
         self.options = call.options
 
+    def effects(self, eager: bool) -> Effects:
+        return self.call.effects(eager)
+
     def sent(self) -> Any:
         return self.call.sent()
+
+    def is_write(self) -> bool:
+        return self.call.is_write()
 
     def run(self, conn: Connection, eager: bool) -> Any:
         sql: list[str] = []

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 from sqlalchemy.schema import ForeignKey
 
-from naked_sqla import AsyncSessionFactory, SessionFactory
+from naked_sqla import AsyncSessionFactory, InvalidSessionState, SessionFactory
 from naked_sqla import observers as public
 from naked_sqla.observers import (
     BeginEvent,
@@ -164,6 +164,13 @@ async def test_single_calls(db: AsyncSessionFactory) -> None:
     assert [told.line for told in statements[:2]] == [written, read]
     assert kinds(events)[:3] == ["Begin", "Statement", "Commit"]
     assert len({told.session for told in statements}) == 3
+
+
+async def test_a_read_only_session_refuses_what_it_always_refuses(db: AsyncSessionFactory) -> None:
+    with db.observe(lambda told: None):
+        async with db.read() as session:
+            with pytest.raises(InvalidSessionState, match=r"insert\(\)"):
+                await session.insert(Team(id=1))
 
 
 async def test_a_stream_and_core_work(db: AsyncSessionFactory) -> None:
