@@ -230,6 +230,21 @@ class Backend:
         """A parameter in the form in which a column of its type stores it."""
         return bind
 
+    def explain(self, analyze: bool, as_json: bool) -> str:
+        """The words before a statement that ask for its plan.
+
+        :raises InvalidStatement: the database's are not known.
+        :raises UnsupportedOption: it can't analyze.
+        """
+        raise InvalidStatement(
+            f"explain(): the plans of {self.name} are not known here. Send what it has: "
+            f"execute(text('EXPLAIN ...'))."
+        )
+
+    def plan(self, rows: Sequence[Any], as_json: bool) -> Any:
+        """The plan in the rows that came: a text, or a list of dictionaries."""
+        return "\n".join(str(row[0]) for row in rows)
+
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None
     ) -> ColumnElement[bool] | None:

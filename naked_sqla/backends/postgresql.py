@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -81,6 +82,16 @@ class PostgreSQL(Backend):
 
     def insert(self, entity: Any) -> Any:
         return postgresql.insert(entity)
+
+    def explain(self, analyze: bool, as_json: bool) -> str:
+        form = "JSON" if as_json else "TEXT"
+        return f"EXPLAIN (ANALYZE {'ON' if analyze else 'OFF'}, FORMAT {form}) "
+
+    def plan(self, rows: Sequence[Any], as_json: bool) -> Any:
+        if not as_json:
+            return super().plan(rows, as_json)
+        found = rows[0][0]
+        return json.loads(found) if isinstance(found, str) else found
 
     def nulls_meet(self, unique: UniqueConstraint | Index) -> bool:
         return bool(unique.dialect_options["postgresql"]["nulls_not_distinct"])

@@ -27,6 +27,7 @@ from sqlalchemy.dialects import sqlite
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import own
 from naked_sqla.backends.base import Backend
+from naked_sqla.exception import UnsupportedOption
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -89,6 +90,22 @@ class SQLite(Backend):
 
     def insert(self, entity: Any) -> Any:
         return sqlite.insert(entity)
+
+    def explain(self, analyze: bool, as_json: bool) -> str:
+        if analyze:
+            raise UnsupportedOption(
+                "explain(analyze=True): SQLite tells the plan of a statement, and not what it "
+                "took. Leave analyze out."
+            )
+        return "EXPLAIN QUERY PLAN "
+
+    def plan(self, rows: Sequence[Any], as_json: bool) -> Any:
+        if as_json:
+            return [{"id": row[0], "parent": row[1], "detail": row[3]} for row in rows]
+        depths: dict[int, int] = {}
+        for number, parent, *_ in rows:
+            depths[number] = depths.get(parent, -1) + 1
+        return "\n".join("  " * depths[row[0]] + str(row[3]) for row in rows)
 
     def takes_position(self, value: Any, of: TypeEngine[Any] | None) -> bool:
         if isinstance(value, int) and value.bit_length() > 63:

@@ -131,6 +131,14 @@ def databases(
     return binds
 
 
+def plan_arguments(analyze: object, format: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` for wrong arguments of ``explain()``."""
+    if not isinstance(analyze, bool):
+        raise TypeError(f"explain(analyze=...) takes True or False, not {_shown(analyze)}.")
+    if format not in ("text", "json"):
+        raise ValueError(f"explain(format=...) takes 'text' or 'json', not {_shown(format)}.")
+
+
 def can_prepare(name: str, dialects: Mapping[str | None, Any]) -> None:
     """Raise ``ValueError`` where a database has no prepared transactions.
 

@@ -134,6 +134,8 @@ async def one_shots(db: AsyncSessionFactory) -> None:
     assert_type(await db.scalar(select(User.name)), str | None)
     assert_type(await db.get(User, 1), User | None)
     assert_type(await db.get_one(User, 1), User)
+    assert_type(await db.explain(select(User)), str)
+    assert_type(await db.explain(select(User), format="json"), list[dict[str, Any]])
     assert_type(await db.exec(select(User)), ScalarResult[User])
     assert_type(await db.into(Out, select(User)), ScalarResult[Out])
     assert_type(await db.read().scalars(select(User, Post.id)), ScalarResult[User])

@@ -45,6 +45,7 @@ def engines(engine: Engine, async_engine: AsyncEngine, conn: AsyncConnection) ->
     AsyncSessionFactory(async_engine, two_phase="yes")  # wrong
     AsyncSessionFactory(async_engine, secret=7)  # wrong
     AsyncSessionFactory(async_engine).observe(7)  # wrong
+    AsyncSessionFactory(async_engine).explain("SELECT 1")  # wrong
     SessionFactory(engine, reader=async_engine)  # wrong
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.lookups import AsyncLookups
+from naked_sqla.sessions._async.plans import AsyncPlans
 from naked_sqla.sessions._async.rows import AsyncRows
 from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class AsyncCalls(AsyncRows, AsyncLookups):
+class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans):
     """Runs one statement for each call.
 
     In a session the statement is part of its transaction.  On a factory each call is a

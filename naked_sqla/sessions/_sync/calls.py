@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.lookups import SyncLookups
+from naked_sqla.sessions._sync.plans import Plans
 from naked_sqla.sessions._sync.rows import Rows
 from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class SyncCalls(Rows, SyncLookups):
+class SyncCalls(Rows, SyncLookups, Plans):
     """Runs one statement for each call.
 
     In a session the statement is part of its transaction.  On a factory each call is a
