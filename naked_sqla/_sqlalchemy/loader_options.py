@@ -33,11 +33,18 @@ def may_load_further(statement: Any) -> bool:
 
 def criteria_options(statement: Any) -> Sequence[Any]:
     """The options ``with_loader_criteria()`` of a statement, which hold in its subqueries too."""
-    return [
-        option
-        for option in getattr(statement, "_with_options", ())
-        if getattr(option, "_is_criteria_option", False)
-    ]
+    return [option for option in getattr(statement, "_with_options", ()) if is_criteria(option)]
+
+
+def is_criteria(option: Any) -> bool:
+    """True for ``with_loader_criteria()``."""
+    return bool(getattr(option, "_is_criteria_option", False))
+
+
+def criteria_subject(option: Any) -> type:
+    """The class that ``with_loader_criteria()`` is about: a mapped one, or a mixin."""
+    subject: type = option.root_entity or option.entity.mapper.class_
+    return subject
 
 
 def contained_collection(statement: Any) -> str | None:

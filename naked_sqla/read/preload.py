@@ -11,6 +11,7 @@ from naked_sqla._sqlalchemy import relationships
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import NakedClass, description_of
+from naked_sqla.read.criteria import filtered
 from naked_sqla.read.eager import Loading, load_relationship
 from naked_sqla.read.further import related_select
 from naked_sqla.read.loader import loading_on
@@ -80,7 +81,7 @@ def _preload_step(
         item = Later(prop, None, None, target, collection_of(prop))
 
         def build(item: Later, info: Any) -> Any:
-            statement = related_select(item.prop, item.target, info)
+            statement = filtered(loading.conn, related_select(item.prop, item.target, info))
             if criteria is not None:
                 statement = statement.options(criteria)
             return statement if eager else statement.options(lazyload("*"))

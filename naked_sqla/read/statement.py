@@ -14,6 +14,7 @@ from naked_sqla._sqlalchemy import statements
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read import direct
+from naked_sqla.read.criteria import filtered
 from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream_result
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def execute(
         if found is not None:
             return found
     _check_streaming(conn, statement, execution_options)
+    statement = filtered(conn, statement, parameters)
     if isinstance(statement, UpdateBase):
         # imported when it is first used: a service that only reads starts faster
         from naked_sqla.write import statement as bulk_persistent
@@ -78,6 +80,7 @@ def run(
     if found is not None:
         return found
     _check_streaming(conn, statement, execution_options)
+    statement = filtered(conn, statement)
     return _run(conn, statement, parameters, execution_options)
 
 
@@ -119,7 +122,7 @@ def stream(
     :return: a result that reads from the connection while it is read.
     :raises InvalidRequestError: for joined collections, whose rows can't be told apart in chunks.
     """
-    statement = _checked(statement, execution_options, eager)
+    statement = filtered(conn, _checked(statement, execution_options, eager))
     if parameters:
         check_parameters(conn, statement, parameters)
     options = {**(execution_options or {}), "stream_results": True}

@@ -169,6 +169,11 @@ class SandboxTransaction(Transaction):
         shared.check()
         self.conn = conn = shared.conn
         self._before = conn.get_execution_options()
+        of_shared = conn.engine.get_execution_options()
+        of_factory = engine.get_execution_options()
+        # a factory that was derived inside the sandbox
+        own = {key: v for key, v in of_factory.items() if of_shared.get(key) is not v}
+        options = {**own, **options}
         if options:
             conn.execution_options(**_possible(conn, dict(options)))
         self._point = conn.begin_nested()

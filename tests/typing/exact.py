@@ -9,7 +9,13 @@ from typing import Any, Literal, TypedDict, assert_type
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.engine import ScalarResult, TupleResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncScalarResult
-from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    mapped_column,
+    with_loader_criteria,
+)
 
 from naked_sqla import (
     AsyncSession,
@@ -167,6 +173,16 @@ async def many(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     posts = db.loader(Post, Post.title, many=True, order_by=Post.id)
     assert_type(await posts.load("a"), list[Post])
     assert_type(posts.prime("a", []), None)
+
+
+def derived(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    alive = with_loader_criteria(User, lambda cls: cls.age.is_not(None), include_aliases=True)
+    assert_type(db.with_options(alive), AsyncSessionFactory)
+    assert_type(db.with_options(without=User), AsyncSessionFactory)
+    assert_type(db.with_options(without=["User", Post]), AsyncSessionFactory)
+    assert_type(db.with_options(execution_options={"x": 1}), AsyncSessionFactory)
+    assert_type(sync_db.with_options(alive), SessionFactory)
+    AsyncSessionFactory(db.engine, options=[alive])
 
 
 async def shortcuts(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:

@@ -138,6 +138,13 @@ async def many(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     sync_db.loader(User)  # wrong
 
 
+def derived(db: AsyncSessionFactory) -> None:
+    db.with_options("User")  # wrong
+    db.with_options(without=1)  # wrong
+    db.with_options(execution_options="x")  # wrong
+    AsyncSessionFactory(db.engine, options=User)  # wrong
+
+
 async def shortcuts(db: AsyncSessionFactory) -> None:
     await db.one("select 1")  # wrong
     await db.first(User)  # wrong

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
+from naked_sqla.read.criteria import check_criteria, criteria_of, derived
+from naked_sqla.read.criteria import without as lifted
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
@@ -23,6 +26,10 @@ from naked_sqla.sessions.secrets import secrets
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    from sqlalchemy.sql.base import ExecutableOption
+
     from naked_sqla.sessions._sync.reader import Reader
     from naked_sqla.sessions.routing.databases import Databases
 
@@ -39,6 +46,8 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
     :param reader: an engine that :meth:`read` uses, such as one of a replica.
     :param secret: signs the cursors of :meth:`keyset` (HMAC-SHA256), so that nobody else can make
         one.  Of several the first one signs, and all are accepted: put a new one first.
+    :param options: ``with_loader_criteria()``, which holds for every statement, see
+        :meth:`with_options`.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
         prepared transactions; for an empty ``secret``.
@@ -72,6 +81,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         two_phase: bool = False,
         reader: Engine | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
+        options: Sequence[ExecutableOption] = (),
     ) -> None:
         checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
         self._engine = engine
@@ -87,6 +97,8 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
             from naked_sqla.sessions.routing.databases import databases
 
             self._databases = databases(type(self).__name__, engine, others, two_phase)
+        if options:
+            self._derive(check_criteria(options), {})
 
     @property
     def engine(self) -> Engine:
@@ -167,6 +179,48 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)
         return Reader(engine, self._eager, execution_options, self._current, databases)
+
+    def with_options(
+        self,
+        *options: ExecutableOption,
+        without: type | str | Iterable[type | str] = (),
+        execution_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A factory on the same engine, all whose statements are filtered, or have options.
+
+        ``with_loader_criteria()`` holds for each SELECT, what it loads eagerly, ``get()``,
+        ``preload()``, pages and counts, and for ``update()`` and ``delete()`` statements.  A write
+        by key of a class with criteria is refused.  It costs nothing to make one for a request.
+
+        :param options: further ``with_loader_criteria()``, besides those of this factory.
+        :param without: lifts the criteria of a class: the class, its name, or several.
+        :param execution_options: of all its connections, e.g. ``schema_translate_map``;
+            ``bind_key`` sends all that it runs to one of the ``binds``.
+        :raises UnsupportedOption: for other options; for ``without`` a class that has no criteria.
+        :raises InvalidBind: for a bind key that is not configured.
+        """
+        own = execution_options or {}
+        checks.execution_options(own)
+        found: Self = copy.copy(self)
+        key = own.get("bind_key")
+        if key is not None:
+            if self._databases is None:
+                checks.no_such_bind(key)
+            found._engine = self._databases.engines[self._databases.routes.known(key, "bind_key")]
+            found._reader = found._databases = None
+        criteria = lifted(criteria_of(found._engine), without)
+        rest = {name: value for name, value in own.items() if name != "bind_key"}
+        found._derive((*criteria, *check_criteria(options)), rest)
+        return found
+
+    def _derive(self, criteria: Sequence[Any], options: Mapping[str, Any]) -> None:
+        self._engine = derived(self._engine, criteria, options)
+        if self._reader is not None:
+            self._reader = derived(self._reader, criteria, options)
+        if self._databases is not None:
+            self._databases = self._databases.derived(
+                self._engine, lambda engine: derived(engine, criteria, options)
+            )
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
         """The engine to which the statements for a model go, or a statement, table or column.

@@ -10,6 +10,7 @@ from sqlalchemy.sql import ClauseElement
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.objects.classes import mapper_of
+from naked_sqla.read.criteria import criteria_of, refuse_by_key
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.tables import Key
 
 __all__ = ("WriteCall",)
+
+
+# these find rows by their keys
+_BY_KEY = frozenset({"update", "update_all", "delete", "delete_all"})
 
 
 class _WriteFields(NamedTuple):
@@ -41,6 +46,9 @@ class WriteCall(_WriteFields, Call):
     __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
+        if self.name in _BY_KEY and (criteria := criteria_of(conn)):
+            for part in self._about():
+                refuse_by_key(criteria, part, f"{self.name}()")
         options = self.options
         meanwhile: Any = contextlib.nullcontext()
         if options:

@@ -35,6 +35,14 @@ class Databases:
     routes: Routes
     two_phase: bool
 
+    def derived(self, default: Any, derive: Callable[[Any], Any]) -> Databases:
+        """The same databases, on engines that are derived from theirs.
+
+        :param default: the derived engine of the default database.
+        """
+        engines: dict[Key, Any] = {key: derive(one) for key, one in self.engines.items()}
+        return Databases({**engines, None: default}, self.routes, self.two_phase)
+
     def reading(self, engine: Any) -> Databases:
         """A copy for reading: another engine for the default database, no two-phase commit."""
         engines: dict[Key, Any] = {**self.engines, None: engine}
