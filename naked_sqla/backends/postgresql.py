@@ -15,6 +15,7 @@ from sqlalchemy.types import NullType
 from naked_sqla.backends import xact_status
 from naked_sqla.backends.base import Backend
 from naked_sqla.backends.positions import is_of
+from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Engine, Index, UniqueConstraint
@@ -134,4 +135,11 @@ def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElem
         if not isinstance(of, VARCHAR) and type(of) not in (String, Unicode):
             return None
         of = String()
+    kinds = set(map(type, keys))
+    if len(kinds) > 1 and {kind for kind in kinds if issubclass(kind, str)} not in (set(), kinds):
+        names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise InvalidStatement(
+            f"the keys for {column} are of different types, {names}. Pass all of them as the "
+            f"column stores them."
+        )
     return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(of)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ClauseElement, bindparam, select
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFound
 
 from naked_sqla._sqlalchemy import results
+from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read.statement import run
@@ -42,6 +43,7 @@ def get(
     :return: the object, or None.
     :raises ArgumentError: ``model`` is not a mapped class.
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
+    :raises InvalidStatement: it is an SQL expression.
     :raises MultipleResultsFound: several rows have the key (concrete inheritance).
     :raises TypeError: ``with_for_update`` is something else.
     """
@@ -104,6 +106,7 @@ def key_of(model: Any, ident: Any, method: str = "get") -> tuple[Any, ...]:
     """The values of a primary key, in the order of its columns.
 
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
+    :raises InvalidStatement: it is an SQL expression.
     """
     mapper = mapped(model, method)
     keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
@@ -122,6 +125,11 @@ def key_of(model: Any, ident: Any, method: str = "get") -> tuple[Any, ...]:
         raise InvalidRequestError(
             f"{method}({name}, {shown(ident)}): incorrect number of values in the identifier; the "
             f"primary key is {wanted}. Pass a tuple in this order, or a dictionary by these names."
+        )
+    if any(isinstance(v, ClauseElement) or hasattr(v, "__clause_element__") for v in values):
+        raise InvalidStatement(
+            f"{method}({name}, ...) takes the values of the primary key, and was given an SQL "
+            f"expression. Pass values, or write a select() with where()."
         )
     if any(value is None for value in values):
         raise InvalidRequestError(

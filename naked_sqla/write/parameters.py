@@ -62,6 +62,21 @@ class Names:
             else written.own_columns
         )
 
+    def check_sets(self, parameters: Any) -> None:
+        """Refuse an UPDATE that sets nothing, which is no SQL.
+
+        :raises InvalidStatement: it has no values, no parameters, and no column with ``onupdate``.
+        """
+        if not self._statement.is_update or dml.has_values(self._statement):
+            return
+        if parameters is not None and (parameters or not isinstance(parameters, Mapping)):
+            # an empty list runs nothing
+            return
+        if all(column.onupdate is None for column in self._table.columns):
+            raise InvalidStatement(
+                f"the UPDATE of {self._described} sets nothing. Give it values(), or parameters."
+            )
+
     def check_values(self, values: Iterable[Any]) -> None:
         """Refuse string keys of ``values()`` that the model does not have."""
         for key in values:

@@ -60,6 +60,7 @@ def execute(
     """
     mapper = dml.subject_mapper(statement)
     names = names_of(statement, mapper)
+    names.check_sets(parameters)
     for values in dml.values_of(statement):
         names.check_values(values)
     if mapper is not None or make_loader is not None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import (
@@ -229,3 +242,43 @@ async def test_neither_a_factory_nor_a_session_is_callable(db: AsyncSessionFacto
     with synchronous.read() as session, pytest.raises(TypeError, match=wanted):
         session()
     engine.dispose()
+
+
+async def test_an_expression_as_a_key(db: AsyncSessionFactory) -> None:
+    for key in (func.abs(1), {"id": func.abs(1)}, Note.id):
+        with pytest.raises(InvalidStatement, match=r"get.*was given an SQL expression"):
+            await db.get(Note, key)
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+async def test_keys_of_several_types(db: AsyncSessionFactory) -> None:
+    """A driver sends an array of one type; an IntEnum is an integer all the same."""
+    await db.insert(Note(id=1, text="one"))
+    found = await db.get_many(Note, [Number.ONE, 2], missing="none")
+    assert [note and note.text for note in found] == ["one", None]
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+async def test_keys_of_which_some_are_text(db: AsyncSessionFactory) -> None:
+    with pytest.raises(InvalidStatement, match=r"Note\.id are of different types, int and str"):
+        await db.get_many(Note, [1, "2"])
+
+
+@pytest.mark.parametrize("parameters", [None, {}])
+async def test_an_update_that_sets_nothing(db: AsyncSessionFactory, parameters: Any) -> None:
+    for table in (Note, Note.__table__):
+        with pytest.raises(InvalidStatement, match=r"UPDATE of .* sets nothing\. Give it values"):
+            await db.execute(update(table).where(Note.id == 1), parameters)
+
+
+async def test_an_update_of_what_is_set_by_itself(engine: AsyncEngine) -> None:
+    table = Table("seen", MetaData(), Column("id", Integer), Column("n", Integer, onupdate=7))
+    async with engine.begin() as conn:
+        await conn.run_sync(table.create)
+    db = AsyncSessionFactory(engine)
+    await db.execute(insert(table), {"id": 1, "n": 1})
+    await db.execute(update(table).where(table.c.id == 1))
+    assert await db.scalar(select(table.c.n)) == 7
