@@ -10,7 +10,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._cache import BoundedCache
-from naked_sqla._sqlalchemy import compile_states, dml, relationships, results, statements
+from naked_sqla._sqlalchemy import compile_states, relationships, results, statements
 from naked_sqla.read.eager import Loading, load_later
 from naked_sqla.read.hydrator import Hydrate, hydrator
 from naked_sqla.read.plan import Plan
@@ -25,7 +25,6 @@ __all__ = (
     "KnownLoader",
     "Loader",
     "MakeLoader",
-    "empty_result",
     "entity_result",
     "known_loader",
     "loader_of",
@@ -340,23 +339,3 @@ def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> l
         return list({id(row): row for row in rows}.values())
     # the related object comes last, after the key of its parent
     return list({(*row[:-1], id(row[-1])): row for row in rows}.values())
-
-
-def empty_result(conn: Connection, statement: Any) -> Result[Any]:
-    """The result of a DML statement that runs for no parameters at all: its keys, and no rows."""
-    if not dml.returning_columns(statement):
-        return dml.null_result()
-    compiled = statement.compile(dialect=conn.dialect)
-    found = compile_states.entity_state(compiled)
-    if found is None:
-        columns = statements.selected_columns(statement)
-        labels = tuple(str(column.key) for column in columns)
-        keys = Keys(
-            labels, tuple((c,) for c in columns), (None,) * len(labels), (None,) * len(labels)
-        )
-        return to_result([], keys.metadata(()), scalar=False)
-    state, is_dml = found
-    keys = keys_of(state)
-    metadata = keys.metadata(compile_states.translation_columns(state, statement, is_dml))
-    entities = compile_states.entities_of(state)
-    return to_result([], metadata, len(entities) == 1 and entities[0].supports_single_entity)

@@ -19,8 +19,9 @@ from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.read.loader import MakeLoader, empty_result, entity_result, loading_on
+from naked_sqla.read.loader import MakeLoader, entity_result, loading_on
 from naked_sqla.write.changing import Change, update_rows
+from naked_sqla.write.empty import empty_result
 from naked_sqla.write.finding import bound, class_values, raise_unmatched
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.write.keys import among, chunks

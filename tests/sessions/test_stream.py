@@ -325,7 +325,7 @@ async def test_refused(db: AsyncSessionFactory) -> None:
             session.stream(ALL, execution_options={"identity_token": "x"})
         with pytest.raises(TypeError, match="execution_options"):
             session.stream_scalars(ALL, execution_options="x")  # type: ignore[call-overload]
-        with pytest.raises(UnsupportedOption, match=r"session.stream\(\)"):
+        with pytest.raises(UnsupportedOption, match=r"Use stream\(\)"):
             await session.execute(ALL, execution_options={"yield_per": 10})
         assert len((await session.scalars(select(Team))).all()) == TEAMS
 
