@@ -7,6 +7,7 @@
     ├── ConcurrentSessionUse       a second task is inside the session
     ├── TransactionRolledBack      a commit was asked for, the database had given the transaction up
     ├── CommitOutcomeUnknown       COMMIT was sent, and no answer came: it may be stored, or not
+    ├── TransactionTimeout         a time limit of the transaction was reached  (a TimeoutError)
     ├── PartialCommit              some databases of a session have committed, and others have not
     ├── InvalidBind                a statement spans two databases, or belongs to none that is known
     ├── InvalidStatement           not an executable statement              (also a TypeError)
@@ -49,6 +50,7 @@ __all__ = (
     "RowGone",
     "RowMismatch",
     "TransactionRolledBack",
+    "TransactionTimeout",
     "UnknownAttribute",
     "UnsupportedOption",
     "VersionConflict",
@@ -89,6 +91,24 @@ class CommitOutcomeUnknown(BaseNakedSQLAException):
 
     ``__cause__`` is the error of the driver.
     """
+
+
+class TransactionTimeout(BaseNakedSQLAException, TimeoutError):
+    """A time limit of a transaction was reached, and what it did is rolled back.
+
+    :ivar limit: ``"timeout"``, ``"statement_timeout"`` or ``"lock_timeout"``.
+    :ivar seconds: the limit.
+    :ivar statement: the SQL that was running, without its parameters; ``None``: there was none.
+    """
+
+    def __init__(self, message: str, limit: str, seconds: float, statement: str | None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.seconds = seconds
+        self.statement = statement
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.limit, self.seconds, self.statement)
 
 
 class PartialCommit(BaseNakedSQLAException):

@@ -42,7 +42,7 @@ PAGES = {
     "docs/guide/pagination.md": 8,
     "docs/guide/sqlmodel.md": 5,
     "docs/guide/streaming.md": 5,
-    "docs/guide/transactions.md": 4,
+    "docs/guide/transactions.md": 7,
     "docs/guide/views.md": 6,
     "docs/guide/writing.md": 17,
     "docs/guide/testing.md": 5,

@@ -60,6 +60,7 @@ def test_exported_names() -> None:
         "SyncKeysetPage",
         "SyncPagination",
         "TransactionRolledBack",
+        "TransactionTimeout",
         "UnknownAttribute",
         "UnsupportedOption",
         "VersionConflict",

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import elements as _elements
+
+from naked_sqla._sqlalchemy import greenlets
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -194,3 +197,66 @@ def was_sent(error: BaseException) -> bool:
 
 
 _OF_THE_DRIVER = ("do_commit", "_handle_dbapi_exception")
+
+
+@contextmanager
+def wrapping_errors(conn: Connection, sql: str) -> Iterator[None]:
+    """Wrap what the driver raises as SQLAlchemy does when it runs a statement itself."""
+    try:
+        yield
+    except Exception as error:
+        dialect: Any = conn.dialect
+        if not isinstance(error, dialect.loaded_dbapi.Error):
+            raise
+        lost = dialect.is_disconnect(error, conn.connection.dbapi_connection, None)
+        if lost:
+            conn.invalidate(error)
+        raise DBAPIError.instance(
+            sql,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=conn.engine.hide_parameters,
+            connection_invalidated=lost,
+            dialect=dialect,
+        ) from error
+
+
+class _WithMore:
+    """An asyncpg connection that sends more with the BEGIN of its next transaction."""
+
+    def __init__(self, raw: Any, sql: str) -> None:
+        vars(self).update(raw=raw, sql=sql, made=None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.raw, name, value)
+
+    def transaction(self, **options: Any) -> Any:
+        made = self.raw.transaction(**options)
+        made._connection = self
+        vars(self)["made"] = made
+        return made
+
+    async def execute(self, query: str) -> Any:
+        return await self.raw.execute(f"{query} {self.sql}")
+
+
+# SQLAlchemy sends BEGIN by itself, with the first statement, and asyncpg has no way to add to it.
+def begin_with(conn: Connection, sql: str) -> None:
+    """Begin a transaction on an asyncpg connection, with statements in the same round trip.
+
+    :param sql: one or several, with nothing of a caller in them.
+    """
+    adapter: Any = conn.connection.dbapi_connection
+    raw = adapter._connection
+    more = _WithMore(raw, sql)
+    adapter._connection = more
+    try:
+        greenlets.await_only(adapter._start_transaction())
+    finally:
+        adapter._connection = raw
+        if more.made is not None:
+            more.made._connection = raw

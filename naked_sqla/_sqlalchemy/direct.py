@@ -40,7 +40,7 @@ def find(conn: Any, statement: Any, parameters: Any) -> tuple[Any, Sequence[Any]
     cache = conn.engine._compiled_cache
     key = None if cache is None else statement._generate_cache_key()
     # 2.1 keeps the values of statement.params() beside the key
-    if key is None or (len(key) > 2 and key[2]):
+    if cache is None or key is None or (len(key) > 2 and key[2]):
         return None
     if not parameters:
         names: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ class Aiosqlite(SQLite):
     def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
         rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
         return rows
+
+    def interrupt(self, raw: Any, times: int) -> None:
+        # a coroutine that waits for nothing, for the sake of its event loop
+        with contextlib.suppress(StopIteration):
+            raw.interrupt().send(None)
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         # After a CancelledError SQLAlchemy throws the connection away, and an in-memory database

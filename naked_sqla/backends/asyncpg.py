@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, TypeDecorator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable, Terms
 
 __all__ = ("Asyncpg",)
 
@@ -45,6 +46,16 @@ class Asyncpg(PostgreSQL):
     gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
+
+    def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
+        # The simple protocol takes several statements, and no parameters.
+        limits = self.settings_of(replace(terms, settings=None))
+        if limits:
+            sql = "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items())
+            with connections.wrapping_errors(conn, sql):
+                connections.begin_with(conn, sql)
+        if terms.settings:
+            self.set_local(conn, terms.settings)
 
     def is_transient(self, error: BaseException) -> bool:
         # imported by whoever raised it

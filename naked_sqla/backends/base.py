@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable, Terms
 
 __all__ = ("Backend",)
 
@@ -53,6 +53,12 @@ class Backend:
     #: Closes its socket when a task is cancelled that connects: an attempt that hangs is given up,
     #: rather than take a place in the pool until it has ended by itself.
     gives_up_connecting: ClassVar[bool] = False
+
+    #: What ``begin()`` may ask for: time limits and settings, by their names.
+    terms: ClassVar[frozenset[str]] = frozenset()
+
+    #: Ends a statement by itself when it has had its time, or has waited for a lock too long.
+    server_has_limits: ClassVar[bool] = False
 
     #: SQLSTATEs of errors after which the same transaction may succeed when it is run again.
     transient_states: ClassVar[frozenset[str]] = frozenset({"40001"})
@@ -102,6 +108,36 @@ class Backend:
         """Send the BEGIN that the driver keeps back until the first write.
 
         :param to_write: take the lock of the one writer with it, where the database has one.
+        """
+
+    def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
+        """Begin a transaction on terms; :attr:`terms` says which there may be.
+
+        :param snapshot: send BEGIN, where the driver keeps it back.
+        """
+        if snapshot or terms.to_write:
+            self.begin_now(conn, terms.to_write)
+
+    def settings_of(self, terms: Terms) -> Mapping[str, str]:
+        """The settings of the transaction that the terms are to the database."""
+        return {}
+
+    def set_local(self, conn: Connection, settings: Mapping[str, str]) -> None:
+        """Set settings for the transaction that is open."""
+
+    def current_settings(self, conn: Connection, names: Iterable[str]) -> dict[str, str]:
+        """What some settings are now."""
+        return {}
+
+    def limit_behind(self, error: BaseException) -> str | None:
+        """The name of the limit that an error may come from; the time it took decides."""
+        return None
+
+    def interrupt(self, raw: Any, times: int) -> None:
+        """End what the driver waits for; called in another thread, again until it has ended.
+
+        :param raw: the driver's connection.
+        :param times: how often it was called before.
         """
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam, cast
+from sqlalchemy import VARCHAR, Enum, Integer, String, Unicode, Uuid, any_, bindparam, cast, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError
 from sqlalchemy.types import NullType
 
-from naked_sqla.backends import xact_status
+from naked_sqla.backends import own, xact_status
 from naked_sqla.backends.base import Backend
 from naked_sqla.backends.positions import is_of
 from naked_sqla.exception import InvalidStatement
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
+
+    from naked_sqla.backends.contracts import Terms
 
 __all__ = ("END_PROCESS", "PostgreSQL")
 
@@ -41,6 +44,10 @@ _YEAR = dt.timedelta(days=360)
 _CONFLICTS = ("40001", "40P01", "55P03")
 # The connection is lost, or the server ends it: shutdown, crash, a database that was dropped.
 _LOST = ("08000", "08003", "08006", "57P01", "57P02")
+# Seconds that the server gives a transaction beyond its time: the client is to be the first.
+_LATER = 1.0
+# Query canceled, lock not available.
+_LIMITS = {"57014": "statement_timeout", "55P03": "lock_timeout"}
 # No connection: refused, too many of them, a server that is starting.
 _UNCONNECTED = frozenset({"08001", "08004", "53300", "57P03"})
 
@@ -54,11 +61,51 @@ class PostgreSQL(Backend):
     pays_for_transactions = True
     has_row_values = True
     nulls_sort = "as_largest"
+    terms = frozenset({"timeout", "statement_timeout", "lock_timeout", "settings"})
+    server_has_limits = True
     transient_states = frozenset({*_CONFLICTS, *_LOST})
     resolves_commits = True
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         return {"postgresql_readonly": True}
+
+    def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
+        settings = self.settings_of(terms)
+        if settings:
+            self.set_local(conn, settings)
+
+    def set_local(self, conn: Connection, settings: Mapping[str, str]) -> None:
+        sql, given = set_config(settings, ":{}")
+        own.run(conn, sql, given)
+
+    def current_settings(self, conn: Connection, names: Iterable[str]) -> dict[str, str]:
+        # one that was never set is empty when it is set back
+        return {
+            name: conn.scalar(
+                text("SELECT current_setting(:name, true)"),
+                {"name": name},
+                execution_options=own.OPTIONS,
+            )
+            or ""
+            for name in names
+        }
+
+    def settings_of(self, terms: Terms) -> Mapping[str, str]:
+        settings: dict[str, str] = {}
+        # In case that the client is gone, or has forgotten about it.
+        late = None if terms.timeout is None else terms.timeout + _LATER
+        limits = [one for one in (terms.statement_timeout, late) if one is not None]
+        if limits:
+            settings["statement_timeout"] = _milliseconds(min(limits))
+        if late is not None:
+            settings["idle_in_transaction_session_timeout"] = _milliseconds(late)
+        if terms.lock_timeout is not None:
+            settings["lock_timeout"] = _milliseconds(terms.lock_timeout)
+        return {**settings, **(terms.settings or {})}
+
+    def limit_behind(self, error: BaseException) -> str | None:
+        state = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+        return _LIMITS.get(str(state))
 
     def is_connect_error(self, error: BaseException) -> bool:
         state = getattr(error, "sqlstate", None)
@@ -143,3 +190,21 @@ def keys_in_array(column: ColumnElement[Any], keys: Sequence[Any]) -> ColumnElem
             f"column stores them."
         )
     return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(of)))
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, math.ceil(seconds * 1000)))
+
+
+def set_config(settings: Mapping[str, str], place: str) -> tuple[str, dict[str, str]]:
+    """The SELECT that sets settings for one transaction, with its parameters.
+
+    :param place: of a parameter, as the driver writes it.
+    """
+    given: dict[str, str] = {}
+    calls: list[str] = []
+    for number, (name, value) in enumerate(settings.items()):
+        given |= {f"name{number}": name, f"value{number}": value}
+        places = place.format(f"name{number}"), place.format(f"value{number}")
+        calls.append(f"set_config({places[0]}, {places[1]}, true)")
+    return f"SELECT {', '.join(calls)}", given

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import sys
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla._sqlalchemy import psycopg as adapter
 from naked_sqla.backends.asking import AskAgain
-from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
+from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array, set_config
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,6 +30,10 @@ _UNKNOWN = 4
 _OFF = 0
 # and its CONNECTION_BAD
 _BAD = 1
+
+# Seconds for a request to cancel and its effect, and tries of interrupt() in a second.
+_CANCEL = 0.5
+_TRIES = 0.1
 
 
 class Psycopg(PostgreSQL):
@@ -48,6 +55,29 @@ class Psycopg(PostgreSQL):
         # libpq also knows of what failed through session.conn.
         raw: Any = conn.connection.driver_connection
         return bool(raw.pgconn.transaction_status == _IN_ERROR)
+
+    def set_local(self, conn: Connection, settings: Mapping[str, str]) -> None:
+        sql, given = set_config(settings, "%({})s")
+        with connections.wrapping_errors(conn, sql):
+            if conn.dialect.is_async:
+                greenlets.await_only(self._set_local_async(conn, sql, given))
+                return
+            raw: Any = conn.connection.driver_connection
+            # psycopg sends BEGIN with the first statement
+            with raw.pipeline() if _has_pipeline() else contextlib.nullcontext():
+                raw.execute(sql, given)
+
+    async def _set_local_async(self, conn: Connection, sql: str, given: Mapping[str, str]) -> None:
+        raw: Any = conn.connection.driver_connection
+        async with raw.pipeline() if _has_pipeline() else contextlib.nullcontext():
+            await raw.execute(sql, given)
+
+    def interrupt(self, raw: Any, times: int) -> None:
+        if not times:
+            with contextlib.suppress(Exception):
+                raw.cancel_safe(timeout=_CANCEL)
+        elif times * _TRIES > _CANCEL:
+            _hang_up(raw)
 
     def is_transient(self, error: BaseException) -> bool:
         return super().is_transient(error) or (
@@ -143,3 +173,15 @@ def _pid(raw: Any) -> int:
 
 async def _ask(raw: Any) -> None:
     await raw.cancel_safe(timeout=1.0)
+
+
+def _has_pipeline() -> bool:
+    """False for a libpq before version 14."""
+    psycopg: Any = sys.modules["psycopg"]
+    return bool(psycopg.Pipeline.is_supported())
+
+
+def _hang_up(raw: Any) -> None:
+    """Cut a connection whose server does not answer: whoever waits for it is told."""
+    with contextlib.suppress(Exception), socket.socket(fileno=os.dup(raw.fileno())) as own:
+        own.shutdown(socket.SHUT_RDWR)

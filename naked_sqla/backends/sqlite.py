@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
+    from naked_sqla.backends.contracts import Terms
+
 __all__ = ("SQLite",)
 
 # SQLite has json_each() unless it was built without it.
@@ -42,6 +45,7 @@ _HAS_JSON = (3, 38)
 # SQLITE_BUSY: another connection has the lock; SQLITE_LOCKED: one with the same cache has it.
 _BUSY = 5
 _LOCKED = 6
+_INTERRUPT = 9
 
 
 class SQLite(Backend):
@@ -50,6 +54,7 @@ class SQLite(Backend):
     has_row_values = True
     nulls_sort = "as_smallest"
     returns_in_any_order = True
+    terms = frozenset({"timeout", "statement_timeout", "lock_timeout"})
 
     def begin_now(self, conn: Connection, to_write: bool = False) -> None:
         raw: Any = conn.connection.driver_connection
@@ -57,8 +62,8 @@ class SQLite(Backend):
             own.send(conn, "BEGIN IMMEDIATE" if to_write else "BEGIN")
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
-        connections.at_return(conn, lambda raw: _query_only(raw, "OFF"))
-        _query_only(conn.connection, "ON")
+        connections.at_return(conn, lambda raw: _pragma(raw, "query_only", "OFF"))
+        _pragma(conn.connection, "query_only", "ON")
         return super().before_read_only(conn)
 
     def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
@@ -77,10 +82,30 @@ class SQLite(Backend):
         except Exception:  # noqa: BLE001 - a closed one has none, and is of no use
             return False
 
+    def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
+        limits = [
+            limit
+            for limit in (terms.lock_timeout, terms.statement_timeout, terms.timeout)
+            if limit is not None
+        ]
+        if limits:
+            # An interrupt does not end the wait for a lock.
+            before = _busy_timeout(conn.connection)
+            connections.at_return(conn, lambda raw: _pragma(raw, "busy_timeout", str(before)))
+            _pragma(conn.connection, "busy_timeout", str(math.ceil(min(limits) * 1000)))
+        super().begin_on(conn, terms, snapshot)
+
+    def limit_behind(self, error: BaseException) -> str | None:
+        code = _kind_of(error)
+        if code in (_BUSY, _LOCKED):
+            return "lock_timeout"
+        return "statement_timeout" if code == _INTERRUPT else None
+
+    def interrupt(self, raw: Any, times: int) -> None:
+        raw.interrupt()
+
     def is_transient(self, error: BaseException) -> bool:
-        # the lowest byte is the kind of error: BUSY_SNAPSHOT is BUSY
-        code = getattr(error, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in (_BUSY, _LOCKED)
+        return _kind_of(error) in (_BUSY, _LOCKED)
 
     def is_idle(self, raw: Any) -> bool:
         try:
@@ -131,9 +156,25 @@ class SQLite(Backend):
         return column.in_(select(func.json_each(given).table_valued("value").c.value))
 
 
-def _query_only(raw: Any, value: str) -> None:
+def _pragma(raw: Any, name: str, value: str) -> None:
     cursor = raw.cursor()
     try:
-        cursor.execute(f"PRAGMA query_only = {value}")
+        cursor.execute(f"PRAGMA {name} = {value}")
     finally:
         cursor.close()
+
+
+def _busy_timeout(raw: Any) -> int:
+    """The milliseconds that SQLite waits for a lock."""
+    cursor = raw.cursor()
+    try:
+        cursor.execute("PRAGMA busy_timeout")
+        return int(cursor.fetchone()[0])
+    finally:
+        cursor.close()
+
+
+def _kind_of(error: BaseException) -> int | None:
+    """SQLite's code of an error; the lowest byte is the kind: BUSY_SNAPSHOT is BUSY."""
+    code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

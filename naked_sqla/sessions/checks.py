@@ -314,15 +314,6 @@ def entered_twice(made_by: str = "begin") -> NoReturn:
     )
 
 
-def not_this_work(work: object, needed: str) -> NoReturn:
-    """Raise ``TypeError`` for work that is asynchronous for a synchronous factory, or otherwise."""
-    name = getattr(work, "__qualname__", None) or repr(work)
-    raise TypeError(
-        f"run() of this factory takes work that is written with `{needed}`, and {name} is not. "
-        f"What it did is rolled back."
-    )
-
-
 def left_while_inside(kind: str, inside: str, block: str = "") -> str:
     """The message of a block that ended while another caller was inside its session.
 

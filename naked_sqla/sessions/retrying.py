@@ -7,17 +7,33 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 
-from naked_sqla.exception import CommitOutcomeUnknown, InvalidSessionState, TransactionRolledBack
+from naked_sqla.exception import (
+    BaseNakedSQLAException,
+    CommitOutcomeUnknown,
+    InvalidSessionState,
+    TransactionRolledBack,
+    TransactionTimeout,
+)
 
 if TYPE_CHECKING:
     from naked_sqla.backends.base import Backend
     from naked_sqla.sessions.ending import Outcome
 
-__all__ = ("Failures", "Policy", "RetryOn", "is_connect_error", "is_retryable", "policy")
+__all__ = (
+    "Failures",
+    "Policy",
+    "RetryOn",
+    "is_connect_error",
+    "is_retryable",
+    "not_this_work",
+    "policy",
+    "refuse_inside",
+    "sleep_in_thread",
+)
 
 logger = logging.getLogger("naked_sqla")
 
@@ -144,6 +160,8 @@ def is_retryable(error: BaseException, backends: Iterable[Backend]) -> bool:
 
     Errors of the driver count, wrapped by SQLAlchemy or not, and errors of ours with one behind.
     """
+    if isinstance(error, TransactionTimeout):
+        return error.limit == "lock_timeout"
     if isinstance(error, TransactionRolledBack | StatementError):
         return any(_is_transient(one, backends) for one in _behind(error))
     return _is_transient(error, backends)
@@ -158,6 +176,8 @@ def _is_transient(error: BaseException, backends: Iterable[Backend]) -> bool:
 def is_connect_error(error: BaseException, backends: Iterable[Backend]) -> bool:
     """True for an error of a connection that could not be made."""
     driver = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(error, BaseNakedSQLAException):
+        return False
     return any(backend.is_connect_error(driver) for backend in backends)
 
 
@@ -174,6 +194,15 @@ def _behind(error: BaseException) -> Iterator[BaseException]:
         waiting += (one.__cause__, getattr(one, "orig", None))
         if not one.__suppress_context__ and not isinstance(one, _OWN_FAULT):
             waiting.append(one.__context__)
+
+
+def not_this_work(work: object, needed: str) -> NoReturn:
+    """Raise ``TypeError`` for work that is asynchronous for a synchronous factory, or otherwise."""
+    name = getattr(work, "__qualname__", None) or repr(work)
+    raise TypeError(
+        f"run() of this factory takes work that is written with `{needed}`, and {name} is not. "
+        f"What it did is rolled back."
+    )
 
 
 def sleep_in_thread(seconds: float) -> None:

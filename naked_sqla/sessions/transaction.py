@@ -78,9 +78,10 @@ class Transaction(Committing):
             self._take_options(options)
         self.before_begin()
         conn.begin()
-        terms = self.terms
-        if snapshot or terms is not None:
-            backend.begin_now(conn, terms is not None and terms.to_write)
+        if self.terms is not None:
+            backend.begin_on(conn, self.terms, snapshot)
+        elif snapshot:
+            backend.begin_now(conn)
         self.in_driver = backend.watch(conn)
         self.open = True
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock
+from naked_sqla.sessions._async.limited import on_terms
 from naked_sqla.sessions._async.reader import AsyncReader
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.resolving import check_resolving
 from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.terms import Terms
 
 from ..om.asession import AsyncSessionFactory
 from ._level import (
@@ -58,14 +61,27 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
     def __init__(self, db: AsyncSessionFactory, shared: SandboxConnection) -> None:
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
+        self._terms = db._terms
 
-    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> AsyncSessionBlock:
+    def begin(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        resolve_commit: bool = False,
+        **execution_options: Any,
+    ) -> AsyncSessionBlock:
         self._shared.check()
         checks.begin_options(self._engine.sync_engine, execution_options)
         if resolve_commit is not False:
             # the answer to a savepoint's release is never lost without the sandbox
             check_resolving(resolve_commit, [self._engine.dialect])
-        return _AsyncSandboxBlock(
+        return on_terms(
+            _AsyncSandboxBlock,
+            self._terms_of(timeout, statement_timeout, lock_timeout, settings),
+            SandboxTransaction,
             self._shared,
             self._engine,
             self._auto_commit,
@@ -74,13 +90,31 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
             current=self._current,
         )
 
-    def read(self, **execution_options: Any) -> AsyncReader:
-        return _AsyncSandboxReader(self._shared, self, execution_options)
+    def read(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        **execution_options: Any,
+    ) -> AsyncReader:
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
+        return _AsyncSandboxReader(self._shared, self, execution_options, terms)
 
     async def _call(self, call: Call) -> Any:
         manner = manner_of(self._engine.sync_engine, self._auto_commit, self._eager, call)
         self._shared.check()
-        block = _AsyncSandboxBlock(self._shared, self._engine, manner.commit, {}, self._eager)
+        block = on_terms(
+            _AsyncSandboxBlock,
+            self._terms,
+            SandboxTransaction,
+            self._shared,
+            self._engine,
+            manner.commit,
+            {},
+            self._eager,
+        )
         async with block as session:
             return await session._call(call)
 
@@ -91,22 +125,28 @@ class _AsyncSandboxReader(AsyncReader):
     __slots__ = ("_shared",)
 
     def __init__(
-        self, shared: SandboxConnection, db: AsyncSessionFactory, options: dict[str, Any]
+        self,
+        shared: SandboxConnection,
+        db: AsyncSessionFactory,
+        options: dict[str, Any],
+        terms: Terms | None,
     ) -> None:
-        super().__init__(db._engine, db._eager, options, db._current, None)
+        super().__init__(db._engine, db._eager, options, db._current, None, terms)
         self._shared = shared
 
     def _make_block(self) -> AsyncSessionBlock:
         self._shared.check()
         checks.begin_options(self._engine.sync_engine, self._options)
-        return _AsyncSandboxBlock(
+        return on_terms(
+            _AsyncSandboxBlock,
+            self._terms,
+            ReadOnlySandboxTransaction,
             self._shared,
             self._engine,
             False,
             self._options,
             self._eager,
             current=self._current,
-            kind=ReadOnlySandboxTransaction,
         )
 
     async def _call(self, call: Call) -> Any:
@@ -136,6 +176,7 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
         self._level = await open_in_task(self._shared.innermost())
         kind: Any = self._kind
         transaction = kind(self._level, self._eager)
+        transaction.terms = self._terms
         try:
             await self._connect(transaction)
         except BaseException:

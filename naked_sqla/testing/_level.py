@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.read_only import refuse_writes
+from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction, watch
 
 from ..exception import InvalidSessionState, UnsupportedOption
@@ -155,13 +157,15 @@ class SandboxConnection:
 class SandboxTransaction(Transaction):
     """A session's transaction that is a savepoint of the sandbox."""
 
-    __slots__ = ("_before", "_point", "level")
+    __slots__ = ("_before", "_point", "_settings", "level")
 
     def __init__(self, level: Level, eager: bool) -> None:
         super().__init__(eager=eager)
         self.level = level
         self._point: Any = None
         self._before: Any = None
+        # The settings that this session has changed, as they were.
+        self._settings: dict[str, str] = {}
 
     def connect(self, engine: Any, options: Any, snapshot: bool = False) -> None:
         """Set the savepoint; the options hold until it ends."""
@@ -176,9 +180,20 @@ class SandboxTransaction(Transaction):
         options = {**own, **options}
         if options:
             conn.execution_options(**_possible(conn, dict(options)))
+        self.before_begin()
         self._point = conn.begin_nested()
+        if self.terms is not None:
+            self._keep_to(self.terms)
         self.in_driver = watch(conn)
         self.open = True
+
+    def _keep_to(self, terms: Terms) -> None:
+        """Set the settings of a transaction, which would outlast its savepoint."""
+        backend = backend_of(self.conn.dialect)
+        settings = backend.settings_of(terms)
+        if settings:
+            self._settings = backend.current_settings(self.conn, settings)
+            backend.set_local(self.conn, settings)
 
     def in_transaction(self) -> bool:
         """True while the session's savepoint stands."""
@@ -227,6 +242,8 @@ class SandboxTransaction(Transaction):
         """Give nothing back: the connection is the sandbox's."""
         if not self.conn.invalidated:
             self.end_transaction(commit=False)
+            if self._settings and not self.level.is_orphan:
+                backend_of(self.conn.dialect).set_local(self.conn, self._settings)
             connections.set_back_options(self.conn, self._before)
 
 

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock
+from naked_sqla.sessions._sync.limited import on_terms
 from naked_sqla.sessions._sync.reader import Reader
 from naked_sqla.sessions._sync.session import Session
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.resolving import check_resolving
 from naked_sqla.sessions.single_call import manner_of
+from naked_sqla.sessions.terms import Terms
 
 from ..om.session import SessionFactory
 from ._level import (
@@ -59,14 +62,27 @@ class _SandboxFactory(SessionFactory):
     def __init__(self, db: SessionFactory, shared: SandboxConnection) -> None:
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
+        self._terms = db._terms
 
-    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> SessionBlock:
+    def begin(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        resolve_commit: bool = False,
+        **execution_options: Any,
+    ) -> SessionBlock:
         self._shared.check()
         checks.begin_options(self._engine, execution_options)
         if resolve_commit is not False:
             # the answer to a savepoint's release is never lost without the sandbox
             check_resolving(resolve_commit, [self._engine.dialect])
-        return _SandboxBlock(
+        return on_terms(
+            _SandboxBlock,
+            self._terms_of(timeout, statement_timeout, lock_timeout, settings),
+            SandboxTransaction,
             self._shared,
             self._engine,
             self._auto_commit,
@@ -75,13 +91,31 @@ class _SandboxFactory(SessionFactory):
             current=self._current,
         )
 
-    def read(self, **execution_options: Any) -> Reader:
-        return _SandboxReader(self._shared, self, execution_options)
+    def read(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        **execution_options: Any,
+    ) -> Reader:
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
+        return _SandboxReader(self._shared, self, execution_options, terms)
 
     def _call(self, call: Call) -> Any:
         manner = manner_of(self._engine, self._auto_commit, self._eager, call)
         self._shared.check()
-        block = _SandboxBlock(self._shared, self._engine, manner.commit, {}, self._eager)
+        block = on_terms(
+            _SandboxBlock,
+            self._terms,
+            SandboxTransaction,
+            self._shared,
+            self._engine,
+            manner.commit,
+            {},
+            self._eager,
+        )
         with block as session:
             return session._call(call)
 
@@ -92,22 +126,28 @@ class _SandboxReader(Reader):
     __slots__ = ("_shared",)
 
     def __init__(
-        self, shared: SandboxConnection, db: SessionFactory, options: dict[str, Any]
+        self,
+        shared: SandboxConnection,
+        db: SessionFactory,
+        options: dict[str, Any],
+        terms: Terms | None,
     ) -> None:
-        super().__init__(db._engine, db._eager, options, db._current, None)
+        super().__init__(db._engine, db._eager, options, db._current, None, terms)
         self._shared = shared
 
     def _make_block(self) -> SessionBlock:
         self._shared.check()
         checks.begin_options(self._engine, self._options)
-        return _SandboxBlock(
+        return on_terms(
+            _SandboxBlock,
+            self._terms,
+            ReadOnlySandboxTransaction,
             self._shared,
             self._engine,
             False,
             self._options,
             self._eager,
             current=self._current,
-            kind=ReadOnlySandboxTransaction,
         )
 
     def _call(self, call: Call) -> Any:
@@ -137,6 +177,7 @@ class _SandboxBlock(SessionBlock):
         self._level = open_in_thread(self._shared.innermost())
         kind: Any = self._kind
         transaction = kind(self._level, self._eager)
+        transaction.terms = self._terms
         try:
             self._connect(transaction)
         except BaseException:

@@ -418,3 +418,12 @@ def sync_runs(db: SessionFactory) -> None:
         return name
 
     assert_type(decorated("a"), str)
+
+
+async def limits(db: AsyncSessionFactory, async_engine: AsyncEngine, engine: Engine) -> None:
+    AsyncSessionFactory(async_engine, timeout=1.5, statement_timeout=1, lock_timeout=0)
+    SessionFactory(engine, timeout=1.5, settings={"app.tenant": "42"})
+    async with db.begin(timeout=1, settings={"app.tenant": "42"}) as session:
+        assert_type(session, AsyncSession)
+    assert_type(await db.read(statement_timeout=0.5).scalar(select(User.name)), str | None)
+    assert_type(await db.run(work, "a", 1, lock_timeout=0.5), User)

@@ -275,3 +275,11 @@ async def runs(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     await decorated(1)  # wrong
     await decorated()  # wrong
     db.transaction()(sync_work)  # wrong
+
+
+def limits(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
+    AsyncSessionFactory(engine, timeout="1")  # wrong
+    db.begin(timeout="1")  # wrong
+    db.begin(5)  # wrong
+    db.begin(settings={"app.tenant": 42})  # wrong
+    db.read(lock_timeout=[])  # wrong

@@ -13,6 +13,7 @@ from naked_sqla.read.criteria import without as lifted
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
+from naked_sqla.sessions._async.limited import on_terms, run_on_terms
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.runner import AsyncRunner
 from naked_sqla.sessions._async.session import AsyncSession
@@ -22,6 +23,7 @@ from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.observable import Observable
 from naked_sqla.sessions.secrets import secrets
+from naked_sqla.sessions.terms import Terms, terms_of
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
     from naked_sqla.sessions._async.reader import AsyncReader
     from naked_sqla.sessions.routing.databases import Databases
+
+
+_NO_LIMITS = (None, None, None)
 
 
 class AsyncSessionFactory(
@@ -49,6 +54,8 @@ class AsyncSessionFactory(
         one.  Of several the first one signs, and all are accepted: put a new one first.
     :param options: ``with_loader_criteria()``, which holds for every statement, see
         :meth:`with_options`.
+    :param timeout: for each transaction, as :meth:`begin` takes it; the same for
+        ``statement_timeout``, ``lock_timeout`` and ``settings``.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
         prepared transactions; for an empty ``secret``.
@@ -70,6 +77,7 @@ class AsyncSessionFactory(
         "_eager",
         "_engine",
         "_reader",
+        "_terms",
     )
 
     def __init__(
@@ -83,6 +91,10 @@ class AsyncSessionFactory(
         reader: AsyncEngine | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         options: Sequence[ExecutableOption] = (),
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         checks.factory_arguments(type(self), engine, AsyncEngine, auto_commit, eager)
         self._engine = engine
@@ -100,6 +112,8 @@ class AsyncSessionFactory(
             self._databases = databases(type(self).__name__, engine, others, two_phase)
         if options:
             self._derive(check_criteria(options), {})
+        self._terms: Terms | None = None
+        self._terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -116,12 +130,26 @@ class AsyncSessionFactory(
         """``"explicit"`` when the eager loads of the mapping are switched off."""
         return "mapped" if self._eager else "explicit"
 
-    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> AsyncSessionBlock:
+    def begin(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        resolve_commit: bool = False,
+        **execution_options: Any,
+    ) -> AsyncSessionBlock:
         """A block, for ``async with``, that is one transaction in one session.
 
         A clean end commits (with ``auto_commit``) unless the session was committed or rolled back
         by hand; any exception rolls back, and comes out.  The session is closed afterwards.
 
+        :param timeout: seconds that the block may take, from here to the end of COMMIT, whatever it
+            waits for.
+        :param statement_timeout: seconds that each statement may take.
+        :param lock_timeout: seconds that a statement may wait for a lock.
+        :param settings: settings of the database for this transaction (``SET LOCAL``), by name.
         :param resolve_commit: on PostgreSQL, ask the server on another connection what became of a
             COMMIT whose answer was lost; costs a round trip before each COMMIT.
         :param execution_options: for the connection, during this block, e.g.
@@ -129,7 +157,9 @@ class AsyncSessionFactory(
         :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
         :raises TypeError: for another ``resolve_commit`` than a bool.
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``; for ``resolve_commit``
-            on another database than PostgreSQL.
+            on another database than PostgreSQL; for a limit, or settings, that the database does
+            not have.
+        :raises TransactionTimeout: from the block, or a call in it, when a limit is reached.
 
         The end of the block raises ``CommitOutcomeUnknown`` when COMMIT was sent and no answer
         came.
@@ -143,27 +173,40 @@ class AsyncSessionFactory(
             engines = [self._engine] if databases is None else databases.engines.values()
             check_resolving(resolve_commit, [engine.dialect for engine in engines])
             kind = ResolvingTransaction
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
         if self._databases is None:
-            return AsyncSessionBlock(
+            return on_terms(
+                AsyncSessionBlock,
+                terms,
+                kind,
                 self._engine,
                 self._auto_commit,
                 execution_options,
                 self._eager,
                 current=self._current,
-                kind=kind,
             )
         from naked_sqla.sessions._async.routed import AsyncRoutedBlock
 
-        return AsyncRoutedBlock(
+        return on_terms(
+            AsyncRoutedBlock,
+            terms,
+            kind,
             self._databases,
             self._auto_commit,
             execution_options,
             self._eager,
             current=self._current,
-            kind=kind,
         )
 
-    def read(self, **execution_options: Any) -> AsyncReader:
+    def read(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        **execution_options: Any,
+    ) -> AsyncReader:
         """Read from the ``reader``, or from the engine where none is given, and write nothing.
 
         ``async with db.read() as session:`` is one read-only transaction;
@@ -173,14 +216,15 @@ class AsyncSessionFactory(
         A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
         statement does not show, such as that of a function.
 
-        :param execution_options: as in :meth:`begin`.
+        :param execution_options: as in :meth:`begin`, and so are the others.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
         from naked_sqla.sessions._async.reader import AsyncReader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)
-        return AsyncReader(engine, self._eager, execution_options, self._current, databases)
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
+        return AsyncReader(engine, self._eager, execution_options, self._current, databases, terms)
 
     def with_options(
         self,
@@ -252,7 +296,31 @@ class AsyncSessionFactory(
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
+        if self._terms is not None:
+            return run_on_terms(
+                self._terms, engine, self._auto_commit, self._eager, call, observed=observed
+            )
         return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
+
+    def _terms_of(
+        self,
+        timeout: float | None,
+        statement_timeout: float | None,
+        lock_timeout: float | None,
+        settings: Mapping[str, str] | None,
+    ) -> Terms | None:
+        limits = timeout, statement_timeout, lock_timeout
+        if limits == _NO_LIMITS and settings is None:
+            return self._terms
+        engines = [self._engine] if self._databases is None else self._databases.engines.values()
+        return terms_of(
+            [engine.dialect for engine in engines],
+            self._terms,
+            timeout=timeout,
+            statement_timeout=statement_timeout,
+            lock_timeout=lock_timeout,
+            settings=settings,
+        )
 
     if not TYPE_CHECKING:
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
+from naked_sqla.sessions._async.limited import on_terms, run_on_terms
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions.calls.base import routed
 from naked_sqla.sessions.misuse import AsyncBlock
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.calls.base import Call
     from naked_sqla.sessions.current import Current
     from naked_sqla.sessions.routing.databases import Databases
+    from naked_sqla.sessions.terms import Terms
 
 
 class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
@@ -30,7 +32,7 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
     ``await db.read().scalars(...)`` runs one statement, as on the factory.
     """
 
-    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options", "_terms")
 
     _WRITTEN = ("db.read()", "a session", "db.read() as session")
 
@@ -41,6 +43,7 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         options: Mapping[str, Any],
         current: Current,
         databases: Databases | None,
+        terms: Terms | None,
     ) -> None:
         self._engine = engine
         self._eager = eager
@@ -48,6 +51,7 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         self._current = current
         self._secrets = current.secrets
         self._databases = databases
+        self._terms = terms
         self._block: AsyncSessionBlock | None = None
 
     async def __aenter__(self) -> AsyncSession:
@@ -70,13 +74,27 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
         options, eager, current = self._options, self._eager, self._current
         if self._databases is None:
             checks.begin_options(self._engine.sync_engine, options)
-            return AsyncSessionBlock(
-                self._engine, False, options, eager, current=current, kind=ReadOnlyTransaction
+            return on_terms(
+                AsyncSessionBlock,
+                self._terms,
+                ReadOnlyTransaction,
+                self._engine,
+                False,
+                options,
+                eager,
+                current=current,
             )
         from naked_sqla.sessions._async.routed import AsyncRoutedBlock
 
-        return AsyncRoutedBlock(
-            self._databases, False, options, eager, current=current, kind=ReadOnlyTransaction
+        return on_terms(
+            AsyncRoutedBlock,
+            self._terms,
+            ReadOnlyTransaction,
+            self._databases,
+            False,
+            options,
+            eager,
+            current=current,
         )
 
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
@@ -87,6 +105,9 @@ class AsyncReader(AsyncCalls, AsyncPages, AsyncBlock):
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
-        return run_single_call(
-            engine, True, self._eager, call, self._options, ReadOnlyTransaction, observed
-        )
+        options, kind = self._options, ReadOnlyTransaction
+        if self._terms is not None:
+            return run_on_terms(
+                self._terms, engine, True, self._eager, call, options, kind, observed
+            )
+        return run_single_call(engine, True, self._eager, call, options, kind, observed)

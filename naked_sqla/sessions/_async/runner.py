@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.sessions import checks
 from naked_sqla.sessions.retrying import (
     Failures,
     Policy,
     is_connect_error,
     is_retryable,
+    not_this_work,
     policy,
     refuse_inside,
     sleep_in_thread,
@@ -148,12 +148,12 @@ class AsyncRunner:
                     returned = work(session, *args)
                     if True:  # ASYNC
                         if not inspect.isawaitable(returned):
-                            checks.not_this_work(work, "async def")
+                            not_this_work(work, "async def")
                         returned = await returned
                     else:
                         if inspect.iscoroutine(returned):
                             returned.close()
-                            checks.not_this_work(work, "def")
+                            not_this_work(work, "def")
                     return returned
             except Exception as error:
                 failures = failures or Failures(chosen, began)

@@ -14,6 +14,7 @@ from naked_sqla.read.criteria import without as lifted
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
+from naked_sqla.sessions._sync.limited import on_terms, run_on_terms
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.runner import Runner
 from naked_sqla.sessions._sync.session import Session
@@ -23,6 +24,7 @@ from naked_sqla.sessions.current import Current, in_thread
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.observable import Observable
 from naked_sqla.sessions.secrets import secrets
+from naked_sqla.sessions.terms import Terms, terms_of
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
     from naked_sqla.sessions._sync.reader import Reader
     from naked_sqla.sessions.routing.databases import Databases
+
+
+_NO_LIMITS = (None, None, None)
 
 
 class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCallable):
@@ -48,6 +53,8 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         one.  Of several the first one signs, and all are accepted: put a new one first.
     :param options: ``with_loader_criteria()``, which holds for every statement, see
         :meth:`with_options`.
+    :param timeout: for each transaction, as :meth:`begin` takes it; the same for
+        ``statement_timeout``, ``lock_timeout`` and ``settings``.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
         prepared transactions; for an empty ``secret``.
@@ -69,6 +76,7 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         "_eager",
         "_engine",
         "_reader",
+        "_terms",
     )
 
     def __init__(
@@ -82,6 +90,10 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         reader: Engine | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         options: Sequence[ExecutableOption] = (),
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         checks.factory_arguments(type(self), engine, Engine, auto_commit, eager)
         self._engine = engine
@@ -99,6 +111,8 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
             self._databases = databases(type(self).__name__, engine, others, two_phase)
         if options:
             self._derive(check_criteria(options), {})
+        self._terms: Terms | None = None
+        self._terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
 
     @property
     def engine(self) -> Engine:
@@ -115,12 +129,26 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         """``"explicit"`` when the eager loads of the mapping are switched off."""
         return "mapped" if self._eager else "explicit"
 
-    def begin(self, *, resolve_commit: bool = False, **execution_options: Any) -> SessionBlock:
+    def begin(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        resolve_commit: bool = False,
+        **execution_options: Any,
+    ) -> SessionBlock:
         """A block, for ``with``, that is one transaction in one session.
 
         A clean end commits (with ``auto_commit``) unless the session was committed or rolled back
         by hand; any exception rolls back, and comes out.  The session is closed afterwards.
 
+        :param timeout: seconds that the block may take, from here to the end of COMMIT, whatever it
+            waits for.
+        :param statement_timeout: seconds that each statement may take.
+        :param lock_timeout: seconds that a statement may wait for a lock.
+        :param settings: settings of the database for this transaction (``SET LOCAL``), by name.
         :param resolve_commit: on PostgreSQL, ask the server on another connection what became of a
             COMMIT whose answer was lost; costs a round trip before each COMMIT.
         :param execution_options: for the connection, during this block, e.g.
@@ -128,7 +156,9 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
         :raises TypeError: for another ``resolve_commit`` than a bool.
         :raises UnsupportedOption: for ``yield_per`` and ``stream_results``; for ``resolve_commit``
-            on another database than PostgreSQL.
+            on another database than PostgreSQL; for a limit, or settings, that the database does
+            not have.
+        :raises TransactionTimeout: from the block, or a call in it, when a limit is reached.
 
         The end of the block raises ``CommitOutcomeUnknown`` when COMMIT was sent and no answer
         came.
@@ -142,27 +172,40 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
             engines = [self._engine] if databases is None else databases.engines.values()
             check_resolving(resolve_commit, [engine.dialect for engine in engines])
             kind = ResolvingTransaction
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
         if self._databases is None:
-            return SessionBlock(
+            return on_terms(
+                SessionBlock,
+                terms,
+                kind,
                 self._engine,
                 self._auto_commit,
                 execution_options,
                 self._eager,
                 current=self._current,
-                kind=kind,
             )
         from naked_sqla.sessions._sync.routed import RoutedBlock
 
-        return RoutedBlock(
+        return on_terms(
+            RoutedBlock,
+            terms,
+            kind,
             self._databases,
             self._auto_commit,
             execution_options,
             self._eager,
             current=self._current,
-            kind=kind,
         )
 
-    def read(self, **execution_options: Any) -> Reader:
+    def read(
+        self,
+        *,
+        timeout: float | None = None,
+        statement_timeout: float | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        **execution_options: Any,
+    ) -> Reader:
         """Read from the ``reader``, or from the engine where none is given, and write nothing.
 
         ``with db.read() as session:`` is one read-only transaction; ``db.read().scalars(...)`` runs
@@ -171,14 +214,15 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
         A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
         statement does not show, such as that of a function.
 
-        :param execution_options: as in :meth:`begin`.
+        :param execution_options: as in :meth:`begin`, and so are the others.
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
         from naked_sqla.sessions._sync.reader import Reader
 
         engine = self._reader or self._engine
         databases = self._databases and self._databases.reading(engine)
-        return Reader(engine, self._eager, execution_options, self._current, databases)
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
+        return Reader(engine, self._eager, execution_options, self._current, databases, terms)
 
     def with_options(
         self,
@@ -250,7 +294,31 @@ class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Observable, NotCa
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
+        if self._terms is not None:
+            return run_on_terms(
+                self._terms, engine, self._auto_commit, self._eager, call, observed=observed
+            )
         return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
+
+    def _terms_of(
+        self,
+        timeout: float | None,
+        statement_timeout: float | None,
+        lock_timeout: float | None,
+        settings: Mapping[str, str] | None,
+    ) -> Terms | None:
+        limits = timeout, statement_timeout, lock_timeout
+        if limits == _NO_LIMITS and settings is None:
+            return self._terms
+        engines = [self._engine] if self._databases is None else self._databases.engines.values()
+        return terms_of(
+            [engine.dialect for engine in engines],
+            self._terms,
+            timeout=timeout,
+            statement_timeout=statement_timeout,
+            lock_timeout=lock_timeout,
+            settings=settings,
+        )
 
     if not TYPE_CHECKING:
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
+from naked_sqla.sessions._sync.limited import on_terms, run_on_terms
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions.calls.base import routed
 from naked_sqla.sessions.misuse import Block
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.calls.base import Call
     from naked_sqla.sessions.current import Current
     from naked_sqla.sessions.routing.databases import Databases
+    from naked_sqla.sessions.terms import Terms
 
 
 class Reader(SyncCalls, SyncPages, Block):
@@ -31,7 +33,7 @@ class Reader(SyncCalls, SyncPages, Block):
     ``db.read().scalars(...)`` runs one statement, as on the factory.
     """
 
-    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options")
+    __slots__ = ("_block", "_current", "_databases", "_eager", "_engine", "_options", "_terms")
 
     _WRITTEN = ("db.read()", "a session", "db.read() as session")
 
@@ -42,6 +44,7 @@ class Reader(SyncCalls, SyncPages, Block):
         options: Mapping[str, Any],
         current: Current,
         databases: Databases | None,
+        terms: Terms | None,
     ) -> None:
         self._engine = engine
         self._eager = eager
@@ -49,6 +52,7 @@ class Reader(SyncCalls, SyncPages, Block):
         self._current = current
         self._secrets = current.secrets
         self._databases = databases
+        self._terms = terms
         self._block: SessionBlock | None = None
 
     def __enter__(self) -> Session:
@@ -71,13 +75,27 @@ class Reader(SyncCalls, SyncPages, Block):
         options, eager, current = self._options, self._eager, self._current
         if self._databases is None:
             checks.begin_options(self._engine, options)
-            return SessionBlock(
-                self._engine, False, options, eager, current=current, kind=ReadOnlyTransaction
+            return on_terms(
+                SessionBlock,
+                self._terms,
+                ReadOnlyTransaction,
+                self._engine,
+                False,
+                options,
+                eager,
+                current=current,
             )
         from naked_sqla.sessions._sync.routed import RoutedBlock
 
-        return RoutedBlock(
-            self._databases, False, options, eager, current=current, kind=ReadOnlyTransaction
+        return on_terms(
+            RoutedBlock,
+            self._terms,
+            ReadOnlyTransaction,
+            self._databases,
+            False,
+            options,
+            eager,
+            current=current,
         )
 
     def _call(self, call: Call) -> Any:
@@ -88,6 +106,9 @@ class Reader(SyncCalls, SyncPages, Block):
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
-        return run_single_call(
-            engine, True, self._eager, call, self._options, ReadOnlyTransaction, observed
-        )
+        options, kind = self._options, ReadOnlyTransaction
+        if self._terms is not None:
+            return run_on_terms(
+                self._terms, engine, True, self._eager, call, options, kind, observed
+            )
+        return run_single_call(engine, True, self._eager, call, options, kind, observed)

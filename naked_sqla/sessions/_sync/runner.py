@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.sessions import checks
 from naked_sqla.sessions.retrying import (
     Failures,
     Policy,
     is_connect_error,
     is_retryable,
+    not_this_work,
     policy,
     refuse_inside,
     sleep_in_thread,
@@ -147,7 +147,7 @@ class Runner:
                     returned = work(session, *args)
                     if inspect.iscoroutine(returned):
                         returned.close()
-                        checks.not_this_work(work, "def")
+                        not_this_work(work, "def")
                     return returned
             except Exception as error:
                 failures = failures or Failures(chosen, began)
