@@ -149,6 +149,7 @@ async def test_the_root_leads_to_the_page_of_the_endpoints(client: httpx.AsyncCl
     assert answer.url.path == "/docs"
 
 
+@shares_the_service
 async def test_search_and_one_flight(client: httpx.AsyncClient) -> None:
     asked = {"airline": "virgin", "late_by": 30, "limit": 2}
     assert (await client.get("/flights/search", params=asked)).json() == [
