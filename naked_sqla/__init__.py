@@ -6,6 +6,7 @@ from naked_sqla.constraints import ViolatedConstraint, constraint_of
 from naked_sqla.objects.convert import to_naked, to_orm
 from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
+from naked_sqla.sessions.health import Health
 
 from .exception import (
     BaseNakedSQLAException,
@@ -39,6 +40,7 @@ __all__ = (
     "CommitOutcomeUnknown",
     "ConcurrentSessionUse",
     "ConversionError",
+    "Health",
     "InvalidBind",
     "InvalidCursor",
     "InvalidSessionState",

@@ -44,6 +44,7 @@ def test_exported_names() -> None:
         "CommitOutcomeUnknown",
         "ConcurrentSessionUse",
         "ConversionError",
+        "Health",
         "InvalidBind",
         "InvalidCursor",
         "InvalidSessionState",

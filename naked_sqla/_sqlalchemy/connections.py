@@ -128,16 +128,43 @@ def next_is_ready(pool: Any) -> bool:
 
 
 # A pool makes a connection with what create_engine() gave it, the listeners of do_connect included.
-def run_outside(pool: Any, sql: str) -> None:
-    """Run a statement on a connection of its own, which is in no pool."""
-    adapter = pool._invoke_creator(None)
+def run_outside(engine: Any, sql: str) -> list[Any]:
+    """Run a statement on a connection of its own, which is in no pool; gives its rows."""
+    adapter = engine.pool._invoke_creator(None)
     try:
         cursor = adapter.cursor()
         cursor.execute(sql)
+        rows = list(cursor.fetchall()) if cursor.description else []
         cursor.close()
         adapter.commit()
-    finally:
-        adapter.close()
+    except BaseException:
+        # one that does not answer would not answer to a farewell either
+        engine.dialect.do_terminate(adapter)
+        raise
+    adapter.close()
+    return rows
+
+
+def select_one(dialect: Any) -> str:
+    """The smallest SELECT of a database."""
+    sql: str = dialect._dialect_specific_select_one
+    return sql
+
+
+# How many wait for a connection is in no public attribute: of asyncio's queue, or of a condition.
+def waiting(pool: Any) -> int:
+    """How many tasks or threads wait for a connection of a pool."""
+    queue = getattr(pool, "_pool", None)
+    getters: Any = getattr(getattr(queue, "_queue", None), "_getters", None)
+    if getters is None:
+        getters = getattr(getattr(queue, "not_empty", None), "_waiters", ())
+    return sum(not getattr(one, "done", bool)() for one in getters)
+
+
+def checked_out(pool: Any) -> int:
+    """How many connections of a pool are in use; 0 for a pool that does not count them."""
+    count = getattr(pool, "checkedout", None)
+    return 0 if count is None else count()
 
 
 # asyncpg asks the server by itself when a task is cancelled, but only once.

@@ -67,7 +67,7 @@ class AskAgain:
         if not transaction.connected or conn.closed or conn.invalidated:
             yield
             return
-        raw, pool = conn.connection.driver_connection, conn.engine.pool
+        raw, engine = conn.connection.driver_connection, conn.engine
         loop = asyncio.get_running_loop()
         began, pid = loop.time(), self._pid(raw)
         task = loop.create_task(self._keep_asking(raw))
@@ -76,7 +76,7 @@ class AskAgain:
         finally:
             task.cancel()
             if loop.time() - began >= _PATIENCE:
-                last = loop.create_task(self._end_process(pool, pid))
+                last = loop.create_task(self._end_process(engine, pid))
                 _ending.add(last)
                 last.add_done_callback(_ending.discard)
 
@@ -88,12 +88,12 @@ class AskAgain:
             with contextlib.suppress(Exception):
                 await self._ask(raw)
 
-    async def _end_process(self, pool: Any, pid: int) -> None:
+    async def _end_process(self, engine: Any, pid: int) -> None:
         """End a process that has not answered, over a connection outside of the pool."""
         try:
             async with asyncio.timeout(_LAST):
                 await greenlets.greenlet_spawn(
-                    connections.run_outside, pool, self._end.format(pid=pid)
+                    connections.run_outside, engine, self._end.format(pid=pid)
                 )
         except Exception as error:  # noqa: BLE001
             logger.warning(

@@ -39,6 +39,10 @@ class Backend:
     #: Has prepared transactions, which ``two_phase=True`` needs.
     has_two_phase: ClassVar[bool] = False
 
+    #: SQL for the names and ages, in seconds, of the prepared transactions of this library that are
+    #: not ended yet; ``None``: there is none to ask for.
+    prepared_transactions: ClassVar[str | None] = None
+
     #: Execution options of a connection on which several SELECTs see one state of the database;
     #: ``None``: any transaction does.
     snapshot_options: ClassVar[Mapping[str, Any] | None] = None

@@ -56,6 +56,11 @@ class PostgreSQL(Backend):
     """A failed statement gives up the transaction; the server enforces what is read-only."""
 
     has_two_phase = True
+    prepared_transactions = (
+        "SELECT gid, CAST(extract(epoch FROM clock_timestamp() - prepared) AS float) "
+        "FROM pg_prepared_xacts WHERE starts_with(gid, 'naked_sqla_') "
+        "AND owner = current_user AND database = current_database()"
+    )
     has_materialized_views = True
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
     pays_for_transactions = True

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from time import monotonic
 from typing import Any, NoReturn
 from weakref import ref
 
 from naked_sqla.exception import InvalidSessionState
 
-# The id of a task or thread, the task or thread, and its session; neither is kept alive.
-Entry = tuple[int, ref[Any], ref[Any]]
+# The id of a task or thread, the task or thread, its session, and when that was opened, by
+# monotonic(); neither is kept alive.
+Entry = tuple[int, ref[Any], ref[Any], float]
 
 
 class Current:
@@ -39,7 +41,7 @@ class Current:
         if owner is None:
             return None
         key = id(owner)
-        entry = (key, ref(owner), ref(session))
+        entry = (key, ref(owner), ref(session), monotonic())
         opened = self._open.get(key)
         if opened is None:
             self._open[key] = [entry]
@@ -57,11 +59,21 @@ class Current:
 
     def session_of(self, owner: Any) -> Any:
         """The innermost session of a task or thread, ``None`` where there is none."""
-        for _, opener, session in reversed(self._open.get(id(owner), ())):
+        for _, opener, session, _ in reversed(self._open.get(id(owner), ())):
             found = session()
             if found is not None and opener() is owner:
                 return found
         return None
+
+    def open_sessions(self) -> list[tuple[str, float]]:
+        """The name of the task or thread of each open session, and when that was opened."""
+        opened = [entry for entries in [*self._open.values()] for entry in entries]
+        found = [(owner(), session(), since) for _, owner, session, since in opened]
+        return [
+            (owner.get_name() if hasattr(owner, "get_name") else owner.name, since)
+            for owner, session, since in found
+            if owner is not None and session is not None
+        ]
 
     def explain(self, error: BaseException, owner: Any, kind: str) -> None:
         """Add to the error of a pool that a task, or thread, waits for what it holds itself.
