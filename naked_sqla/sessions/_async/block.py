@@ -245,8 +245,7 @@ async def run_single_call(
     manner = manner_of(engine.sync_engine, auto_commit, eager, call)
     pool = engine.sync_engine.pool
     alone = manner.alone and not options and queue_of(pool) is None
-    if alone:
-        told = call if observed is None else observed.seen(call)
+    told = observed.seen(call) if alone and observed is not None else call
     if True:  # ASYNC
         if alone and not needs_connecting(pool):
             single, sync_engine = Transaction(eager=eager), engine.sync_engine

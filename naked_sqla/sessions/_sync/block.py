@@ -176,8 +176,7 @@ def run_single_call(
     manner = manner_of(engine, auto_commit, eager, call)
     pool = engine.pool
     alone = manner.alone and not options and queue_of(pool) is None
-    if alone:
-        told = call if observed is None else observed.seen(call)
+    told = observed.seen(call) if alone and observed is not None else call
     if alone:
         return Transaction(eager=eager).read_alone(engine, manner.options, told)
     with_options = {**manner.options, **options} if options else manner.options
