@@ -16,6 +16,7 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 
 from naked_sqla._sqlalchemy import connections
+from naked_sqla.backends import backend_of
 from naked_sqla.observers import (
     BeginEvent,
     CommitEvent,
@@ -177,7 +178,7 @@ class Instrumentation:
 
 
 def _of(engine: Engine) -> dict[str, Any]:
-    found: dict[str, Any] = {"db.system.name": engine.dialect.name}
+    found: dict[str, Any] = {"db.system.name": backend_of(engine.dialect).name}
     if engine.url.database:
         found["db.namespace"] = engine.url.database
     return found

@@ -255,7 +255,15 @@ class Campaign:
                         await self._end_told(conn, table)
                         await conn.exec_driver_sql("BEGIN")
                         await conn.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
-                        await conn.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                        try:
+                            await conn.exec_driver_sql(
+                                f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+                            )
+                        except DBAPIError as error:
+                            await conn.exec_driver_sql("ROLLBACK")
+                            holders = (await conn.execute(_HOLDERS, {"table": table})).all()
+                            left.append(f"locked: {error.orig}, by {holders}")
+                            continue
                     else:
                         await conn.exec_driver_sql("PRAGMA busy_timeout = 0")
                         await conn.exec_driver_sql("BEGIN EXCLUSIVE")
@@ -295,6 +303,14 @@ class Campaign:
             verdict = job.verdict(stored[0][job.number], stored[1][job.number])
             if verdict:
                 lists[verdict.split(":")[0]].append(f"{job.way} {job.number}: {verdict}")
+
+
+_HOLDERS = text(
+    "SELECT l.pid, l.mode, a.application_name, a.state, a.wait_event, "
+    "clock_timestamp() - a.state_change, a.query FROM pg_locks l "
+    "LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
+    "WHERE l.relation = CAST(:table AS regclass)"
+)
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
