@@ -81,6 +81,7 @@ class Campaign:
         self.name = f"chaos_{seed}_{id(self)}"
         self.urls = url, other
         self.jobs: list[Job] = []
+        self.logged: list[str] = []
         self.seen = Cancelled()
         self.figures = Figures()
         # How long each way takes, so that cancellations come at each of its moments.
@@ -128,7 +129,7 @@ class Campaign:
     async def run(self, cancellations: int) -> Figures:
         """Run until so many tasks were cancelled, and compare."""
         self.goal, began = cancellations, time.monotonic()
-        with _quiet():
+        with _quiet(self.logged):
             async with self._prepared():
                 async with asyncio.TaskGroup() as group:
                     readers = [group.create_task(self._reader()) for _ in range(_READERS)]
@@ -272,17 +273,19 @@ class Campaign:
                 left.append(f"locked: {error}")
 
     async def _end_told(self, conn: Any, table: str) -> None:
-        """Commit what PartialCommit told the user to commit by hand."""
+        """Send what PartialCommit, or the log, told the user to send by hand."""
         gids = text(
             "SELECT gid FROM pg_prepared_xacts JOIN pg_locks ON virtualtransaction = "
             "'-1/' || transaction WHERE relation = CAST(:table AS regclass)"
         )
-        words = " ".join(str(job.error) for job in self.jobs if job.told == "partial")
+        told = [str(job.error) for job in self.jobs if job.told == "partial"]
+        words = " ".join([*told, *self.logged])
         for gid in (await conn.execute(gids, {"table": table})).scalars().all():
-            if gid in words:
-                await conn.exec_driver_sql(f"COMMIT PREPARED '{gid}'")
-            else:
+            commands = [f"{end} PREPARED '{gid}'" for end in ("COMMIT", "ROLLBACK")]
+            asked = [command for command in commands if command in words]
+            if not asked:
                 self.figures.zero_left.append(f"prepared: {gid}")
+            await conn.exec_driver_sql((asked or commands[1:])[0])
 
     async def _compare(self) -> None:
         stored: list[dict[int, set[int]]] = []
@@ -318,14 +321,24 @@ def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    """Without the log lines of kills and cuts, thousands of them."""
+def _quiet(logged: list[str]) -> Any:
+    """Without the log lines of kills and cuts, thousands of them.
+
+    :param logged: gets the ERROR lines of the library: a task that was cancelled hears of nothing.
+    """
     names = ("naked_sqla", "sqlalchemy.pool", "psycopg", "psycopg.pool", "asyncio")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    ours, handler = logging.getLogger("naked_sqla"), logging.Handler(logging.ERROR)
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    ours.setLevel(logging.ERROR)
+    ours.addHandler(handler)
+    ours.propagate = False
     try:
         yield
     finally:
+        ours.propagate = True
+        ours.removeHandler(handler)
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
