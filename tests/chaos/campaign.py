@@ -253,7 +253,7 @@ class Campaign:
             try:
                 async with engine.connect() as conn:
                     if self.is_postgres:
-                        await self._end_told(conn, table)
+                        await self._end_told(conn)
                         await conn.exec_driver_sql("BEGIN")
                         await conn.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
                         try:
@@ -272,15 +272,12 @@ class Campaign:
             except DBAPIError as error:
                 left.append(f"locked: {error}")
 
-    async def _end_told(self, conn: Any, table: str) -> None:
+    async def _end_told(self, conn: Any) -> None:
         """Send what PartialCommit, or the log, told the user to send by hand."""
-        gids = text(
-            "SELECT gid FROM pg_prepared_xacts JOIN pg_locks ON virtualtransaction = "
-            "'-1/' || transaction WHERE relation = CAST(:table AS regclass)"
-        )
+        gids = text("SELECT gid FROM pg_prepared_xacts WHERE starts_with(gid, 'naked_sqla_')")
         told = [str(job.error) for job in self.jobs if job.told == "partial"]
         words = " ".join([*told, *self.logged])
-        for gid in (await conn.execute(gids, {"table": table})).scalars().all():
+        for gid in (await conn.execute(gids)).scalars().all():
             commands = [f"{end} PREPARED '{gid}'" for end in ("COMMIT", "ROLLBACK")]
             asked = [command for command in commands if command in words]
             if not asked:
