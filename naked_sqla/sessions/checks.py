@@ -287,6 +287,11 @@ def open_connection(conn: Any) -> None:
     refuse_autocommit(conn.dialect, conn.get_execution_options())
 
 
+def is_number(given: object) -> bool:
+    """True for an int or float; a bool is none."""
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
 def begin_options(engine: Any, options: Mapping[str, Any]) -> None:
     """Raise for options that ``begin()`` can't be given on this engine."""
     if options:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionTimeout
+from naked_sqla.sessions import checks
 from naked_sqla.sessions.routing.tables import database_name
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Health(NamedTuple):
     :ivar waiting: tasks, or threads, that wait for one.
     :ivar sessions: blocks of this factory that are open.
     :ivar oldest: the session that has been open longest; ``None``: there is none.
-    :ivar prepared: with ``two_phase``, what was prepared and not ended, the oldest first.
+    :ivar prepared: with ``two_phase``, the prepared transactions that nobody has ended, the oldest
+        first.
     """
 
     checked_out: int
@@ -118,7 +120,7 @@ def seconds_of(method: str, timeout: Any) -> float:
 
     :raises TypeError: for anything else than a positive number.
     """
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+    if not (checks.is_number(timeout) and timeout > 0):
         raise TypeError(
             f"{method}(timeout=...) takes a positive number of seconds, got {timeout!r}."
         )

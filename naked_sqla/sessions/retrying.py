@@ -18,6 +18,7 @@ from naked_sqla.exception import (
     TransactionRolledBack,
     TransactionTimeout,
 )
+from naked_sqla.sessions import checks
 
 if TYPE_CHECKING:
     from naked_sqla.backends.base import Backend
@@ -88,8 +89,7 @@ def _names_errors(given: Any) -> bool:
 
 
 def _refuse(name: str, takes: str, given: object) -> None:
-    number = isinstance(given, int | float) and not isinstance(given, bool)
-    error = ValueError if number and name != "idempotent" else TypeError
+    error = ValueError if checks.is_number(given) and name != "idempotent" else TypeError
     raise error(f"run({name}=...) takes {takes}, not {given!r}.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from naked_sqla.backends import backend_of
 from naked_sqla.backends.contracts import LIMITS, Terms
 from naked_sqla.exception import UnsupportedOption
+from naked_sqla.sessions import checks
 
 __all__ = ("Terms", "terms_of", "to_write")
 
@@ -57,7 +58,7 @@ def _check(name: str, value: Any) -> None:
                 f'{{"app.tenant": "42"}}, not {value!r}.'
             )
         return
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = checks.is_number(value)
     if not number or not 0 <= value < math.inf:
         error = ValueError if number else TypeError
         raise error(f"begin({name}=...) takes seconds, 0 or more, not {value!r}; 0: no limit.")

@@ -27,6 +27,9 @@ class _Limits:
     default_per_page: ClassVar[int] = 20
     max_per_page: ClassVar[int] = 100
 
+    # the parameters besides per_page
+    _own: ClassVar[tuple[inspect.Parameter, ...]]
+
     per_page: int
 
     def __init_subclass__(
@@ -45,13 +48,8 @@ class _Limits:
         size = Annotated[int, Query(ge=1, le=most, description="How many items make a page.")]
         # where FastAPI reads the limits
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [*cls._own(), _parameter("per_page", size, usual)]
+            [*cls._own, _parameter("per_page", size, usual)]
         )
-
-    @classmethod
-    def _own(cls) -> list[inspect.Parameter]:
-        """The parameters besides ``per_page``."""
-        raise NotImplementedError
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -75,14 +73,17 @@ class PageParams(_Limits):
 
     __slots__ = ("page",)
 
+    _own = (
+        _parameter(
+            "page",
+            Annotated[int, Query(ge=1, le=_MOST, description="The number of the page, from 1.")],
+            1,
+        ),
+    )
+
     def __init__(self, page: int = 1, per_page: int | None = None) -> None:
         self.page = page
         self.per_page = self.default_per_page if per_page is None else per_page
-
-    @classmethod
-    def _own(cls) -> list[inspect.Parameter]:
-        page = Annotated[int, Query(ge=1, le=_MOST, description="The number of the page, from 1.")]
-        return [_parameter("page", page, 1)]
 
     @property
     def arguments(self) -> PageArguments:
@@ -115,18 +116,25 @@ class CursorParams(_Limits):
 
     __slots__ = ("after", "before")
 
+    _own = (
+        _parameter(
+            "after",
+            Annotated[str | None, Query(description="The next_cursor of the page before.")],
+            None,
+        ),
+        _parameter(
+            "before",
+            Annotated[str | None, Query(description="The prev_cursor of the page after.")],
+            None,
+        ),
+    )
+
     def __init__(
         self, after: str | None = None, before: str | None = None, per_page: int | None = None
     ) -> None:
         self.after = after
         self.before = before
         self.per_page = self.default_per_page if per_page is None else per_page
-
-    @classmethod
-    def _own(cls) -> list[inspect.Parameter]:
-        after = Annotated[str | None, Query(description="The next_cursor of the page before.")]
-        before = Annotated[str | None, Query(description="The prev_cursor of the page after.")]
-        return [_parameter("after", after, None), _parameter("before", before, None)]
 
     @property
     def arguments(self) -> CursorArguments:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.read import shortcuts as _shortcuts
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.calls.base import Call
+from naked_sqla.sessions._sync.caller import Caller
 from naked_sqla.sessions.calls.rows import CountCall, FirstCall, RowsCall, every, one, one_or_none
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class Rows:
+class Rows(Caller):
     """One row, the first one, or all; how many there are, and whether there is any.
 
     A statement with one selected item gives items, one with several gives rows.  Joined
@@ -27,10 +27,6 @@ class Rows:
     __slots__ = ()
 
     _row: RowOfLine
-
-    def _call(self, call: Call) -> Any:
-        """Run a call where this object runs its statements."""
-        raise NotImplementedError
 
     @overload
     def one(
