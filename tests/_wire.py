@@ -22,6 +22,7 @@ Moment = Literal[
     "savepoint",
     "release",
     "rollback to",
+    "close",
     "commit",
     "rollback",
     "prepare",
@@ -41,6 +42,7 @@ _MOMENTS: Final[tuple[tuple[str, Moment], ...]] = (
     (r"SAVEPOINT\b", "savepoint"),
     (r"RELEASE\b", "release"),
     (r"FETCH\b", "fetch"),
+    (r"CLOSE\b", "close"),
     (r"COPY\b", "copy"),
 )
 

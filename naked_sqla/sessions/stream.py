@@ -6,6 +6,7 @@ async session cancelled as any other work of it is.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -93,10 +94,16 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
     def read(self) -> None:
         """Read the next chunk; the caller is inside the session already."""
         self._transaction.check_not_lost()
-        rows = next(self._chunks, None)
+        try:
+            rows = next(self._chunks, None)
+        except Exception:
+            with contextlib.suppress(Exception):
+                self._close_cursor()
+            raise
         if rows:
             self._ahead.extend(rows)
         else:
+            self._close_cursor()
             self._ended()
 
     # ---- methods that SQLAlchemy's results call on one another
@@ -181,6 +188,13 @@ class Stream(results.IteratorResult):  # type: ignore[misc]
 
     def _close(self) -> None:
         self.raw.close()
+        self._close_cursor()
+
+    def _close_cursor(self) -> None:
+        """Close what stayed open when the result's own closing met the loss of the connection.
+
+        psycopg warns of a cursor that is freed and was never closed.
+        """
         if self._cursor is not None:
             self._cursor.close()
 
