@@ -29,7 +29,7 @@ step.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -58,7 +58,26 @@ __all__ = (
 
 
 class BaseNakedSQLAException(Exception):
-    """The root of all errors of this library."""
+    """The root of all errors of this library.
+
+    Shown as text, an error ends with the place in this documentation that says what to do:
+    ``(docs: errors#rowgone)`` is the section ``RowGone`` of the page ``errors``.
+    """
+
+    _section: ClassVar[str] = "basenakedsqlaexception"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ == __name__:
+            # a class of an application has the section of the class that it derives from
+            cls._section = cls.__name__.lower()
+
+    def __str__(self) -> str:
+        message = self._text()
+        return f"{message} (docs: errors#{self._section})" if message else message
+
+    def _text(self) -> str:
+        return super().__str__()
 
 
 class InvalidSessionState(BaseNakedSQLAException):
@@ -108,7 +127,7 @@ class TransactionTimeout(BaseNakedSQLAException, TimeoutError):
         self.statement = statement
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.limit, self.seconds, self.statement)
+        return type(self), (self.args[0], self.limit, self.seconds, self.statement)
 
 
 class PartialCommit(BaseNakedSQLAException):
@@ -137,7 +156,7 @@ class PartialCommit(BaseNakedSQLAException):
         self.prepared = dict(prepared or {})
         super().__init__(message, self.committed, self.failed, self.unknown, self.prepared)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return str(self.args[0])
 
 
@@ -244,7 +263,7 @@ class ConversionError(BaseNakedSQLAException, ValueError):
         self._hides = hides()
         super().__init__(target, attribute, value, reason)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if self._hides:
             return (
                 f"{self.target}.{self.attribute}: the stored value can't be converted by the type "

@@ -25,7 +25,7 @@ PAGES = {
     "docs/sessions.md": 6,
     "docs/statements.md": 8,
     "docs/objects.md": 6,
-    "docs/errors.md": 3,
+    "docs/errors.md": 20,
     "docs/cookbook/exports.md": 3,
     "docs/cookbook/locks.md": 4,
     "docs/cookbook/outbox.md": 3,
@@ -162,3 +162,32 @@ def test_the_tree_of_errors_is_the_one_of_the_module() -> None:
     shown = tree((DOCS / "errors.md").read_text(encoding="utf-8"))
     assert shown == tree(str(exception.__doc__))
     assert len(shown) == len(exception.__all__) - 1
+
+
+# What the errors take whose text is not all that they take.
+GIVEN: dict[str, tuple[Any, ...]] = {
+    "ConversionError": ("User", "mood", "GLAD", "no such mood"),
+    "PartialCommit": ("said", ["a"], ["b"]),
+    "TransactionTimeout": ("said", "timeout", 5, None),
+}
+
+
+def test_each_error_has_its_section() -> None:
+    """What the text of an error ends with is a heading of the page on errors."""
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    titles = [section.partition("\n")[0] for section in sections]
+    errors = [name for name in titles if hasattr(exception, name)]
+    assert sorted(errors) == sorted(exception.__all__)
+    for name in errors:
+        error = getattr(exception, name)(*GIVEN.get(name, ("said",)))
+        assert str(error).endswith(f" (docs: errors#{name.lower()})"), name
+        assert "```python" in sections[titles.index(name)], name
+
+
+def test_an_error_of_an_application_leads_to_the_section_of_its_base() -> None:
+    class Ours(exception.RowGone):
+        pass
+
+    assert str(Ours("gone")) == "gone (docs: errors#rowgone)"
+    assert str(exception.RowGone("")) == ""

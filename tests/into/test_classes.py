@@ -611,7 +611,8 @@ def test_both_sides_are_named() -> None:
         "Simple can't be filled from the statement: no column for its field 'a'; no field in "
         "Simple for the columns x, y. Simple has the fields a, b (optional). The statement has b, "
         "x, y. Next: select 'a' (a label names any expression: .label(\"a\")), or give it a "
-        "default; leave x, y out of the statement, or add them to Simple."
+        "default; leave x, y out of the statement, or add them to Simple. "
+        "(docs: errors#rowmismatch)"
     )
 
 
