@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from naked_sqla.constraints import ViolatedConstraint, constraint_of
 from naked_sqla.objects.convert import to_naked, to_orm
+from naked_sqla.sessions._async.listening import AsyncNotifications
 from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
+from naked_sqla.sessions._sync.listening import Notifications
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 from naked_sqla.sessions.health import Health
+from naked_sqla.sessions.notifications import Notification
 
 from .exception import (
     BaseNakedSQLAException,
@@ -34,6 +37,7 @@ from .om.session import Session, SessionFactory
 __version__ = "1.0.0"
 
 __all__ = (
+    "AsyncNotifications",
     "AsyncSession",
     "AsyncSessionFactory",
     "BaseNakedSQLAException",
@@ -47,6 +51,8 @@ __all__ = (
     "InvalidStatement",
     "KeysetPage",
     "NotLoadedError",
+    "Notification",
+    "Notifications",
     "PageNotFound",
     "Pagination",
     "PartialCommit",

@@ -34,6 +34,7 @@ ALONE = {
     "README.md",
     "docs/index.md",
     "docs/quickstart.md",
+    "docs/guide/notifications.md",
     "docs/guide/sqlmodel.md",
     *(str(page.relative_to(ROOT)) for page in (DOCS / "cookbook").glob("*.md")),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import URL, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import exception
@@ -48,6 +48,9 @@ PAGES = {
     "docs/guide/testing.md": 5,
 }
 
+# These take the URL of a PostgreSQL from the environment.
+ON_POSTGRESQL = {"docs/cookbook/jobs.md": 5, "docs/guide/notifications.md": 2}
+
 
 # The ORM session of SQLAlchemy 2.0 labels the columns of get(); the pages show that of 2.1.
 LABELS = re.compile(r"\b(\w+)\.(\w+) AS \1_\2\b")
@@ -65,6 +68,21 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if block.sends is not None:
             shown = LABELS.sub(r"\1.\2", sent)
             assert shown == block.sends, f"{where}: make docs-sql writes what is sent"
+
+    run_page(page, check)
+
+
+@pytest.mark.parametrize("page", ON_POSTGRESQL)
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+def test_page_runs_on_postgresql(
+    page: str, database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url.render_as_string(hide_password=False))
+    assert len(blocks_of(ROOT / page)) >= ON_POSTGRESQL[page]
+
+    def check(block: Block, printed: str, _: str) -> None:
+        if block.prints is not None:
+            assert printed == block.prints, f"{block.path}, line {block.line}"
 
     run_page(page, check)
 
@@ -145,7 +163,7 @@ def test_no_page_is_left_out() -> None:
         for path in pages
         if blocks_of(path) and path.parent.name != "tutorial"
     }
-    assert with_code == set(PAGES)
+    assert with_code == PAGES.keys() | ON_POSTGRESQL.keys()
 
 
 def test_links_between_pages_lead_somewhere() -> None:

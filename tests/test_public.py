@@ -38,6 +38,7 @@ def test_exported_names() -> None:
     import naked_sqla
 
     assert sorted(naked_sqla.__all__) == [
+        "AsyncNotifications",
         "AsyncSession",
         "AsyncSessionFactory",
         "BaseNakedSQLAException",
@@ -51,6 +52,8 @@ def test_exported_names() -> None:
         "InvalidStatement",
         "KeysetPage",
         "NotLoadedError",
+        "Notification",
+        "Notifications",
         "PageNotFound",
         "Pagination",
         "PartialCommit",

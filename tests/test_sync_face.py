@@ -36,6 +36,8 @@ MODULES = {
 OTHERWISE = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
     "AsyncCalls": "SyncCalls",
     "AsyncInserts": "SyncInserts",
     "AsyncLookups": "SyncLookups",

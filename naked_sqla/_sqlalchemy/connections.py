@@ -128,6 +128,11 @@ def next_is_ready(pool: Any) -> bool:
 
 
 # A pool makes a connection with what create_engine() gave it, the listeners of do_connect included.
+def open_outside(engine: Any) -> Any:
+    """Open a connection that is in no pool; gives the driver's."""
+    return engine.dialect.get_driver_connection(engine.pool._invoke_creator(None))
+
+
 def run_outside(engine: Any, sql: str) -> list[Any]:
     """Run a statement on a connection of its own, which is in no pool; gives its rows."""
     adapter = engine.pool._invoke_creator(None)

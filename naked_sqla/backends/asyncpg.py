@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from naked_sqla._sqlalchemy import asyncpg as adapter
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.asking import AskAgain
+from naked_sqla.backends.notifications import AsyncpgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 from naked_sqla.exception import InvalidStatement
 
@@ -46,6 +47,7 @@ class Asyncpg(PostgreSQL):
     gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
+    can_listen = True
 
     def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
         # The simple protocol takes several statements, and no parameters.
@@ -76,6 +78,9 @@ class Asyncpg(PostgreSQL):
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, connections.ask_to_cancel, END_PROCESS)
+
+    def listener(self, raw: Any, is_async: bool) -> Any:
+        return AsyncpgListener(raw)
 
     def is_torn(self, raw: Any, error: BaseException) -> bool:
         # Of a message that it can't read; it awaits the rest of it from then on.

@@ -84,6 +84,12 @@ class Backend:
     #: Has COPY: :meth:`copy`, and on an asynchronous driver :meth:`copy_async`.
     has_copy: ClassVar[bool] = False
 
+    #: SQL that sends a notification (``:channel``, ``:payload``) at COMMIT; ``None``: has none.
+    notify: ClassVar[str | None] = None
+
+    #: Has :meth:`listener`, see ``notifications.py``.
+    can_listen: ClassVar[bool] = False
+
     #: Has materialized views.
     has_materialized_views: ClassVar[bool] = False
 
@@ -219,6 +225,10 @@ class Backend:
 
     def after_refusal(self, conn: Connection) -> None:
         """Clean up after a statement in AUTOCOMMIT that the driver refused."""
+
+    def listener(self, raw: Any, is_async: bool) -> Any:
+        """What listens on a driver's connection; called where :attr:`can_listen` says so."""
+        raise NotImplementedError
 
     def is_transient(self, error: BaseException) -> bool:
         """True for the driver's error after which the same transaction may succeed when run again.

@@ -62,6 +62,7 @@ class PostgreSQL(Backend):
         "AND owner = current_user AND database = current_database()"
     )
     has_materialized_views = True
+    notify = "SELECT pg_notify(:channel, :payload)"
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
     pays_for_transactions = True
     has_row_values = True

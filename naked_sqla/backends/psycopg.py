@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla._sqlalchemy import psycopg as adapter
 from naked_sqla.backends.asking import AskAgain
+from naked_sqla.backends.notifications import AsyncPsycopgListener, PsycopgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array, set_config
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Psycopg(PostgreSQL):
     gives_up_connecting = True
     updates_from_arrays = True
     has_copy = True
+    can_listen = True
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         raw: Any = conn.connection.driver_connection
@@ -100,6 +102,9 @@ class Psycopg(PostgreSQL):
 
     def is_idle(self, raw: Any) -> bool:
         return bool(raw.pgconn.transaction_status == _IDLE and raw.pgconn.pipeline_status == _OFF)
+
+    def listener(self, raw: Any, is_async: bool) -> Any:
+        return AsyncPsycopgListener(raw) if is_async else PsycopgListener(raw)
 
     def is_torn(self, raw: Any, error: BaseException) -> bool:
         # A list of parameters goes through a pipeline, which stays open when it is torn.

@@ -312,6 +312,7 @@ def entered_twice(made_by: str = "begin") -> NoReturn:
         "read": "transaction",
         "begin_nested": "savepoint",
         "stream": "stream",
+        "listen": "listening connection",
     }[made_by]
     raise InvalidSessionState(
         f"what {made_by}() returned was entered a second time: it is one {one}. Call {made_by}() "

@@ -18,9 +18,12 @@ from sqlalchemy.orm import (
 )
 
 from naked_sqla import (
+    AsyncNotifications,
     AsyncSession,
     AsyncSessionFactory,
     KeysetPage,
+    Notification,
+    Notifications,
     Pagination,
     Session,
     SessionFactory,
@@ -427,3 +430,23 @@ async def limits(db: AsyncSessionFactory, async_engine: AsyncEngine, engine: Eng
         assert_type(session, AsyncSession)
     assert_type(await db.read(statement_timeout=0.5).scalar(select(User.name)), str | None)
     assert_type(await db.run(work, "a", 1, lock_timeout=0.5), User)
+
+
+async def notifications(db: AsyncSessionFactory, session: AsyncSession) -> None:
+    assert_type(db.listen("jobs"), AsyncNotifications)
+    async with db.listen("jobs", "mails", heartbeat=None) as found:
+        async for one in found:
+            assert_type(one, Notification)
+            assert_type(one.payload, str)
+            assert_type(one.missed, bool)
+        assert_type(await found.get(timeout=1.5), Notification | None)
+    await session.notify("jobs", "1")
+    await db.notify("jobs", bind_key="queue")
+
+
+def sync_notifications(db: SessionFactory) -> None:
+    with db.listen("jobs", heartbeat=5) as found:
+        assert_type(found, Notifications)
+        assert_type(next(found), Notification)
+        assert_type(found.get(), Notification | None)
+    db.notify("jobs", "1")

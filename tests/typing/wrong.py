@@ -283,3 +283,12 @@ def limits(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
     db.begin(5)  # wrong
     db.begin(settings={"app.tenant": 42})  # wrong
     db.read(lock_timeout=[])  # wrong
+
+
+async def notifications(db: AsyncSessionFactory) -> None:
+    db.listen(1)  # wrong
+    db.listen("jobs", heartbeat="5")  # wrong
+    await db.notify("jobs", {"id": 1})  # wrong
+    await db.notify(b"jobs")  # wrong
+    async with db.listen("jobs") as found:
+        print((await found.get()).payload)  # wrong

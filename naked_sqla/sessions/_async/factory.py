@@ -14,6 +14,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.limited import on_terms, run_on_terms
+from naked_sqla.sessions._async.listening import AsyncListening
 from naked_sqla.sessions._async.monitoring import AsyncMonitoring
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.runner import AsyncRunner
@@ -40,7 +41,14 @@ _NO_LIMITS = (None, None, None)
 
 
 class AsyncSessionFactory(
-    AsyncCalls, AsyncPages, AsyncWrites, AsyncRunner, AsyncMonitoring, Observable, NotCallable
+    AsyncCalls,
+    AsyncPages,
+    AsyncWrites,
+    AsyncRunner,
+    AsyncListening,
+    AsyncMonitoring,
+    Observable,
+    NotCallable,
 ):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 

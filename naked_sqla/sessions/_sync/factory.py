@@ -15,6 +15,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.limited import on_terms, run_on_terms
+from naked_sqla.sessions._sync.listening import Listening
 from naked_sqla.sessions._sync.monitoring import Monitoring
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.runner import Runner
@@ -40,7 +41,16 @@ if TYPE_CHECKING:
 _NO_LIMITS = (None, None, None)
 
 
-class SessionFactory(SyncCalls, SyncPages, SyncWrites, Runner, Monitoring, Observable, NotCallable):
+class SessionFactory(
+    SyncCalls,
+    SyncPages,
+    SyncWrites,
+    Runner,
+    Listening,
+    Monitoring,
+    Observable,
+    NotCallable,
+):
     """Opens sessions on an engine.  One for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.create_engine()``.
