@@ -20,7 +20,7 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from naked_sqla._sqlalchemy.greenlets import AsyncIoGreenlet, current_greenlet
+from naked_sqla._sqlalchemy.greenlets import Worker
 
 if TYPE_CHECKING:
     from naked_sqla.backends.contracts import Stop
@@ -58,13 +58,12 @@ def run_in_greenlet(
 def _run(
     done: Callable[[], object], stop: Stop | None, fn: Callable[..., Any], args: tuple[Any, ...]
 ) -> Generator[Any, Any, Any]:
-    worker = AsyncIoGreenlet(fn, current_greenlet())
     asked = times_cancelled()
     held = moved = False
     pending: Any
     cancelled: BaseException | None = None
     try:
-        waits = worker.switch(*args)
+        worker, waits = Worker.start(fn, args)
         while not worker.dead:
             steps = waits.__await__()
             first: Awaitable[Any] | None = None
@@ -104,7 +103,7 @@ def _run(
             moved = True
             yield from settle(rest, push=not held).__await__()
             raise cancelled
-        return waits
+        return worker.end()
     finally:
         # an error in a frame of its own traceback is a cycle
         del cancelled
@@ -184,8 +183,7 @@ def nothing() -> None:
 
 async def run_to_end(fn: Callable[..., _T], *args: Any) -> _T:
     """Run ``fn(*args)`` in a greenlet of the task that awaits it; a cancellation goes into it."""
-    worker = AsyncIoGreenlet(fn, current_greenlet())
-    return await run_on(worker, worker.switch(*args))  # type: ignore[no-any-return]
+    return await run_on(*Worker.start(fn, args))  # type: ignore[no-any-return]
 
 
 async def settle(
@@ -251,7 +249,7 @@ def _no_anyio_cancellation() -> contextlib.AbstractContextManager[Any]:
     return shield
 
 
-async def _rest(worker: Any, first: Awaitable[Any], stop: Stop | None, held: bool) -> None:
+async def _rest(worker: Worker, first: Awaitable[Any], stop: Stop | None, held: bool) -> None:
     """Run what is left of the work, and ignore its end: the caller gets its ``CancelledError``.
 
     :param first: what the work goes on with.
@@ -323,7 +321,7 @@ def going_on(
         del error
 
 
-async def run_on(worker: Any, waits: Any) -> Any:
+async def run_on(worker: Worker, waits: Any) -> Any:
     """Run a worker from what it waits for to its end."""
     while not worker.dead:
         try:
@@ -333,4 +331,4 @@ async def run_on(worker: Any, waits: Any) -> Any:
             waits = worker.throw(error)
         else:
             waits = worker.switch(value)
-    return waits
+    return worker.end()

@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-from naked_sqla._sqlalchemy.greenlets import AsyncIoGreenlet, current_greenlet
+from naked_sqla._sqlalchemy.greenlets import Worker
 from naked_sqla.sessions._async.greenlet import going_on, moved_on, run_on, settle, times_cancelled
 
 _T = TypeVar("_T")
@@ -96,11 +96,10 @@ def _run(
     patient: bool,
     push: bool | Callable[[], bool],
 ) -> Generator[Any, Any, Any]:
-    worker = AsyncIoGreenlet(fn, current_greenlet())
     asked = times_cancelled()
     moved = False
     try:
-        waits = worker.switch(*args)
+        worker, waits = Worker.start(fn, args)
         while not worker.dead:
             steps = waits.__await__()
             try:
@@ -124,7 +123,7 @@ def _run(
                 # it was a time limit of the driver's own, which has taken its request back
                 return rest.result()
             raise cancelled
-        return waits
+        return worker.end()
     finally:
         if not moved:
             done()
@@ -145,7 +144,7 @@ def _wait(pending: Any, asked: int) -> Generator[Any, Any, asyncio.CancelledErro
     return None
 
 
-async def _rest(worker: Any, steps: Any, pending: Any) -> Any:
+async def _rest(worker: Worker, steps: Any, pending: Any) -> Any:
     if pending is not None:
         pending._asyncio_future_blocking = True
     try:
