@@ -180,6 +180,7 @@ class CreateView(ExecutableDDLElement):
 
     :param view: a view, a class that is mapped to one, or a name.
     :param select: the statement of the view, where ``view`` is a name.
+    :param materialized: make a materialized view, where ``view`` is a name.
     """
 
     def __init__(
@@ -201,6 +202,7 @@ class DropView(ExecutableDDLElement):
     :param view: a view, a class that is mapped to one, or a name.
     :param cascade: also drop the objects that depend on it.
     :param if_exists: do nothing where it does not exist.
+    :param materialized: it is a materialized view, where ``view`` is a name.
     """
 
     def __init__(
@@ -221,7 +223,11 @@ class DropView(ExecutableDDLElement):
 
 
 class RefreshMaterializedView(ExecutableDDLElement):
-    """``REFRESH MATERIALIZED VIEW``; see :func:`refresh_materialized_view`."""
+    """``REFRESH MATERIALIZED VIEW``, to be executed.
+
+    :param view: the view, or a class that is mapped to it.
+    :param concurrently: let others read meanwhile; the view needs a unique index for that.
+    """
 
     def __init__(self, view: Any, *, concurrently: bool = False) -> None:
         self.view = _table_of(view)

@@ -47,7 +47,9 @@ def instrument(
 ) -> Instrumentation:
     """Report what the sessions of a factory do, until :meth:`Instrumentation.stop`.
 
-    :param tracer_provider: and ``meter_provider``; without them the application's global ones.
+    :param db: the factory.
+    :param tracer_provider: makes the spans; left out: the application's global one.
+    :param meter_provider: makes the metrics; left out: the application's global one.
     """
     return Instrumentation(db, tracer_provider, meter_provider)
 

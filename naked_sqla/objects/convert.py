@@ -22,6 +22,7 @@ def to_orm(obj: C) -> C:
 
     It has the column attributes that ``obj`` has; all others, relationships too, are not loaded.
 
+    :param obj: an object that this library has loaded.
     :raises TypeError: ``obj`` was not loaded by this library.
     """
     naked = description_of(type(obj))
@@ -53,6 +54,7 @@ def to_naked(instance: C) -> C:
 
     Loaded relationships come along, as naked objects; the instance stays as it is, and no SQL runs.
 
+    :param instance: an object of the ORM, in a session or not.
     :raises TypeError: ``instance`` is not an instance of a mapped class of the ORM.
     """
     state: Any = inspect(instance, raiseerr=False)

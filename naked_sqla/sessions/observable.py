@@ -31,6 +31,7 @@ class Observable:
         called where the event happens, and has to be quick; what it raises is logged.  Sessions
         that are open already tell nothing.
 
+        :param observer: a plain function of one event.
         :return: what ends it: ``stop()``, or the end of ``with db.observe(...):``.
         :raises TypeError: for what is no function, and for an asynchronous one.
         """

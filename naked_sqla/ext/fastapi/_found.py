@@ -175,7 +175,9 @@ async def update_or_404(
     """Store values in the row with this primary key, and give the stored object.
 
     :param session: a session, or the factory.
-    :param ident: and ``values``, ``columns``: as ``session.update()`` takes them, ``version`` too.
+    :param ident: the primary key, a tuple for a composite one.
+    :param values: a dictionary of values by attribute or name.
+    :param columns: values by the names of attributes; ``version`` is the one that is expected.
     :param description: the ``detail`` of the 404; by default it names the model and the key.
     :raises HTTPException: 404, when there is no such row.
 

@@ -68,6 +68,8 @@ class PageParams(_Limits):
         class WidePages(PageParams, per_page=100, max_per_page=1000):
             pass
 
+    :param page: the number of the page, from 1.
+    :param per_page: how many items make a page; ``None``: the usual number of the class.
     :raises ValueError: on making a subclass, for limits that contradict each other.
     """
 
@@ -111,6 +113,9 @@ class CursorParams(_Limits):
     :class:`PageParams`, as is the subclass for others.  A cursor that is of no use, and two, raise
     ``InvalidCursor``, which ``install(not_found=True)`` answers with 400.
 
+    :param after: the ``next_cursor`` of the page before.
+    :param before: the ``prev_cursor`` of the page after.
+    :param per_page: how many items make a page; ``None``: the usual number of the class.
     :raises ValueError: on making a subclass, for limits that contradict each other.
     """
 

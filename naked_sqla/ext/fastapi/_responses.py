@@ -45,6 +45,7 @@ class NumberedPage(BaseModel, Generic[T]):
     def of(cls, page: Numbered[Any], request: Request) -> Self:
         """The response for a page.
 
+        :param page: what ``session.paginate()`` or ``session.keyset()`` gave.
         :raises ValidationError: of pydantic, for items that do not fit.
         """
 
@@ -93,6 +94,7 @@ class CursorPage(BaseModel, Generic[T]):
     def of(cls, page: Keyed[Any], request: Request) -> Self:
         """The response for a page.
 
+        :param page: what ``session.paginate()`` or ``session.keyset()`` gave.
         :raises ValidationError: of pydantic, for items that do not fit.
         """
         after, before = page.next_cursor, page.prev_cursor

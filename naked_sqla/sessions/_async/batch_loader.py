@@ -76,6 +76,7 @@ class BatchLoader(Generic[V]):
     async def load(self, key: Any) -> V:
         """The object of a key, or ``None``; with ``many=True`` a list of objects.
 
+        :param key: a value, or a tuple where the loader's key has several attributes.
         :raises InvalidRequestError: for a key that does not fit.
         :raises MultipleResultsFound: when a key that is to have one object has several.
 
@@ -96,11 +97,18 @@ class BatchLoader(Generic[V]):
         return found[0] if found else None  # type: ignore[return-value]
 
     async def load_many(self, keys: Iterable[Any]) -> list[V]:
-        """What :meth:`load` gives for each of some keys, in their order; the first error."""
+        """What :meth:`load` gives for each of some keys, in their order; the first error.
+
+        :param keys: any number of keys, as :meth:`load` takes them.
+        """
         return list(await asyncio.gather(*map(self.load, list(keys))))
 
     def prime(self, key: Any, value: V) -> None:
-        """Give the loader what a key has, unless it knows it already."""
+        """Give the loader what a key has, unless it knows it already.
+
+        :param key: as :meth:`load` takes it.
+        :param value: an object or ``None``; with ``many=True`` a list of objects.
+        """
         known = self._key(key)
         if known not in self._cache:
             future = asyncio.get_running_loop().create_future()
@@ -109,7 +117,10 @@ class BatchLoader(Generic[V]):
             self._cache[known] = future
 
     def clear(self, *keys: Any) -> None:
-        """Forget what some keys have, or all of it: the next :meth:`load` asks the database."""
+        """Forget what some keys have, or all of it: the next :meth:`load` asks the database.
+
+        :param keys: as :meth:`load` takes them; left out: all.
+        """
         if not keys:
             self._cache.clear()
         for key in keys:

@@ -63,8 +63,8 @@ class AsyncSessionFactory(
         one.  Of several the first one signs, and all are accepted: put a new one first.
     :param options: ``with_loader_criteria()``, which holds for every statement, see
         :meth:`with_options`.
-    :param timeout: for each transaction, as :meth:`begin` takes it; the same for
-        ``statement_timeout``, ``lock_timeout`` and ``settings``.
+    :param timeout: seconds that a transaction may take, unless :meth:`begin` says otherwise; the
+        defaults of ``statement_timeout``, ``lock_timeout`` and ``settings`` likewise.
     :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
     :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
         prepared transactions; for an empty ``secret``.
@@ -225,7 +225,8 @@ class AsyncSessionFactory(
         A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
         statement does not show, such as that of a function.
 
-        :param execution_options: as in :meth:`begin`, and so are the others.
+        Arguments as in :meth:`begin`.
+
         :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
         """
         from naked_sqla.sessions._async.reader import AsyncReader

@@ -36,6 +36,9 @@ class AsyncInserts(AsyncCaller):
     ) -> Any:
         """Insert one row; an attribute that was not set is left out, and gets its default.
 
+        :param obj: an instance of a mapped class; with ``model``, any object with its attributes,
+            or a dictionary.
+        :param model: the mapped class, where ``obj`` is not an instance of it.
         :param execution_options: of each statement that the call sends.
         :return: the stored row as a new object, its key and server defaults filled in.
         """
@@ -77,6 +80,8 @@ class AsyncInserts(AsyncCaller):
     ) -> list[Any]:
         """Insert rows, of one class or several, with one statement for each run of one kind.
 
+        :param objs: the objects, as :meth:`insert` takes them.
+        :param model: the mapped class, where they are not instances of one.
         :param batch_size: at most so many rows in one statement.
         :param execution_options: of each statement that the call sends.
         :return: the stored rows as new objects, in the order of ``objs``.
@@ -123,7 +128,9 @@ class AsyncInserts(AsyncCaller):
         model: Any = None,
         execution_options: Options = None,
     ) -> Any:
-        """Insert a row, or update the one that is there; arguments as in :meth:`upsert_all`.
+        """Insert a row, or update the one that is there.
+
+        Arguments and errors as in :meth:`upsert_all`.
 
         :return: the stored row as a new object.
         """
@@ -168,6 +175,8 @@ class AsyncInserts(AsyncCaller):
     ) -> list[Any]:
         """Insert rows; where one is there already, update it.  SQLite and PostgreSQL.
 
+        :param objs: the objects, as :meth:`insert` takes them.
+        :param model: the mapped class, where they are not instances of one.
         :param on: the attributes of a unique constraint; left out: the primary key.
         :param update: the attributes that a row takes where it is there already; left out: all
             that the object has, but the key; ``[]``: none, the row stays (insert or ignore).

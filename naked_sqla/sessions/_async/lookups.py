@@ -34,7 +34,7 @@ class AsyncLookups(AsyncCaller):
     ) -> C | None:
         """Load one object by its primary key; always one SELECT.
 
-        :param model: a mapped class.
+        :param model: the mapped class.
         :param ident: the key: a value, a tuple for a composite key, or a dictionary by attribute.
         :param options: loader options, e.g. ``[selectinload(User.posts)]``.
         :param with_for_update: ``True``, or the arguments of ``Select.with_for_update()``.
@@ -60,7 +60,9 @@ class AsyncLookups(AsyncCaller):
         execution_options: Options = None,
         with_for_update: ForUpdate = None,
     ) -> C:
-        """As :meth:`get`, for a row that has to be there.
+        """Load one object by its primary key; a row that is not there is an error.
+
+        Arguments and errors as in :meth:`get`.
 
         :raises NoResultFound: when there is no such row.
         """

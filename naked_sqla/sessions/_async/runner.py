@@ -70,6 +70,7 @@ class AsyncRunner:
         else that the work does is done again.  The pauses between attempts are random, and grow.
 
         :param work: a function of a session and ``args``.
+        :param args: are passed to the work, after the session.
         :param attempts: how often the work is tried at most.
         :param retry_on: further errors to try again after: a class, a tuple of classes, or a
             function such as :meth:`is_connect_error`.
@@ -102,7 +103,7 @@ class AsyncRunner:
 
         :raises TypeError: for wrong arguments.
 
-        The arguments, and the errors of a call, are those of :meth:`run`.
+        Arguments and errors as in :meth:`run`.
         """
         chosen = policy(attempts, retry_on, deadline, idempotent)
 

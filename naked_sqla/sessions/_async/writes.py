@@ -114,8 +114,11 @@ class AsyncWrites(AsyncInserts, AsyncNotifying):
         dictionary a column may have any name, that of an argument too.  A version among them is the
         one that the row is expected to have.
 
-        :param fields: attributes or their names; after a class: the key, a tuple for a composite
-            one, and a dictionary of values by attribute or name.
+        :param fields: attributes or their names; left out: all that the object has.
+        :param model: the mapped class; after an object that is not an instance of one, by name.
+        :param ident: the primary key, a tuple for a composite one.
+        :param values: a dictionary of values by attribute or name.
+        :param columns: values by the names of attributes.
         :param version: the version that the row is expected to have, of a class with a
             ``version_id_col``; the same as the version among the values.
         :param returning: False: give the number of rows, which is 1, instead of the stored row.

@@ -36,6 +36,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
     its connection is in, or begins one with its first statement; ``commit()`` and ``rollback()``
     end that transaction, and the connection stays the caller's to close.
 
+    :param conn: a connection that is open, and not in AUTOCOMMIT.
     :raises TypeError: when ``conn`` is no ``Connection``.
     :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
     """
@@ -175,7 +176,10 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
         validate: bool = True,
         execution_options: Options = None,
     ) -> ScalarResult[C]:
-        """As :meth:`into`, read chunk by chunk; used as :meth:`stream`."""
+        """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
+
+        Arguments and errors as in :meth:`into`.
+        """
         if execution_options is not None:
             checks.stream_options(execution_options)
         call = IntoCall(
