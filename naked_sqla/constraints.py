@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from naked_sqla._sqlalchemy import mappings
 from naked_sqla.backends.violations import Kind, violation_of
 
 __all__ = ("ViolatedConstraint", "constraint_of")
@@ -35,6 +36,8 @@ class ViolatedConstraint:
     :ivar name: in the database; ``None`` where it tells none and no metadata has one.
     :ivar columns: the names of the columns, or the expressions of an index; empty where neither
         the database nor metadata tells them.
+    :ivar attributes: the attributes that mapped classes have for these columns; the name of the
+        column where no class has one, or two have different ones.
     """
 
     kind: Kind
@@ -42,6 +45,7 @@ class ViolatedConstraint:
     schema: str | None
     table: str | None
     columns: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
 
 def constraint_of(
@@ -50,7 +54,8 @@ def constraint_of(
     """The constraint that an error is about; ``None`` for an error of another kind.
 
     :param error: what a write, a commit or a driver raised; the errors behind it are looked at too.
-    :param metadata: of the models: tells the names that SQLite does not, and the columns of checks.
+    :param metadata: of the models: tells the names that SQLite does not, and the columns of checks;
+        the attributes are those of its classes, and not of any in the process.
     """
     seen: Any = None
     for each in _chain(error):
@@ -58,8 +63,21 @@ def constraint_of(
         found = violation_of(each)
         if found is not None:
             constraint = ViolatedConstraint(*found)
-            return constraint if metadata is None else _completed(constraint, metadata, seen)
+            if metadata is not None:
+                constraint = _completed(constraint, metadata, seen)
+            return replace(constraint, attributes=tuple(_attributes(constraint, metadata)))
     return None
+
+
+def _attributes(constraint: ViolatedConstraint, metadata: MetaData | None) -> Iterator[str]:
+    def fits(table: Any) -> bool:
+        if metadata is not None and table.metadata is not metadata:
+            return False
+        return None in (table.schema, constraint.schema) or table.schema == constraint.schema
+
+    for column in constraint.columns:
+        found = mappings.attributes_of(constraint.table or "", column, fits)
+        yield found.pop() if len(found) == 1 else column
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, Engine, ForeignKey, UniqueConstraint, insert, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    insert,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -21,7 +32,7 @@ class Team(Base):
     __tablename__ = "team_c"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str] = mapped_column("name", unique=True)
     town: Mapped[str | None]
     street: Mapped[str | None]
     size: Mapped[int] = mapped_column(server_default="1")
@@ -32,6 +43,34 @@ class Team(Base):
         UniqueConstraint("town", "street", name="one_at_a_place"),
         CheckConstraint("size > 0", name="has_members"),
     )
+
+
+class Hall(Base):
+    __tablename__ = "hall_c"
+
+    key: Mapped[int] = mapped_column("id", primary_key=True)
+    place: Mapped[str] = mapped_column("name", unique=True)
+
+
+class BigHall(Hall):
+    __tablename__ = "big_hall_c"
+
+    key: Mapped[int] = mapped_column("id", ForeignKey("hall_c.id"), primary_key=True)
+    seats: Mapped[int] = mapped_column("n", unique=True)
+
+
+class Twice(DeclarativeBase):
+    pass
+
+
+class One(Twice):
+    __table__ = Table("twice_c", Twice.metadata, Column("id", Integer, primary_key=True))
+    one = __table__.c.id
+
+
+class Two(Twice):
+    __table__ = One.__table__
+    two = __table__.c.id
 
 
 CASES: dict[str, tuple[list[dict[str, Any]], str, str | None, tuple[str, ...]]] = {
@@ -62,6 +101,35 @@ async def db(engine: AsyncEngine) -> AsyncSessionFactory:
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
     return AsyncSessionFactory(engine)
+
+
+async def test_the_attributes_of_the_columns(db: AsyncSessionFactory) -> None:
+    async def found(*objects: Any, metadata: MetaData | None = None) -> Any:
+        with pytest.raises(IntegrityError) as caught:
+            await db.insert_all(objects)
+        constraint = constraint_of(caught.value, metadata)
+        assert constraint is not None
+        return constraint.columns, constraint.attributes
+
+    by_title = [Team(id=1, title="a"), Team(id=2, title="a")]
+    assert await found(*by_title) == (("name",), ("title",))
+    assert await found(*by_title, metadata=Base.metadata) == (("name",), ("title",))
+    # the tables of another metadata are not meant
+    assert await found(*by_title, metadata=MetaData()) == (("name",), ("name",))
+    big = [BigHall(key=number, place=str(number), seats=3) for number in (1, 2)]
+    assert await found(*big) == (("n",), ("seats",))
+    assert await found(Hall(key=1, place="a"), Hall(key=2, place="a")) == (("name",), ("place",))
+
+
+async def test_a_column_that_two_classes_name_otherwise(db: AsyncSessionFactory) -> None:
+    async with db.engine.begin() as conn:
+        await conn.run_sync(Twice.metadata.create_all)
+    await db.insert(One(one=1))
+    with pytest.raises(IntegrityError) as caught:
+        await db.insert(Two(two=1))
+    found = constraint_of(caught.value)
+    assert found is not None
+    assert (found.columns, found.attributes) == (("id",), ("id",))
 
 
 async def failure(db: AsyncSessionFactory, rows: list[dict[str, Any]]) -> IntegrityError:

@@ -188,18 +188,38 @@ def instance_values(instance: Any) -> dict[str, Any]:
     return values
 
 
-def mappers_on(table: Any) -> list[Mapper[Any]]:
-    """The mappers of a table; of an association table those that it relates.
-
-    There is no public way from a table to its classes.
-    """
+def _mappers() -> list[Mapper[Any]]:
     # registry.mappers fails where an AbstractConcreteBase is not configured yet
-    mappers = [
+    return [
         manager.mapper
         for registry in mapperlib._all_registries()
         for manager in registry._managers
         if manager.is_mapped
     ]
+
+
+# Nor is there a way from the name of a table to its classes.
+def attributes_of(table: str, column: str, fits: Callable[[Any], bool]) -> set[str]:
+    """The attributes that mapped classes have for a column, all by their names.
+
+    :param fits: False for a table of this name that is not meant.
+    """
+    return {
+        str(mapper._columntoproperty[of].key)
+        for mapper in _mappers()
+        for candidate in mapper.tables
+        if candidate.name == table and fits(candidate)
+        for of in candidate.columns
+        if of.name == column and of in mapper._columntoproperty
+    }
+
+
+def mappers_on(table: Any) -> list[Mapper[Any]]:
+    """The mappers of a table; of an association table those that it relates.
+
+    There is no public way from a table to its classes.
+    """
+    mappers = _mappers()
     found = [mapper for mapper in mappers if mapper.local_table == table]
     found = found or [mapper for mapper in mappers if table in mapper.tables]
     if found or table.info or table.metadata.info:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel
-from sqlalchemy import insert, select
+from sqlalchemy import CheckConstraint, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -33,9 +33,11 @@ class Item(Base):
     __tablename__ = "paged"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column("label", unique=True)
+    place: Mapped[str | None] = mapped_column("place_of_it")
     version: Mapped[int] = mapped_column()
     __mapper_args__ = {"version_id_col": version}
+    __table_args__ = (CheckConstraint("place_of_it > 'p'", name="place_is_late"),)
 
 
 class ItemOut(BaseModel):
@@ -45,6 +47,10 @@ class ItemOut(BaseModel):
 
 class FewCursors(CursorParams, per_page=2, max_per_page=3):
     pass
+
+
+async def nested(pages: Annotated[CursorParams, Depends()]) -> CursorParams:
+    return pages
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ async def db(engine: AsyncEngine) -> AsyncSessionFactory:
 @pytest.fixture
 async def client(db: AsyncSessionFactory) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    install(app, db, not_found=True, busy=True, dispose=False)
+    install(app, db, not_found=True, busy=True, dispose=False, metadata=Base.metadata)
 
     @app.get("/numbered", response_model=NumberedPage[ItemOut])
     async def numbered(pages: Annotated[PageParams, Depends()], request: Request) -> Any:
@@ -72,9 +78,18 @@ async def client(db: AsyncSessionFactory) -> AsyncIterator[httpx.AsyncClient]:
         found = await db.keyset(select(Item).order_by(Item.name), **pages.arguments)
         return CursorPage[ItemOut].of(found, request)
 
+    router = APIRouter(prefix="/inside")
+
+    @router.get("/{key}")
+    async def inside(key: int, pages: Annotated[CursorParams, Depends(nested)]) -> list[int]:
+        found = select(Item.id).order_by(Item.id)
+        return list((await db.keyset(found, **pages.arguments)).items)
+
+    app.include_router(router)
+
     @app.put("/items/{key}")
-    async def rename(key: int, name: str) -> ItemOut:
-        stored = await update_or_404(db, Item, key, name=name)
+    async def rename(key: int, name: str, place: str | None = None) -> ItemOut:
+        stored = await update_or_404(db, Item, key, name=name, place=place)
         return ItemOut.model_validate(stored, from_attributes=True)
 
     @app.delete("/items/{key}", status_code=204, responses={404: {"description": "Never there"}})
@@ -153,10 +168,19 @@ async def test_writes_that_answer_404(client: httpx.AsyncClient, db: AsyncSessio
         await delete_or_404(None, Item, 1)  # type: ignore[arg-type]
 
 
+async def test_a_violated_constraint_names_the_attribute(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/items/1?name=n2")
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (409, ["body", "name"])
+    answer = await client.put("/items/1?name=short&place=n")
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "place"])
+
+
 async def test_the_schema_names_the_answers(client: httpx.AsyncClient) -> None:
     schema = (await client.get("/openapi.json")).json()
     paths = schema["paths"]
-    assert set(paths["/keyed"]["get"]["responses"]) == {"200", "404", "422", "503"}
+    assert set(paths["/numbered"]["get"]["responses"]) == {"200", "404", "422", "503"}
+    for path in ("/keyed", "/inside/{key}"):
+        assert set(paths[path]["get"]["responses"]) == {"200", "400", "404", "422", "503"}
     assert set(paths["/items/{key}"]["put"]["responses"]) == {"200", "404", "409", "422", "503"}
     removed = paths["/items/{key}"]["delete"]["responses"]
     assert removed["404"]["description"] == "Never there"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
+from sqlalchemy import MetaData
 from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
@@ -32,6 +34,8 @@ from naked_sqla import (
     constraint_of,
 )
 
+from ._pages import AFTER
+
 
 def install(
     app: FastAPI,
@@ -43,6 +47,7 @@ def install(
     busy: bool = False,
     retry_after: int = 1,
     constraints: bool = True,
+    metadata: MetaData | None = None,
 ) -> None:
     """Connect an application with its database.
 
@@ -58,8 +63,9 @@ def install(
     :param busy: answer with 503 when no connection of the pool came free in time.
     :param retry_after: seconds, for the ``Retry-After`` of that 503.
     :param constraints: answer an ``IntegrityError`` of a unique constraint with 409, and of others
-        with 422, naming the columns as FastAPI names the fields that it refuses; a handler of the
-        application for ``DBAPIError`` or ``SQLAlchemyError`` comes first.
+        with 422, naming the attributes as FastAPI names the fields that it refuses; a handler of
+        the application for ``DBAPIError`` or ``SQLAlchemyError`` comes first.
+    :param metadata: of the models, for ``constraint_of()``, which finds more with it on SQLite.
     :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
     :raises RuntimeError: when the application has been started.
     """
@@ -86,14 +92,19 @@ def install(
         later = {"Retry-After": str(retry_after)}
         _answer(app, PoolTimeout, lambda _: HTTPException(503, headers=later))
     if constraints:
-        _answer(app, IntegrityError, _refused, *_WIDER)
+        _answer(app, IntegrityError, partial(_refused, metadata), *_WIDER)
     reads = [404] * not_found + [503] * busy
     writes = [404] * (not_found or stale) + [409] * (stale or constraints) + [422] * constraints
-    _tell_openapi(app, reads, [*writes, *[503] * busy])
+    _tell_openapi(app, reads, [*writes, *[503] * busy], [400] * not_found)
 
 
-def _tell_openapi(app: FastAPI, reads: list[int], writes: list[int]) -> None:
-    """Name the answers in the application's schema, where a route does not describe them itself."""
+def _tell_openapi(
+    app: FastAPI, reads: list[int], writes: list[int], with_cursors: list[int]
+) -> None:
+    """Name the answers in the application's schema, where a route does not describe them itself.
+
+    :param with_cursors: of routes that take ``CursorParams``.
+    """
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -103,11 +114,19 @@ def _tell_openapi(app: FastAPI, reads: list[int], writes: list[int]) -> None:
                 if method not in _METHODS:
                     continue
                 responses = operation.setdefault("responses", {})
-                for code in reads if method in ("get", "head") else writes:
+                codes = reads if method in ("get", "head") else writes
+                more = with_cursors if _takes_cursors(operation) else []
+                for code in (*more, *codes):
                     responses.setdefault(str(code), {"description": HTTPStatus(code).phrase})
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _takes_cursors(operation: dict[str, Any]) -> bool:
+    # of the routes themselves FastAPI keeps a list that is another one in each version
+    given = operation.get("parameters", ())
+    return any(one.get("description") == AFTER for one in given)
 
 
 _METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "trace"})
@@ -165,12 +184,12 @@ _SAYINGS = {
 }
 
 
-def _refused(error: IntegrityError) -> HTTPException | None:
+def _refused(metadata: MetaData | None, error: IntegrityError) -> HTTPException | None:
     """The answer to a violated constraint, in the form of FastAPI's own refusals."""
-    found = constraint_of(error)
+    found = constraint_of(error, metadata)
     if found is None:
         return None
-    fields: list[Any] = [("body", column) for column in found.columns] or [("body",)]
+    fields: list[Any] = [("body", name) for name in found.attributes] or [("body",)]
     kind = found.kind.replace(" ", "_")
     detail = [{"type": kind, "loc": field, "msg": _SAYINGS[found.kind]} for field in fields]
     return HTTPException(409 if found.kind == "unique" else 422, detail)

@@ -10,6 +10,9 @@ from fastapi import Query
 # So that the number of the first row fits the databases' 64 bits.
 _MOST = 2**31 - 1
 
+# What OpenAPI says of a cursor; the parameter is known by it.
+AFTER = "The next_cursor of the page before."
+
 
 class PageArguments(TypedDict):
     """Keyword arguments of ``session.paginate()``."""
@@ -124,7 +127,7 @@ class CursorParams(_Limits):
     _own = (
         _parameter(
             "after",
-            Annotated[str | None, Query(description="The next_cursor of the page before.")],
+            Annotated[str | None, Query(description=AFTER)],
             None,
         ),
         _parameter(
