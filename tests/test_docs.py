@@ -173,6 +173,20 @@ def test_links_between_pages_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_the_map_has_each_module() -> None:
+    """Each folder of the package, and each module of the two that have the most."""
+    named = set(re.findall(r"`([\w/.]+)`", (DOCS / "map.md").read_text(encoding="utf-8")))
+    package = ROOT / "naked_sqla"
+    paths = [*package.glob("*/__init__.py"), *package.glob("*.py")]
+    for folder in ("read", "sessions"):
+        paths += package.glob(f"{folder}/*.py")
+        paths += package.glob(f"{folder}/*/__init__.py")
+    for path in paths:
+        folder = path.parent if path.name == "__init__.py" else None
+        if folder != package and path.name != "_cache.py":
+            assert (f"{folder.name}/" if folder else path.stem) in named, path
+
+
 def test_the_tree_of_errors_is_the_one_of_the_module() -> None:
     def tree(text: str) -> list[str]:
         return [line.strip() for line in text.splitlines() if line.strip().startswith(("├", "└"))]
