@@ -10,6 +10,7 @@ from naked_sqla.sessions._sync.listening import Notifications
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
 from naked_sqla.sessions.health import Health
 from naked_sqla.sessions.notifications import Notification
+from naked_sqla.write.reports import Relinked
 
 from .exception import (
     BaseNakedSQLAException,
@@ -56,6 +57,7 @@ __all__ = (
     "PageNotFound",
     "Pagination",
     "PartialCommit",
+    "Relinked",
     "RowGone",
     "RowMismatch",
     "Session",

@@ -35,6 +35,7 @@ ALONE = {
     "docs/index.md",
     "docs/quickstart.md",
     "docs/guide/notifications.md",
+    "docs/guide/related.md",
     "docs/guide/sqlmodel.md",
     *(str(page.relative_to(ROOT)) for page in (DOCS / "cookbook").glob("*.md")),
 }

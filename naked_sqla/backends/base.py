@@ -90,6 +90,12 @@ class Backend:
     #: Has :meth:`listener`, see ``notifications.py``.
     can_listen: ClassVar[bool] = False
 
+    #: Has INSERT ... ON CONFLICT: :meth:`insert`.
+    has_on_conflict: ClassVar[bool] = False
+
+    #: Writes in the WITH of a SELECT: ``WITH gone AS (DELETE ... RETURNING ...)``.
+    writes_in_with: ClassVar[bool] = False
+
     #: Has materialized views.
     has_materialized_views: ClassVar[bool] = False
 

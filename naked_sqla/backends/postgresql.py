@@ -61,6 +61,8 @@ class PostgreSQL(Backend):
         "FROM pg_prepared_xacts WHERE starts_with(gid, 'naked_sqla_') "
         "AND owner = current_user AND database = current_database()"
     )
+    has_on_conflict = True
+    writes_in_with = True
     has_materialized_views = True
     notify = "SELECT pg_notify(:channel, :payload)"
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}

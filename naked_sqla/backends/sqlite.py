@@ -53,6 +53,7 @@ class SQLite(Backend):
 
     has_row_values = True
     nulls_sort = "as_smallest"
+    has_on_conflict = True
     returns_in_any_order = True
     terms = frozenset({"timeout", "statement_timeout", "lock_timeout"})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sqlalchemy import Table
 from sqlalchemy.orm import MANYTOONE, RelationshipProperty
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, Grouping
@@ -16,11 +17,11 @@ from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, Groupin
 from naked_sqla._sqlalchemy import mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Foreign", "foreign_of")
+__all__ = ("Foreign", "foreign_of", "joins_only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def foreign_of(prop: RelationshipProperty[Any]) -> Foreign:
     model, related = here.class_.__name__, there.class_.__name__
     name = f"{model}.{prop.key}"
     if prop.secondary is not None:
-        advice = f"Store both, and then the row between them: {_row_between(prop)}."
+        advice = f"Store both, and then link them: {_link(prop)}."
         return Foreign(name, model, there, "between", (), False, advice)
     is_here = prop.direction is MANYTOONE
     holder, owner = (here, there) if is_here else (there, here)
@@ -76,24 +77,23 @@ def foreign_of(prop: RelationshipProperty[Any]) -> Foreign:
     return Foreign(name, model, there, "here" if is_here else "there", pairs, plain, advice)
 
 
-def _row_between(prop: RelationshipProperty[Any]) -> str:
-    """The statement that relates two objects by a table in between."""
-    sides = (
-        (prop.parent, prop.synchronize_pairs),
-        (prop.mapper, prop.secondary_synchronize_pairs or ()),
-    )
-    values = [
-        f"{column.key!r}: {mapper.class_.__name__.lower()}.{mappings.attribute_of(mapper, of)}"
-        for mapper, pairs in sides
-        for of, column in pairs
-    ]
-    return f"execute(insert({prop.secondary}), {{{', '.join(values)}}})"
+def _link(prop: RelationshipProperty[Any]) -> str:
+    """The call that relates stored objects by a table in between."""
+    model, related = prop.parent.class_.__name__, prop.mapper.class_.__name__
+    if prop.viewonly or not isinstance(prop.secondary, Table):
+        return f"execute(insert({prop.secondary}), ...)"
+    return f"link({model.lower()}, {model}.{prop.key}, [{related.lower()}])"
 
 
 def _is_plain(prop: RelationshipProperty[Any]) -> bool:
-    pairs = {frozenset(pair) for pair in prop.synchronize_pairs}
-    clauses = list(_clauses(prop.primaryjoin))
-    return len(clauses) == len(prop.synchronize_pairs) and all(
+    return joins_only(prop.primaryjoin, prop.synchronize_pairs)
+
+
+def joins_only(criterion: Any, columns: Iterable[tuple[Any, Any]]) -> bool:
+    """True when a criterion is the equality of some pairs of columns, and nothing else."""
+    pairs = {frozenset(pair) for pair in columns}
+    clauses = list(_clauses(criterion))
+    return len(clauses) == len(pairs) and all(
         isinstance(clause, BinaryExpression)
         and clause.operator is operators.eq
         and frozenset((clause.left, clause.right)) in pairs

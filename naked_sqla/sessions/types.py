@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Options: TypeAlias = CoreExecuteOptionsParameter | None
     LoaderOptions: TypeAlias = Sequence[ORMOption] | None
     ForUpdate: TypeAlias = ForUpdateParameter
+    Relationship: TypeAlias = QueryableAttribute[Any]
     # A relationship, or the steps to one.
     Path: TypeAlias = QueryableAttribute[Any] | Sequence[QueryableAttribute[Any]]
     # An attribute, or its name.

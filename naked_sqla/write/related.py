@@ -23,7 +23,7 @@ from naked_sqla.objects.foreign_keys import Foreign, foreign_of
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
 
-__all__ = ("Origin", "Related", "related_of")
+__all__ = ("UNKNOWN", "Origin", "Related", "related_of", "value_of")
 
 _Values = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ _Values = Mapping[str, Any]
 Origin = Literal["made", "loaded", "other"]
 
 # a part of a key that a statement has not loaded
-_UNKNOWN: Any = object()
+UNKNOWN: Any = object()
 
 # calls that store rows that are not there yet
 _INSERTS = frozenset({"insert", "insert_all", "copy_in"})
@@ -101,15 +101,15 @@ class Related:
         fills = foreign.plain and self._written.columns.keys() >= {key for key, _ in foreign.pairs}
         added: dict[str, Any] = {}
         for key, referred in foreign.pairs:
-            value = _value_of(target, referred)
-            given = row.get(key, _UNKNOWN)
-            unset = given is _UNKNOWN or (given is None and call.origin != "loaded")
-            if value is None or (value is _UNKNOWN and unset):
+            value = value_of(target, referred)
+            given = row.get(key, UNKNOWN)
+            unset = given is UNKNOWN or (given is None and call.origin != "loaded")
+            if value is None or (value is UNKNOWN and unset):
                 if not call.named:
                     _refuse_without_key(call, foreign, target, referred)
             elif unset:
                 added[key] = value
-            elif not call.named and value is not _UNKNOWN and self._differ(call, key, given, value):
+            elif not call.named and value is not UNKNOWN and self._differ(call, key, given, value):
                 raise InvalidStatement(
                     f"{call.shown}: {foreign.name} has {referred} {shown(value)}, and {key} is "
                     f"{shown(given)}. Set both alike, or {_by_name(call, foreign, key)}."
@@ -209,7 +209,7 @@ def _check_objects(call: _Storing, row: _Values, foreign: Foreign, value: Any) -
         if not _is_loaded(obj) or (is_new and not foreign.plain):
             break
         pairs = foreign.pairs if foreign.plain else ()
-        if any(_misses(_value_of(obj, key), row.get(own), is_new) for key, own in pairs):
+        if any(_misses(value_of(obj, key), row.get(own), is_new) for key, own in pairs):
             break
     else:
         return
@@ -234,8 +234,8 @@ def _hint(call: _Storing, foreign: Foreign) -> str:
 def _misses(found: Any, own: Any, is_new: bool) -> bool:
     """True when the foreign key of a related object does not say that it belongs to the row."""
     if is_new or found is None:
-        return found is _UNKNOWN or found is None or own is None or bool(found != own)
-    if found is _UNKNOWN or own is None or isinstance(found, str) or isinstance(own, str):
+        return found is UNKNOWN or found is None or own is None or bool(found != own)
+    if found is UNKNOWN or own is None or isinstance(found, str) or isinstance(own, str):
         return False
     return bool(found != own)
 
@@ -261,16 +261,16 @@ def _is_loaded(obj: Any) -> bool:
     return state is not None and bool(state.has_identity)
 
 
-def _value_of(obj: Any, key: str) -> Any:
-    """The value of an attribute; None if it has none, ``_UNKNOWN`` if it is not loaded."""
+def value_of(obj: Any, key: str) -> Any:
+    """The value of an attribute; None if it has none, ``UNKNOWN`` if it is not loaded."""
     if isinstance(obj, Mapping):
         return obj.get(key)
     if hasattr(type(obj), "__naked__"):
         try:
             return getattr(obj, key)
         except (NotLoadedError, AttributeError):
-            return _UNKNOWN
+            return UNKNOWN
     if hasattr(obj, mappings.INSTANCE_STATE):
         # not by the attribute, which an ORM session would load
-        return obj.__dict__.get(key, _UNKNOWN if _is_loaded(obj) else None)
+        return obj.__dict__.get(key, UNKNOWN if _is_loaded(obj) else None)
     return getattr(obj, key, None)

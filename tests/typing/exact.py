@@ -14,6 +14,7 @@ from sqlalchemy.orm import (
     Mapped,
     aliased,
     mapped_column,
+    relationship,
     with_loader_criteria,
 )
 
@@ -25,6 +26,7 @@ from naked_sqla import (
     Notification,
     Notifications,
     Pagination,
+    Relinked,
     Session,
     SessionFactory,
     SyncKeysetPage,
@@ -46,6 +48,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     age: Mapped[int | None]
+    friends: Mapped[list[User]] = relationship(secondary="friend")
 
 
 class Post(Base):
@@ -266,6 +269,10 @@ async def writes(db: AsyncSessionFactory, user: User, out: Out, patch: Patch) ->
         assert_type(await session.delete_all([user, Post()]), int)
         assert_type(await session.delete_all([out], model=User, missing_ok=True), int)
 
+        assert_type(await session.link(user, User.friends, [user, 2]), int)
+        assert_type(await session.unlink((1,), User.friends, {2}), int)
+        assert_type(await session.relink(user, User.friends, []), Relinked)
+
         assert_type(await session.copy_in(User, [user, {"id": 1}, (1, "a")]), int)
         assert_type(await session.copy_in(User, rows(), columns=["id", User.name]), int)
     options = {"schema_translate_map": {None: "other"}}
@@ -309,6 +316,8 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
         assert_type(session.delete(user), bool)
         assert_type(session.delete_all([user]), int)
         assert_type(session.copy_in(User, [(1, "a")], columns=[User.id, "name"]), int)
+    assert_type(db.link(user, User.friends, [1], execution_options={"mine": 1}), int)
+    assert_type(db.relink(user, User.friends, [1]).added, int)
     assert_type(db.insert_all([user]), list[User])
     assert_type(db.delete(User, 1), bool)
 

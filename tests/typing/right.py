@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict
 
 from sqlalchemy import Engine, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, NotLoadedError, Session, SessionFactory
 from naked_sqla.view import CreateView, DropView, refresh_materialized_view, view_table
@@ -22,6 +22,7 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+    friends: Mapped[list[User]] = relationship(secondary="friend")
 
 
 @dataclass
@@ -99,6 +100,10 @@ async def writes(db: AsyncSessionFactory, entry: UserEntry) -> User:
         stored: User = await session.update(user, "name")
         found: bool = await session.delete(User, count, missing_ok=True)
         print(stored.name, found, (await session.upsert_all(users, on=User.name))[0].name)
+        linked: int = await session.link(user, User.friends, users)
+        linked += await session.unlink(1, User.friends, (friend.id for friend in users))
+        added, removed = await session.relink(user, User.friends, {1, 2})
+        print(linked + added - removed)
     return await db.update(User, 1, name=User.name + "x")
 
 

@@ -198,6 +198,13 @@ async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -
     print((await db.update_all([user]))[0].nmae)  # wrong
     print((await db.upsert_all([user]))[0].nmae)  # wrong
     print(sync_db.insert(user).nmae)  # wrong
+    await db.link(user, "friends", [user])  # wrong
+    await db.link(user, User, [user])  # wrong
+    await db.link(user, User.name, user)  # wrong
+    await db.link(user, User.name)  # wrong
+    await db.unlink(user, User.name, [user], missing_ok=True)  # wrong
+    print((await db.link(user, User.name, [user])).added)  # wrong
+    print((await db.relink(user, User.name, [user])).gone)  # wrong
     db.add(user)  # wrong
     await db.commit()  # wrong
     async with sync_db.begin() as session:  # wrong

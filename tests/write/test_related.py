@@ -369,7 +369,7 @@ def test_other_classes_are_refused(conn: Connection) -> None:
         writing.insert(conn, PostModel(author=UserModel(name="x")), model=Post)
     with pytest.raises(InvalidStatement, match=r"Post\.author is a int without id"):
         writing.insert(conn, NewPost("x", 5), model=Post)
-    with pytest.raises(InvalidStatement, match=r"Post\.tags has 2 objects.*insert\(tagged\)"):
+    with pytest.raises(InvalidStatement, match=r"Post\.tags has 2 objects.*link\(post, Post\.tags"):
         writing.insert(conn, PostModel(tags=["a", "b"]), model=Post)
     with pytest.raises(InvalidStatement, match=r"Post\.tags has an object"):
         writing.update(conn, PostModel(id=1, tags=["a"]), model=Post)
@@ -450,8 +450,7 @@ REFUSED = {
     ),
     "many-to-many": (
         lambda: Post(tags={Tag(id=1)}),
-        r"Post\.tags has an object.*execute\(insert\(tagged\), "
-        r"\{'post_id': post\.id, 'tag_id': tag\.id\}\)",
+        r"Post\.tags has an object.*link\(post, Post\.tags, \[tag\]\)",
     ),
     "write-only": (lambda: User(drafts=[Draft()]), r"User\.drafts has an object"),
 }

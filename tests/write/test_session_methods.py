@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import (
+    Column,
     Engine,
     ForeignKey,
+    Table,
     UniqueConstraint,
     create_engine,
     func,
@@ -83,6 +85,7 @@ class Draft(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str | None]
     version: Mapped[int] = mapped_column()
+    posts: Mapped[list[Post]] = relationship(secondary="label")
     __mapper_args__ = {"version_id_col": version}
 
 
@@ -90,6 +93,14 @@ class Draft(Base):
 class UserIn:
     name: str
     visits: int = 5
+
+
+label = Table(
+    "label",
+    Base.metadata,
+    Column("post_id", ForeignKey("post.id"), primary_key=True),
+    Column("draft_id", ForeignKey("draft.id"), primary_key=True),
+)
 
 
 class UserPatch(BaseModel):
@@ -269,6 +280,9 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "upsert_all": (([User(name="x")],), {}),
     "delete": ((User, 1), {}),
     "delete_all": (([User(id=1)],), {}),
+    "link": ((1, Draft.posts, [1]), {}),
+    "unlink": ((Draft(id=1), Draft.posts, [1]), {}),
+    "relink": ((1, Draft.posts, []), {}),
     "copy_in": ((User, [{"name": "x"}]), {}),
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.inserts import AsyncInserts
+from naked_sqla.sessions._async.links import AsyncLinks
 from naked_sqla.sessions._async.listening import AsyncNotifying
 from naked_sqla.sessions.calls.write import WriteCall
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Field, K, Options
 
 
-class AsyncWrites(AsyncInserts, AsyncNotifying):
+class AsyncWrites(AsyncInserts, AsyncLinks, AsyncNotifying):
     """Stores objects: one call, one statement (or one for each batch), nothing kept for later.
 
     Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,

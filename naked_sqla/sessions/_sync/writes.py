@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.inserts import SyncInserts
+from naked_sqla.sessions._sync.links import Links
 from naked_sqla.sessions._sync.listening import Notifying
 from naked_sqla.sessions.calls.write import WriteCall
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Field, K, Options
 
 
-class SyncWrites(SyncInserts, Notifying):
+class SyncWrites(SyncInserts, Links, Notifying):
     """Stores objects: one call, one statement (or one for each batch), nothing kept for later.
 
     Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,

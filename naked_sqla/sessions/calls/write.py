@@ -24,7 +24,7 @@ __all__ = ("WriteCall",)
 
 
 # these find rows by their keys
-_BY_KEY = frozenset({"update", "update_all", "delete", "delete_all"})
+_BY_KEY = frozenset({"update", "update_all", "delete", "delete_all", "link", "unlink", "relink"})
 
 
 class _WriteFields(NamedTuple):
