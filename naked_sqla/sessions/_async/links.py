@@ -56,7 +56,7 @@ class AsyncLinks(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> int:
-        """Take links away; what is not related stays so.  Arguments and errors as :meth:`link`.
+        """Take links away; what is not related stays so.  Arguments and errors as in :meth:`link`.
 
         :return: how many links there were.
         """
@@ -74,7 +74,7 @@ class AsyncLinks(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> Relinked:
-        """Relate an object to these and no others.  Arguments and errors as :meth:`link`.
+        """Relate an object to these and no others.  Arguments and errors as in :meth:`link`.
 
         One statement on PostgreSQL, unless further columns of the table in between have defaults in
         the model; else a DELETE and an INSERT.
