@@ -290,6 +290,12 @@ def collection_appender(collection: Any) -> Callable[[Any], Any]:
     return lambda item: append(item, _sa_initiator=False)
 
 
+def collection_iterator(kind: type) -> Callable[[Any], Iterable[Any]]:
+    """How the objects in a collection of the relationship's own class are read."""
+    iterator: Callable[[Any], Iterable[Any]] = kind._sa_iterator  # type: ignore[attr-defined]
+    return iterator
+
+
 def collection_adapter(collection: Any) -> Iterable[Any] | None:
     """An iterable of the objects in an instrumented collection of any class; None for others."""
     adapter: Iterable[Any] | None = getattr(collection, "_sa_adapter", None)

@@ -28,8 +28,10 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, dml, results, statements
 from naked_sqla.exception import RowMismatch
+from naked_sqla.into import nested
 from naked_sqla.into.emitting import Fill, filler
 from naked_sqla.into.matching import match
+from naked_sqla.into.nested import Nested
 from naked_sqla.into.row_shape import RowShape, orm_row_shape, plain_row_shape
 from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
@@ -71,12 +73,15 @@ def execute(
     :return: a buffered result, one object for each row.
     :raises RowMismatch: the class and the statement do not fit.  Before the statement runs where it
         knows its columns (not a ``text()`` without ``columns()``), and always before a row is read.
-    :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
+    :raises UnsupportedOption: it has an option that can't be honoured.
     :raises ConversionError: a stored value can't be converted by the type of its column.
 
     Errors of the class itself (pydantic's ``ValidationError``) and of ``session.execute()`` pass
     through.
     """
+    found = _check_before(conn, cls, statement, parameters, validate)
+    if found is not None:
+        return nested.execute(conn, found, statement, parameters, execution_options)
     run = _statement.execute
     return _objects(run, conn, cls, statement, parameters, validate, execution_options)
 
@@ -94,6 +99,9 @@ def stream(
 
     :return: a result that reads from the connection while it is read.
     """
+    found = _check_before(conn, cls, statement, parameters, validate)
+    if found is not None:
+        return nested.stream(conn, found, statement, parameters, execution_options)
     run = _statement.stream
     return _objects(run, conn, cls, statement, parameters, validate, execution_options)
 
@@ -107,7 +115,6 @@ def _objects(
     validate: bool,
     options: Mapping[str, Any] | None,
 ) -> ScalarResult[Any]:
-    _check_before(conn, cls, statement, validate)
     eager, make_loader = not _loads_eagerly(statement), _loader_maker(cls, validate)
     result = run(conn, statement, parameters, options, eager=eager, make_loader=make_loader)
     if not isinstance(result, Result):
@@ -118,7 +125,7 @@ def _objects(
 def _loader_maker(cls: Any, validate: bool) -> MakeLoader:
     def make_loader(result: CursorResult[Any]) -> Loader:
         load = loader_for(result, result.context.invoked_statement, cls, validate)
-        return Loader(load, _metadata, True, False, results.is_raw_readable(result))
+        return Loader(load, nested.METADATA, True, False, results.is_raw_readable(result))
 
     return make_loader
 
@@ -128,9 +135,6 @@ def _loads_eagerly(statement: Any) -> bool:
     if isinstance(statement, Select | CompoundSelect):
         return facts_of(statement).loads_by_mapping
     return loads_eagerly(statements.mappers_of(statement))
-
-
-_metadata: Any = results.row_metadata(("object",), ((),), (None,))
 
 
 def loader_for(
@@ -204,36 +208,43 @@ def _row_shape(
 
 # ---------------------------------------------------------------- before the statement runs
 
-_fits: BoundedCache[Any, None] = BoundedCache(_KNOWN_FITS)
+_fits: BoundedCache[Any, Nested | None] = BoundedCache(_KNOWN_FITS)
 
 
-def _check_before(conn: Connection, cls: Any, statement: Any, validate: bool) -> None:
-    """Refuse a class and a statement that do not fit, as far as the statement tells."""
+def _check_before(
+    conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool
+) -> Nested | None:
+    """Refuse a class and a statement that do not fit, as far as the statement tells.
+
+    :return: what fills the objects, where relationships are loaded beside the rows.
+    """
     if not statements.is_executable(statement) or statements.is_empty_select(statement):
         # read.statement refuses it with the fitting message
-        return
+        return None
     statement = statements.resolved(statement)
     is_dml = getattr(statement, "is_dml", False)
     if is_dml and not dml.returning_columns(statement):
         raise RowMismatch(_no_rows(cls, statement))
     key = statements.cache_key_of(statement)
-    if key is None and not is_dml:
+    if key is None and not is_dml and not statements.is_orm_statement(statement):
         # compiled anew for each execution; once is enough, the columns are checked with the rows
         target_of(cls, validate)
-        return
+        return None
     fit = (cls, validate, key)
-    if key is None or fit not in _fits:
-        target_of(cls, validate)
-        row_shape = _row_shape_before(conn, statement, is_dml)
-        if row_shape is not None:
-            match(cls, row_shape, validate)
-        if key is not None:
-            _fits[fit] = None
+    if key is not None and fit in _fits:
+        return _fits[fit]
+    target_of(cls, validate)
+    found = _fit(conn, cls, statement, parameters, validate)
+    if key is not None:
+        _fits[fit] = found
+    return found
 
 
-def _row_shape_before(conn: Connection, statement: Any, is_dml: bool) -> RowShape | None:
-    """The shape of a statement's rows; None when only the database knows it."""
-    if is_dml and statement.is_insert and statements.is_orm_statement(statement):
+def _fit(
+    conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool
+) -> Nested | None:
+    """Match a class with a statement, unless only the database knows its columns."""
+    if getattr(statement, "is_insert", False) and statements.is_orm_statement(statement):
         statement = dml.as_orm_insert(statement)
     if _loads_eagerly(statement):
         statement = statement.options(lazyload("*"))
@@ -241,11 +252,16 @@ def _row_shape_before(conn: Connection, statement: Any, is_dml: bool) -> RowShap
         compiled = statement.compile(dialect=conn.dialect)
     except Exception:  # noqa: BLE001 - running it raises the same error
         return None
-    found = compile_states.entity_state(compiled)
+    state = (compile_states.entity_state(compiled) or (None,))[0]
     metadata = compile_states.CompiledMetadata(compiled)
     if None in metadata.keys or not metadata.keys:
         return None
-    return _row_shape(compiled, None if found is None else found[0], metadata)
+    if state is not None:
+        found = nested.nested(cls, validate, compiled, state, statement, parameters)
+        if found is not None:
+            return found
+    match(cls, _row_shape(compiled, state, metadata), validate)
+    return None
 
 
 def _no_rows(cls: Any, statement: Any) -> str:

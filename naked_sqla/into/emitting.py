@@ -12,7 +12,7 @@ from typing import Any
 
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into.fields import Style
-from naked_sqla.into.filling import Absent, Composed, Filling, Record, Source, Whole
+from naked_sqla.into.filling import Absent, Composed, Filling, Made, Record, Source, Whole
 from naked_sqla.into.making import Parts, made
 from naked_sqla.read.hydrator import hydrator
 from naked_sqla.read.plan import Cell, Plan
@@ -126,6 +126,8 @@ class _Printer(Printer):
                 self._note(target, field, cell)
             values = ", ".join(map(self.cell, source.cells))
             return f"{self.bind('composite', source.build)}({values})"
+        if isinstance(source, Made):
+            return f"{self.bind('objects', source.make)}({self.cell(source.cell)})"
         if isinstance(source, Absent):
             return "None"
         return self._whole(source, body)

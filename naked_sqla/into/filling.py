@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from naked_sqla.into.fields import Field, Style, Target
 from naked_sqla.read.plan import Cell, Item
 
-__all__ = ("Absent", "Composed", "Filling", "Record", "Source", "Whole")
+__all__ = ("Absent", "Composed", "Filling", "Made", "Record", "Source", "Whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class Whole:
 
     item: Item
     absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Objects made from the loaded objects of a relationship."""
+
+    cell: Cell
+    make: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +71,4 @@ class Record:
     absent: str | None = None
 
 
-Source = Cell | Composed | Whole | Absent | Record
+Source = Cell | Composed | Whole | Made | Absent | Record

@@ -19,7 +19,7 @@ from naked_sqla.into.filling import Absent, Composed, Filling, Record, Source, W
 from naked_sqla.into.row_shape import Column, Computed, EntityName, RowShape, Structure
 from naked_sqla.into.targets import target_of
 
-__all__ = ("match",)
+__all__ = ("Candidates", "Matcher", "holds", "match")
 
 
 def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
@@ -27,7 +27,7 @@ def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
 
     :raises RowMismatch: they do not fit; the message names both sides.
     """
-    return _Matcher(row_shape, validate).root(cls)
+    return Matcher(row_shape, validate).root(cls)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Nested:
 
 
 @dataclass(slots=True)
-class _Candidates:
+class Candidates:
     """Everything that may fill the fields of one class."""
 
     target: Target
@@ -52,13 +52,14 @@ class _Candidates:
     left: list[Structure]
 
 
-class _Matcher:
+class Matcher:
     """One class and one statement."""
 
     def __init__(self, row_shape: RowShape, validate: bool) -> None:
         self.row_shape = row_shape
         self.validate = validate
         self.free: list[Structure] = []
+        self.about = ""
 
     def root(self, cls: Any) -> Record:
         target = target_of(cls, self.validate)
@@ -72,7 +73,7 @@ class _Matcher:
         nested = self.claims(target, loaded, _any_name) | nested
         for claim in nested.values():
             self.nest(claim)
-        candidates = _Candidates(target, "", nested, columns, [], [])
+        candidates = Candidates(target, self.about, nested, columns, [], [])
         self.spread(candidates, self.free)
         return self.record(candidates)
 
@@ -110,7 +111,7 @@ class _Matcher:
         """The field of a name, if it can hold an entity."""
         for wanted in target.named(own.name):
             allowed = alternatives(wanted.annotation)
-            if any(_holds(choice, structure) for choice in allowed.types):
+            if any(holds(choice, structure) for choice in allowed.types):
                 return wanted.name, _Nested(structure, None, allowed.none)
             fillable = [choice for choice in allowed.types if is_fillable(choice)]
             if len(fillable) > 1:
@@ -138,7 +139,7 @@ class _Matcher:
         for claim in nested.below.values():
             self.nest(claim)
 
-    def spread(self, candidates: _Candidates, structures: Sequence[Structure]) -> None:
+    def spread(self, candidates: Candidates, structures: Sequence[Structure]) -> None:
         """Let the columns of entities without a field of their own fill fields of this class."""
         for structure in structures:
             if not structure.spreads:
@@ -151,7 +152,7 @@ class _Matcher:
 
     # -- the source of each field
 
-    def record(self, candidates: _Candidates) -> Record:
+    def record(self, candidates: Candidates) -> Record:
         target = candidates.target
         fillings: list[Filling] = []
         used: set[int] = set()
@@ -166,7 +167,7 @@ class _Matcher:
             if nested is not None:
                 fillings.append(Filling(wanted, self.nested(candidates, wanted, nested)))
             elif columns:
-                fillings.append(Filling(wanted, columns[0].cell or Absent()))
+                fillings.append(Filling(wanted, self.column(target, wanted, columns[0])))
             elif computed:
                 made = computed[0]
                 fillings.append(Filling(wanted, Composed(made.build, made.cells)))
@@ -194,7 +195,13 @@ class _Matcher:
         style = target.style if full or target.style not in _NEEDS_ALL else Style.CALL
         return Record(target, style, tuple(fillings), extra)
 
-    def columns_by_field(self, candidates: _Candidates) -> dict[str, list[Column]]:
+    def column(self, target: Target, wanted: Field, column: Column) -> Source:
+        return column.cell or Absent()
+
+    def whole(self, structure: Structure, absent: str | None) -> Source:
+        return Whole(structure.item, absent)
+
+    def columns_by_field(self, candidates: Candidates) -> dict[str, list[Column]]:
         found: dict[str, list[Column]] = {}
         for column in candidates.columns:
             for name in column.names:
@@ -207,7 +214,7 @@ class _Matcher:
 
     def refuse_two(
         self,
-        candidates: _Candidates,
+        candidates: Candidates,
         wanted: Field,
         columns: list[Column],
         computed: list[Computed],
@@ -232,14 +239,14 @@ class _Matcher:
             taken[name] = Filling(wanted, column.cell or Absent())
         return tuple(taken.values())
 
-    def nested(self, candidates: _Candidates, wanted: Field, nested: _Nested) -> Source:
+    def nested(self, candidates: Candidates, wanted: Field, nested: _Nested) -> Source:
         structure = nested.structure
         absent = None
         if not nested.optional and structure.identity:
             absent = mismatch.absent(candidates.target, wanted, structure.shown)
         if nested.target is None:
-            return Whole(structure.item, absent)
-        below = _Candidates(
+            return self.whole(structure, absent)
+        below = Candidates(
             nested.target,
             structure.shown,
             nested.below,
@@ -278,7 +285,7 @@ def _has(structure: Structure, name: str) -> bool:
     )
 
 
-def _holds(choice: Any, structure: Structure) -> bool:
+def holds(choice: Any, structure: Structure) -> bool:
     """True when a field of this type takes the whole: a naked object, a bundle's row."""
     if choice is Any or choice is object:
         return True

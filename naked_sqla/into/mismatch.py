@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
 
 from naked_sqla.into.annotations import alternatives, is_fillable
 from naked_sqla.into.row_shape import Column, RowItem, RowShape, Structure
@@ -13,7 +15,19 @@ from naked_sqla.objects.classes import mapper_of
 if TYPE_CHECKING:
     from naked_sqla.into.fields import Field, Target
 
-__all__ = ("absent", "misfit", "several_types", "two_columns", "two_entities")
+__all__ = (
+    "absent",
+    "misfit",
+    "no_collection",
+    "no_keys",
+    "no_object",
+    "not_fillable",
+    "not_of_all",
+    "several_types",
+    "two_columns",
+    "two_entities",
+    "unhashable",
+)
 
 
 def misfit(
@@ -89,6 +103,64 @@ def absent(target: Target, field: Field, shown: str) -> str:
     )
 
 
+def no_object(target: Target, field: Field, shown: str) -> str:
+    """A to-one relationship without an object."""
+    kind = _kind(field)
+    return (
+        f"{target.shown}.{field.name} is a {kind}, and {shown} is None in an object that was "
+        f"loaded. Next: annotate the field with {kind} | None, or leave such objects out of the "
+        f"statement."
+    )
+
+
+def no_collection(target: Target, field: Field, shown: str) -> str:
+    """A to-many relationship, and a field that holds no collection, or one of several."""
+    return (
+        f"{target.shown}.{field.name} is a {_kind(field)}, and {shown} has any number of objects. "
+        f"Next: annotate the field with one collection: list[...], tuple[..., ...], set[...]."
+    )
+
+
+def no_keys(target: Target, field: Field, shown: str) -> str:
+    """A dictionary for a relationship whose objects have no keys."""
+    return (
+        f"{target.shown}.{field.name} is a {_kind(field)}, and the objects of {shown} have no "
+        f"keys. Next: annotate the field with list[...], or map the relationship with "
+        f"collection_class=attribute_keyed_dict(...)."
+    )
+
+
+def not_fillable(target: Target, field: Field, shown: str) -> str:
+    """A field for a relationship, whose type is no class with fields."""
+    return (
+        f"{target.shown}.{field.name} is a {_kind(field)}, and the objects of {shown} can't fill "
+        f"it. Next: annotate it with a class that has fields for them, with a collection of it for "
+        f"a to-many relationship, or with Any for the loaded objects as they are."
+    )
+
+
+def unhashable(target: Target, field: Field, shown: str) -> str:
+    """A set of objects without a hash."""
+    return (
+        f"{target.shown}.{field.name} is a {_kind(field)}, and {shown} objects have no hash. "
+        f"Next: annotate the field with list[{shown}], or make {shown} frozen."
+    )
+
+
+def not_of_all(target: Target, field: Field, shown: str) -> str:
+    """A relationship of some classes of a hierarchy."""
+    kind = _kind(field)
+    return (
+        f"{target.shown}.{field.name} is a {kind}, and not all classes that the statement loads "
+        f"have {shown}. Next: annotate the field with {kind} | None."
+    )
+
+
+def _kind(field: Field) -> Any:
+    kind = field.annotation
+    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else kind
+
+
 def _to_fill(missing: Sequence[Field], row_shape: RowShape) -> list[str]:
     """The next steps for fields without a column."""
     hints = {field.name: hint for field in missing if (hint := _hint(field, row_shape))}
@@ -107,6 +179,10 @@ def _hint(field: Field, row_shape: RowShape) -> str | None:
     entities = [item for item in row_shape.items if isinstance(item, Structure)]
     if isinstance(field.annotation, str):
         return _unresolved(field)
+    for item in entities:
+        if item.model is not None and field.name in inspect(item.model).relationships:
+            name = f"{item.model.__name__}.{field.name}"
+            return f"load {name} with the statement: selectinload({name})"
     if not entities:
         return None
     choices = alternatives(field.annotation).types

@@ -27,10 +27,14 @@ __all__ = (
     "Computed",
     "EntityName",
     "RowItem",
+    "RowReader",
     "RowShape",
     "Structure",
+    "column_of_result",
+    "entities_of",
     "orm_row_shape",
     "plain_row_shape",
+    "told_apart",
 )
 
 
@@ -131,13 +135,13 @@ def plain_row_shape(
     if len(written) != len(keys):
         written = [None] * len(keys)
     items = tuple(
-        _column(Cell(index, processors[index]), key, name)
+        column_of_result(Cell(index, processors[index]), key, name)
         for index, (key, name) in enumerate(zip(keys, written, strict=True))
     )
-    return RowShape(len(processors), _told_apart(items))
+    return RowShape(len(processors), told_apart(items))
 
 
-def _column(cell: Cell | None, key: str, written: str | None) -> Column:
+def column_of_result(cell: Cell | None, key: str, written: str | None) -> Column:
     """A column of a result.
 
     :param key: its name in SQLAlchemy: the database's name in a union, a number behind a name
@@ -148,7 +152,7 @@ def _column(cell: Cell | None, key: str, written: str | None) -> Column:
     return Column((name,) if name == key else (name, key), name, cell)
 
 
-def _told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
+def told_apart(items: tuple[T, ...]) -> tuple[T | Column, ...]:
     """Items whose columns go by SQLAlchemy's names where the statement does not tell them apart."""
     columns = [item for item in items if isinstance(item, Column)]
     times = Counter(column.shown for column in columns)
@@ -171,12 +175,12 @@ def orm_row_shape(state: Any, metadata: Any, raw: bool, sentinels: int) -> RowSh
     :raises UnsupportedOption: it loads relationships in a way that has no place in one row.
     """
     plan = plan_of(state, metadata, raw, sentinels=sentinels)
-    reader = _ShapeReader(state)
+    reader = RowReader(state)
     items = compile_states.entities_of(state)
-    return RowShape(plan.width, _told_apart(tuple(map(reader.row_item, items, plan.items))))
+    return RowShape(plan.width, told_apart(tuple(map(reader.row_item, items, plan.items))))
 
 
-class _ShapeReader:
+class RowReader:
     """Reads one compile state, next to the plan made of it."""
 
     def __init__(self, state: Any) -> None:
@@ -190,7 +194,7 @@ class _ShapeReader:
 
     def row_item(self, entity: Any, item: Item) -> RowItem:
         if isinstance(item, Value):
-            return _column(item.cell, item.name, statements.written_name(entity.column))
+            return column_of_result(item.cell, item.name, statements.written_name(entity.column))
         if isinstance(item, Constant):
             return Column((item.name,), item.name, None)
         if isinstance(item, Group):
@@ -198,7 +202,7 @@ class _ShapeReader:
         return self.entity(entity, item)
 
     def bundle(self, entity: Any, item: Group) -> Structure:
-        parts = _told_apart(
+        parts = told_apart(
             tuple(map(self.row_item, compile_states.sub_entities(entity), item.items)),
         )
         return Structure(
@@ -212,6 +216,10 @@ class _ShapeReader:
         )
 
     def entity(self, entity: Any, item: Entity | Polymorphic) -> Structure:
+        return _structure(item, *self.names(entity), self.defers, entity.entity_zero)
+
+    def names(self, entity: Any) -> tuple[str, list[EntityName]]:
+        """The name of an entity for messages, and those by which a field takes it."""
         zero = entity.entity_zero
         label = compile_states.label_of(entity) if entity.is_aliased_class else None
         names = [EntityName(name) for name in (label, *_class_names(zero.mapper.class_)) if name]
@@ -220,9 +228,7 @@ class _ShapeReader:
         ]
         names += self.sole_relationship(zero)
         shown = zero.mapper.class_.__name__
-        return _structure(
-            item, f"{shown} as {label!r}" if label else shown, names, self.defers, zero
-        )
+        return f"{shown} as {label!r}" if label else shown, names
 
     def sole_relationship(self, zero: Any) -> Iterator[EntityName]:
         """The relationship that leads to an entity, where there is one only."""
@@ -240,7 +246,7 @@ class _ShapeReader:
 def _structure(
     item: Entity | Polymorphic, shown: str, names: Sequence[EntityName], defers: bool, zero: Any
 ) -> Structure:
-    entities = _entities(item)
+    entities = entities_of(item)
     # by place too: subclasses may have attributes of one name in columns of their own
     columns: dict[tuple[str, int], Column] = {}
     computed: dict[tuple[str, Any], Computed] = {}
@@ -289,7 +295,7 @@ def _structure(
     )
 
 
-def _entities(item: Entity | Polymorphic) -> list[Entity]:
+def entities_of(item: Entity | Polymorphic) -> list[Entity]:
     """The entities an item may be, the class that was asked for first."""
     if isinstance(item, Entity):
         return [item]
@@ -322,9 +328,9 @@ def _implied(
 
 def _refuse_loading(shown: str, key: str) -> None:
     raise UnsupportedOption(
-        f"{shown}.{key} is loaded as a collection or by a further statement, and each object is "
-        f"filled from one row. Leave the option out and load {key} on its own, or read {shown} "
-        f"objects with scalars()."
+        f"{shown}.{key} is loaded as a collection or by a further statement, and only the database "
+        f"knows the columns of this statement. Name them with text(...).columns(...), leave the "
+        f"option out, or read {shown} objects with scalars()."
     )
 
 

@@ -20,7 +20,14 @@ from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("check_parameters", "execute", "refuse_streaming", "run", "stream")
+__all__ = (
+    "check_parameters",
+    "execute",
+    "further_options",
+    "refuse_streaming",
+    "run",
+    "stream",
+)
 
 _STREAMING = ("yield_per", "stream_results", "max_row_buffer")
 
@@ -130,9 +137,14 @@ def stream(
     if make_loader is not None or statements.is_orm_statement(statement):
         run_with = statements.orm_options(options)
     result = conn.execute(statement, parameters, execution_options=run_with)
-    # further statements are read at once, whatever the caller's own is
-    further = {key: value for key, value in options.items() if key not in _STREAMING}
-    return stream_result(result, statement, loading_on(conn, further, parameters), make_loader)
+    loading = loading_on(conn, further_options(options), parameters)
+    return stream_result(result, statement, loading, make_loader)
+
+
+def further_options(options: _Options) -> dict[str, Any]:
+    """The execution options of further statements: they are read at once, whatever the caller's
+    own is."""
+    return {key: value for key, value in (options or {}).items() if key not in _STREAMING}
 
 
 def _checked(statement: Any, execution_options: _Options, eager: bool) -> Any:

@@ -1,0 +1,276 @@
+"""Objects of the caller's classes with the relationships that a statement's options load.
+
+The statement runs as it does for mapped classes, with its further statements.  Then the loaded
+objects fill those of the caller's class, by the names of their attributes, to any depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla._sqlalchemy import compile_states, results
+from naked_sqla.exception import NotLoadedError, RowMismatch
+from naked_sqla.into import mismatch
+from naked_sqla.into.annotations import Alternatives, alternatives, is_fillable
+from naked_sqla.into.containers import Container, container_of, is_hashable, iterator_of
+from naked_sqla.into.emitting import Fill, filler
+from naked_sqla.into.fields import Field, Style, Target
+from naked_sqla.into.filling import Made, Source
+from naked_sqla.into.matching import Matcher, holds
+from naked_sqla.into.related_shape import RelatedColumn, ShapeReader
+from naked_sqla.into.related_values import layout_of, row_reader, values_reader
+from naked_sqla.into.row_shape import Column, RowShape, Structure
+from naked_sqla.read import statement as _statement
+from naked_sqla.read.loader import Loader, loader_of, loading_on
+from naked_sqla.read.planner import plan_of
+from naked_sqla.read.result import to_result
+from naked_sqla.read.statement import further_options
+from naked_sqla.read.turns import in_turns
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, ScalarResult
+    from sqlalchemy.engine import CursorResult
+
+__all__ = ("METADATA", "Nested", "execute", "nested", "stream")
+
+METADATA: Any = results.row_metadata(("object",), ((),), (None,))
+
+# given a loaded object, or a collection of them: what a field takes
+_Make = Callable[[Any], Any]
+
+
+class Nested:
+    """Fills objects from loaded ones.
+
+    :ivar scalar: True when a row is one loaded object, not a tuple.
+    :ivar multiplied: True when rows repeat their objects.
+    """
+
+    __slots__ = ("_fill", "_read", "cls", "multiplied", "scalar")
+
+    def __init__(
+        self, cls: Any, fill: Fill, read: Callable[[Any], Any], scalar: bool, multiplied: bool
+    ) -> None:
+        self.cls = cls
+        self._fill = fill
+        self._read = read
+        self.scalar = scalar
+        self.multiplied = multiplied
+
+    def fill(self, items: Iterable[Any]) -> list[Any]:
+        """The objects for loaded items.
+
+        :raises RowMismatch: the objects are nested too deep, or hold themselves.
+        """
+        try:
+            return self._fill(map(self._read, items))
+        except RecursionError:
+            raise RowMismatch(
+                f"{self.cls.__name__} can't be filled: the loaded objects are nested deeper than "
+                f"Python can follow, or one of them holds itself. Next: limit the levels with "
+                f"recursion_depth."
+            ) from None
+        except NotLoadedError as error:
+            # of a text(), whose columns only the database knows
+            raise RowMismatch(f"{self.cls.__name__} can't be filled: {error}") from error
+
+
+def nested(
+    cls: Any, validate: bool, compiled: Any, state: Any, statement: Any, parameters: Any
+) -> Nested | None:
+    """Decide how a class is filled from the objects of a statement and their relationships.
+
+    :param compiled: the statement, compiled; nothing has run.
+    :param state: its ORM compile state.
+    :return: None for a statement that loads no relationship beside its rows.
+    :raises RowMismatch: they do not fit, on any level; the message names both sides.
+    """
+    plan = plan_of(state, compile_states.CompiledMetadata(compiled))
+    if not plan.later and not plan.multiplied:
+        return None
+    reader = ShapeReader(compiled.dialect, state, statement, parameters)
+    row_shape, objects = reader.row_shape(plan)
+    layout = layout_of(_Matcher(row_shape, validate, {}).root(cls), objects)
+    read = row_reader(layout, objects, plan.scalar)
+    return Nested(cls, filler(layout.record, layout.width), read, plan.scalar, plan.multiplied)
+
+
+def execute(
+    conn: Connection, found: Nested, statement: Any, parameters: Any, options: Any
+) -> ScalarResult[Any]:
+    """Run a statement with its further statements, and fill the objects."""
+    result = _statement.execute(conn, statement, parameters, options, eager=False)
+    if found.multiplied:
+        result = result.unique()
+    items: Any = result.scalars().all() if found.scalar else result.all()
+    fill = in_turns(found.fill) if conn.dialect.is_async else found.fill
+    return to_result(fill([*items]), METADATA, True).scalars()
+
+
+def stream(
+    conn: Connection, found: Nested, statement: Any, parameters: Any, options: Any
+) -> ScalarResult[Any]:
+    """As :func:`execute`, chunk by chunk."""
+
+    def make_loader(result: CursorResult[Any]) -> Loader:
+        loading = loading_on(conn, further_options(options), parameters)
+        loader: Any = loader_of(result, result.context.invoked_statement, loading)
+        load = loader.load
+        return Loader(
+            lambda rows: found.fill(load(rows)), METADATA, True, loader.multiplied, loader.raw
+        )
+
+    result = _statement.stream(
+        conn, statement, parameters, options, eager=False, make_loader=make_loader
+    )
+    return result.scalars()
+
+
+class _Objects:
+    """Fills objects of one class from the objects of a relationship."""
+
+    __slots__ = ("fill", "read")
+
+    def __init__(self) -> None:
+        self.read: Any = None
+        self.fill: Any = None
+
+    def all(self, objects: Iterable[Any]) -> list[Any]:
+        filled: list[Any] = self.fill(map(self.read, objects))
+        return filled
+
+    def one(self, obj: Any) -> Any:
+        return self.fill((self.read(obj),))[0]
+
+
+class _Matcher(Matcher):
+    """Matches classes with loaded objects.
+
+    :ivar inside: True where pydantic validates what is made, as a part of a model.
+    :ivar endless: the objects of relationships that are loaded down to the last level.
+    """
+
+    def __init__(
+        self,
+        row_shape: RowShape,
+        validate: bool,
+        endless: dict[Any, _Objects],
+        about: str = "",
+        inside: bool = False,
+    ) -> None:
+        super().__init__(row_shape, validate)
+        self.endless = endless
+        self.about = about
+        self.inside = inside
+
+    def whole(self, structure: Structure, absent: str | None) -> Source:
+        return Made(structure.identity[0], partial(_present, absent) if absent else _itself)
+
+    def column(self, target: Target, wanted: Field, column: Column) -> Source:
+        if not isinstance(column, RelatedColumn) or column.cell is None:
+            return super().column(target, wanted, column)
+        return Made(column.cell, self.maker(target, wanted, column))
+
+    def maker(self, target: Target, wanted: Field, column: RelatedColumn) -> _Make:
+        """The function that makes what a field takes."""
+        allowed = alternatives(wanted.annotation)
+        if column.partial and not allowed.none:
+            raise RowMismatch(mismatch.not_of_all(target, wanted, column.shown))
+        if column.collection is None:
+            found = self.objects(target, wanted, column, allowed, in_set=False)
+            absent = None if allowed.none else mismatch.no_object(target, wanted, column.shown)
+            if found is None:
+                return _itself if absent is None else partial(_present, absent)
+            return partial(_one, found.one, absent)
+        if all(choice is Any or choice is object for choice in allowed.types):
+            return _itself
+        containers = [found for found in map(container_of, allowed.types) if found is not None]
+        if len(containers) != 1:
+            raise RowMismatch(mismatch.no_collection(target, wanted, column.shown))
+        make = self.collection(target, wanted, column, containers[0])
+        return partial(_optional, make) if column.partial else make
+
+    def collection(
+        self, target: Target, wanted: Field, column: RelatedColumn, container: Container
+    ) -> _Make:
+        found = self.objects(
+            target, wanted, column, alternatives(container.of), in_set=container.is_set
+        )
+        loaded: Any = column.collection
+        convert = list if found is None else found.all
+        if container.is_dict:
+            if not isinstance(loaded.make(), dict):
+                raise RowMismatch(mismatch.no_keys(target, wanted, column.shown))
+            return lambda objects: dict(zip(objects, convert(objects.values()), strict=True))
+        read = iterator_of(loaded)
+        make = container.make
+        if make is list:
+            return convert if read is iter else lambda objects: convert(read(objects))
+        return lambda objects: make(convert(read(objects)))
+
+    def objects(
+        self,
+        target: Target,
+        wanted: Field,
+        column: RelatedColumn,
+        allowed: Alternatives,
+        in_set: bool,
+    ) -> _Objects | None:
+        """What fills the objects of a relationship; None where a field takes them as they are."""
+        shape = column.shape() if column.shape is not None else None
+        if shape is None or any(holds(choice, shape.structure) for choice in allowed.types):
+            return None
+        fillable = [choice for choice in allowed.types if is_fillable(choice)]
+        if len(fillable) > 1:
+            raise RowMismatch(mismatch.several_types(target, wanted, column.shown))
+        if not fillable:
+            raise RowMismatch(mismatch.not_fillable(target, wanted, column.shown))
+        cls = fillable[0]
+        if in_set and not is_hashable(cls):
+            raise RowMismatch(mismatch.unhashable(target, wanted, cls.__name__))
+        inside = not in_set and target.style is Style.VALIDATE and not _is_strict(target.cls)
+        known = (column.endless, cls, inside) if column.endless is not None else None
+        if known in self.endless:
+            return self.endless[known]
+        found = _Objects()
+        endless = self.endless if known is None else {**self.endless, known: found}
+        row_shape = RowShape(len(shape.keys), (shape.structure,))
+        matcher = _Matcher(row_shape, self.validate, endless, column.shown, inside)
+        record = matcher.root(cls)
+        if inside and record.style is Style.VALIDATE:
+            # the outer model validates it, and its errors name the place
+            record = replace(record, style=Style.DICT)
+        layout = layout_of(record, [shape], alone=True)
+        found.fill = filler(layout.record, layout.width)
+        found.read = values_reader(layout.keys[0] or (), shape.varied)
+        return found
+
+
+def _is_strict(cls: Any) -> bool:
+    # a strict model takes objects of nested models only
+    return bool(cls.model_config.get("strict"))
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _present(absent: str, value: Any) -> Any:
+    if value is None:
+        raise RowMismatch(absent)
+    return value
+
+
+def _one(fill: _Make, absent: str | None, obj: Any) -> Any:
+    if obj is not None:
+        return fill(obj)
+    if absent is not None:
+        raise RowMismatch(absent)
+    return None
+
+
+def _optional(make: _Make, objects: Any) -> Any:
+    return None if objects is None else make(objects)
