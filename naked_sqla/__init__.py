@@ -8,7 +8,7 @@ from naked_sqla.sessions._async.listening import AsyncNotifications
 from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
 from naked_sqla.sessions._sync.listening import Notifications
 from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
-from naked_sqla.sessions.health import Health
+from naked_sqla.sessions.health import Health, Recovery
 from naked_sqla.sessions.notifications import Notification
 from naked_sqla.write.reports import Relinked
 
@@ -57,6 +57,7 @@ __all__ = (
     "PageNotFound",
     "Pagination",
     "PartialCommit",
+    "Recovery",
     "Relinked",
     "RowGone",
     "RowMismatch",

@@ -137,7 +137,7 @@ class PartialCommit(BaseNakedSQLAException):
     :ivar failed: bind keys of those that have stored nothing.
     :ivar unknown: bind keys of those that were asked to commit, and whose answer was lost.
     :ivar prepared: with ``two_phase``, the names of prepared transactions that may be left, by
-        bind key: ``COMMIT PREPARED 'name'`` ends one.
+        bind key: ``recover_prepared()`` ends them.
 
     ``__cause__`` is the error of the first that did not commit.
     """

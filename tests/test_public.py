@@ -57,6 +57,7 @@ def test_exported_names() -> None:
         "PageNotFound",
         "Pagination",
         "PartialCommit",
+        "Recovery",
         "Relinked",
         "RowGone",
         "RowMismatch",

@@ -133,10 +133,15 @@ def open_outside(engine: Any) -> Any:
     return engine.dialect.get_driver_connection(engine.pool._invoke_creator(None))
 
 
-def run_outside(engine: Any, sql: str) -> list[Any]:
-    """Run a statement on a connection of its own, which is in no pool; gives its rows."""
+def run_outside(engine: Any, sql: str, autocommit: bool = False) -> list[Any]:
+    """Run a statement on a connection of its own, which is in no pool; gives its rows.
+
+    :param autocommit: for one that can't run in a transaction.
+    """
     adapter = engine.pool._invoke_creator(None)
     try:
+        if autocommit:
+            engine.dialect.set_isolation_level(adapter, "AUTOCOMMIT")
         cursor = adapter.cursor()
         cursor.execute(sql)
         rows = list(cursor.fetchall()) if cursor.description else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -96,3 +98,11 @@ def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
     except BaseException as error:  # noqa: BLE001 - end() raises it
         current_greenlet().error = error
     current_greenlet().dead = True
+
+
+def sleep(engine: Any, seconds: float) -> None:
+    """Sleep in synchronous code, which on an asynchronous engine runs in a greenlet of a task."""
+    if engine.dialect.is_async:
+        await_only(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied, Stop, Stoppable, Terms
+    from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable, Terms
 
 __all__ = ("Backend",)
 
@@ -36,12 +36,8 @@ class Backend:
 
     # ------------------------------------------------------------ facts: transactions
 
-    #: Has prepared transactions, which ``two_phase=True`` needs.
-    has_two_phase: ClassVar[bool] = False
-
-    #: SQL for the names and ages, in seconds, of the prepared transactions of this library that are
-    #: not ended yet; ``None``: there is none to ask for.
-    prepared_transactions: ClassVar[str | None] = None
+    #: What is asked of prepared transactions, for ``two_phase=True``; ``None``: it has none.
+    prepared: ClassVar[Prepared | None] = None
 
     #: Execution options of a connection on which several SELECTs see one state of the database;
     #: ``None``: any transaction does.

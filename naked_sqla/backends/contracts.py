@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-__all__ = ("LIMITS", "Copied", "Stop", "Stoppable", "Terms")
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ("LIMITS", "Copied", "Prepared", "Stop", "Stoppable", "Terms")
 
 
 class Stop(Protocol):
@@ -54,6 +57,39 @@ class Copied(Protocol):
 
     def sql(self) -> str:
         """The COPY statement."""
+        ...
+
+
+class Prepared(Protocol):
+    """What a database with prepared transactions can be asked about them.
+
+    :ivar names: SQL for the names and ages, in seconds, of this library's that are not ended yet.
+    :ivar identity: SQL for what tells this database from every other one: ``server_database``.
+    """
+
+    names: str
+    identity: str
+
+    def status(self, number: str) -> str:
+        """SQL for what became of a transaction; :meth:`outcome` reads it."""
+        ...
+
+    def outcome(self, status: str | None) -> Literal["committed", "rolled_back", "unknown"]:
+        """What a status means; ``"unknown"`` while the transaction goes on, or is prepared."""
+        ...
+
+    def assigned_id(self, conn: Connection) -> str:
+        """The number of the open transaction, which gets one where it has none."""
+        ...
+
+    def identity_of(self, conn: Connection) -> str | None:
+        """The identity of the database, within a transaction; ``None`` where it is not told."""
+        ...
+
+    def outcome_of(
+        self, conn: Connection, number: str
+    ) -> Literal["committed", "rolled_back", "unknown"]:
+        """What became of a transaction."""
         ...
 
 

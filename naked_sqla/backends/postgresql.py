@@ -16,6 +16,7 @@ from sqlalchemy.types import NullType
 from naked_sqla.backends import own, xact_status
 from naked_sqla.backends.base import Backend
 from naked_sqla.backends.positions import is_of
+from naked_sqla.backends.prepared import PreparedTransactions
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -55,14 +56,9 @@ _UNCONNECTED = frozenset({"08001", "08004", "53300", "57P03"})
 class PostgreSQL(Backend):
     """A failed statement gives up the transaction; the server enforces what is read-only."""
 
-    has_two_phase = True
-    prepared_transactions = (
-        "SELECT gid, CAST(extract(epoch FROM clock_timestamp() - prepared) AS float) "
-        "FROM pg_prepared_xacts WHERE starts_with(gid, 'naked_sqla_') "
-        "AND owner = current_user AND database = current_database()"
-    )
     has_on_conflict = True
     writes_in_with = True
+    prepared = PreparedTransactions()
     has_materialized_views = True
     notify = "SELECT pg_notify(:channel, :payload)"
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}

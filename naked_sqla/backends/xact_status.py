@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Literal
@@ -63,7 +62,7 @@ def outcome_of(
                 return _FOUND.get(status, "unknown")
         if waited > _LIMIT:
             return "unknown"
-        _pause(engine)
+        greenlets.sleep(engine, _PAUSE)
 
 
 def _ask(engine: Engine, number: str, *, end: bool) -> str | None:
@@ -72,10 +71,3 @@ def _ask(engine: Engine, number: str, *, end: bool) -> str | None:
             conn.execute(_END, {"id": number})
         found: str | None = conn.execute(_STATUS, {"id": number}).scalar()
         return found
-
-
-def _pause(engine: Engine) -> None:
-    if engine.dialect.is_async:
-        greenlets.await_only(asyncio.sleep(_PAUSE))
-    else:
-        time.sleep(_PAUSE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -146,7 +147,7 @@ def can_prepare(name: str, dialects: Mapping[str | None, Any]) -> None:
     """
     for key, dialect in dialects.items():
         backend = backend_of(dialect)
-        if not backend.has_two_phase:
+        if backend.prepared is None:
             which = "the default database" if key is None else f"the database {key!r}"
             raise ValueError(
                 f"{name}(two_phase=True) needs prepared transactions in all databases, and {which} "
@@ -290,6 +291,21 @@ def open_connection(conn: Any) -> None:
 def is_number(given: object) -> bool:
     """True for an int or float; a bool is none."""
     return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def seconds(argument: str, given: Any, *, positive: bool = False, note: str = "") -> float:
+    """The seconds that a caller gives.
+
+    :param argument: as it is written: ``"begin(timeout=...)"``.
+    :param note: what else is taken, or what 0 means.
+    :raises TypeError: for what is no number; ``ValueError`` for one that is out of range.
+    """
+    number = is_number(given)
+    if number and (0 < given <= sys.float_info.max or (given == 0 and not positive)):
+        return float(given)
+    least = "more than 0" if positive else "0 or more"
+    error = ValueError if number else TypeError
+    raise error(f"{argument} takes seconds, {least}{note}, not {given!r}.")
 
 
 def begin_options(engine: Any, options: Mapping[str, Any]) -> None:

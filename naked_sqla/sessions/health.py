@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionTimeout
-from naked_sqla.sessions import checks
 from naked_sqla.sessions.routing.tables import database_name
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from naked_sqla.sessions.current import Current
 
-__all__ = ("Health", "OpenSession", "PreparedTransaction")
+__all__ = ("Health", "LeftPrepared", "OpenSession", "PreparedTransaction", "Recovery")
 
 # The event loop itself holds tasks weakly.
 _late: set[asyncio.Task[Any]] = set()
@@ -47,6 +46,35 @@ class PreparedTransaction(NamedTuple):
     name: str
     bind_key: str | None
     seconds: float
+
+
+class LeftPrepared(NamedTuple):
+    """A prepared transaction that ``recover_prepared()`` has left alone.
+
+    :ivar reason: why, in words.
+    :ivar name: and so on, as :class:`PreparedTransaction` has them.
+    """
+
+    name: str
+    bind_key: str | None
+    seconds: float
+    reason: str
+
+
+class Recovery(NamedTuple):
+    """What became of the prepared transactions that were found.
+
+    :ivar committed: those that were committed.
+    :ivar rolled_back: those that were rolled back.
+    :ivar left: those that are as they were, each with the reason.
+    :ivar unreachable: the errors of databases that could not be asked what they keep prepared, by
+        bind key.
+    """
+
+    committed: tuple[PreparedTransaction, ...]
+    rolled_back: tuple[PreparedTransaction, ...]
+    left: tuple[LeftPrepared, ...]
+    unreachable: Mapping[str | None, Exception]
 
 
 class Health(NamedTuple):
@@ -95,10 +123,10 @@ def answers(engine: Engine) -> None:
 
 def prepared_in(engine: Engine, key: str | None) -> list[PreparedTransaction]:
     """The transactions of this library that a database keeps prepared."""
-    sql = backend_of(engine.dialect).prepared_transactions
-    if sql is None:
+    prepared = backend_of(engine.dialect).prepared
+    if prepared is None:
         return []
-    found = connections.run_outside(engine, sql)
+    found = connections.run_outside(engine, prepared.names)
     return [PreparedTransaction(name, key, float(seconds)) for name, seconds in found]
 
 
@@ -113,18 +141,6 @@ def late(engines: Mapping[str | None, Engine], key: str | None, seconds: float) 
         seconds,
         None,
     )
-
-
-def seconds_of(method: str, timeout: Any) -> float:
-    """The seconds that a caller gives a database.
-
-    :raises TypeError: for anything else than a positive number.
-    """
-    if not (checks.is_number(timeout) and timeout > 0):
-        raise TypeError(
-            f"{method}(timeout=...) takes a positive number of seconds, got {timeout!r}."
-        )
-    return float(timeout)
 
 
 async def in_task_for(fn: Any, args: tuple[Any, ...], seconds: float) -> tuple[bool, Any]:

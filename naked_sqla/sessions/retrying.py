@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic, sleep
@@ -68,18 +67,14 @@ def policy(
     number: Any = attempts
     if type(number) is not int or number < 1:
         _refuse("attempts", "the number of times that the work is tried, 1 or more", attempts)
-    if deadline is not None and not _is_duration(deadline):
-        _refuse("deadline", "seconds, 0 or more", deadline)
+    if deadline is not None:
+        deadline = checks.seconds("run(deadline=...)", deadline)
     flag: Any = idempotent
     if type(flag) is not bool:
         _refuse("idempotent", "True or False", idempotent)
     if retry_on is not None and not _names_errors(retry_on):
         _refuse("retry_on", "an exception class, a tuple of them, or a function", retry_on)
     return Policy(attempts, retry_on, deadline, idempotent)
-
-
-def _is_duration(given: Any) -> bool:
-    return type(given) in (int, float) and 0 <= given < math.inf
 
 
 def _names_errors(given: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -58,7 +57,4 @@ def _check(name: str, value: Any) -> None:
                 f'{{"app.tenant": "42"}}, not {value!r}.'
             )
         return
-    number = checks.is_number(value)
-    if not number or not 0 <= value < math.inf:
-        error = ValueError if number else TypeError
-        raise error(f"begin({name}=...) takes seconds, 0 or more, not {value!r}; 0: no limit.")
+    checks.seconds(f"begin({name}=...)", value, note=" (0: no limit)")

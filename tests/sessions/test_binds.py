@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, ForeignKey, create_engine, event, func, insert, select, text
+from sqlalchemy import (
+    URL,
+    Engine,
+    ForeignKey,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
@@ -576,11 +587,20 @@ async def test_two_phases(
     async with prepared.begin() as session:
         await write_both(session)
         seen.clear()
-    assert [sql.split("'")[0] for sql in seen] == ["PREPARE TRANSACTION "] * 2 + [
-        "COMMIT PREPARED "
-    ] * 2
+    ends = ["PREPARE TRANSACTION "] * 2 + ["COMMIT PREPARED "] * 2
+    number = "SELECT CAST(txid_current() AS text)"
+    # which server it is, is asked once for each connection, and never at the others
+    identity, *savepoint = [sql for sql in seen if "pg_control_system" in sql or "SAVEPOINT" in sql]
+    assert (len(savepoint), "SAVEPOINT" in identity) == (2, True)
+    found = [sql.split("'")[0] for sql in seen if sql not in (identity, *savepoint)]
+    assert found == [number, number, *ends]
     assert await stored(prepared) == (["ada"], ["one"])
     assert await left_over(prepared) == 0
+    async with prepared.begin() as session:
+        await session.execute(update(User).values(boss_id=None))
+        await session.execute(update(Entry).values(before_id=None))
+        seen.clear()
+    assert [sql.split("'")[0] for sql in seen] == [number, number, *ends]
     # the pooled connections are as they were: not in AUTOCOMMIT
     with pytest.raises(KeyError):
         async with prepared.begin() as session:
@@ -649,11 +669,12 @@ async def test_what_somebody_else_has_ended(
                 by_hand.exec_driver_sql(sql.replace("COMMIT", "ROLLBACK"))
 
     event.listen(other.sync_engine, "before_cursor_execute", undo)
-    with pytest.raises(PartialCommit, match="'logs': COMMIT PREPARED 'naked_sqla_") as caught:
+    with pytest.raises(PartialCommit, match="somebody else rolled it back in 'logs'") as caught:
         async with prepared.begin() as session:
             await write_both(session)
     assert caught.value.committed == (None,)
     assert caught.value.failed == ("logs",)
+    assert caught.value.prepared == {}
     assert await stored(prepared) == (["ada"], [])
     assert out(engine, other) == [0, 0]
     admin.dispose()

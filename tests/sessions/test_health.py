@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from naked_sqla import AsyncSessionFactory, Health, SessionFactory, TransactionTimeout
+from naked_sqla import AsyncSession, AsyncSessionFactory, Health, SessionFactory, TransactionTimeout
 
 from .._notes import checked_out
 from .._proxy import Proxy, running_proxy
@@ -124,13 +124,40 @@ async def test_health_knows_what_was_left_prepared(one: AsyncEngine) -> None:
     assert (await db.health(SOON)).prepared == ()
 
 
-@pytest.mark.parametrize("seconds", [0, -1, "1", None, True, float("nan")])
+class Half(float):
+    """A number like any other."""
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 10**400, "1", None, True])
 async def test_another_timeout_is_refused(one: AsyncEngine, seconds: Any) -> None:
+    """A wrong type is a TypeError, and a number out of range a ValueError."""
     db = AsyncSessionFactory(one)
-    with pytest.raises(TypeError, match="positive number of seconds"):
-        await db.check(timeout=seconds)
-    with pytest.raises(TypeError, match="positive number of seconds"):
-        await db.health(timeout=seconds)
+    error = TypeError if seconds in ("1", None) or seconds is True else ValueError
+    for call in (db.check, db.health):
+        with pytest.raises(error, match=r"\(timeout=...\) takes seconds, more than 0, not"):
+            await call(timeout=seconds)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 10**400, "1", True])
+async def test_one_rule_for_all_seconds(one: AsyncEngine, seconds: Any) -> None:
+    db = AsyncSessionFactory(one)
+    error = TypeError if seconds == "1" or seconds is True else ValueError
+    with pytest.raises(error, match="takes seconds, 0 or more, not"):
+        await db.run(nothing, deadline=seconds)
+    with pytest.raises(error, match=r"takes seconds, 0 or more \(0: no limit\), not"):
+        db.begin(timeout=seconds)
+
+
+async def nothing(session: AsyncSession) -> None:
+    pass
+
+
+async def test_a_subclass_of_float_is_a_number(one: AsyncEngine) -> None:
+    db = AsyncSessionFactory(one)
+    await db.check(timeout=Half(SOON))
+    await db.run(nothing, deadline=Half(SOON))
+    async with db.begin(timeout=Half(SOON)):
+        pass
 
 
 def test_synchronous(sync_engine: Engine) -> None:

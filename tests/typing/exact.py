@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, assert_type
@@ -26,6 +27,7 @@ from naked_sqla import (
     Notification,
     Notifications,
     Pagination,
+    Recovery,
     Relinked,
     Session,
     SessionFactory,
@@ -153,12 +155,14 @@ async def one_shots(db: AsyncSessionFactory) -> None:
     assert_type(await db.read().scalars(select(User, Post.id)), ScalarResult[User])
     assert_type(await db.read().paginate(select(User)), Pagination[User])
     assert_type(db.eager, Literal["mapped", "explicit"])
+    assert_type(await db.recover_prepared(older_than=dt.timedelta(hours=1)), Recovery)
     assert_type(db.begin().outcome, Literal["open", "committed", "rolled_back", "unknown"])
 
 
 def methods_sync(engine: Engine) -> None:
     db = SessionFactory(engine, eager="explicit")
     assert_type(db.scalars(select(User)), ScalarResult[User])
+    assert_type(db.recover_prepared(older_than=60.0, timeout=1), Recovery)
     assert_type(db.get_one(User, 1), User)
     assert_type(db.exec(select(User.id, User.name)), TupleResult[tuple[int, str]])
     with db.begin() as session, session.begin_nested():

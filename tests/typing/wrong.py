@@ -299,3 +299,10 @@ async def notifications(db: AsyncSessionFactory) -> None:
     await db.notify(b"jobs")  # wrong
     async with db.listen("jobs") as found:
         print((await found.get()).payload)  # wrong
+
+
+async def recovers(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
+    await db.recover_prepared()  # wrong
+    await db.recover_prepared(60)  # wrong
+    await db.recover_prepared(older_than="60")  # wrong
+    sync_db.recover_prepared(older_than=None)  # wrong

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from naked_sqla._sqlalchemy import connections
+from naked_sqla.sessions import checks
 from naked_sqla.sessions.health import (
     Health,
+    Recovery,
     answers,
     health_of,
     in_task_for,
     in_thread_for,
     late,
     prepared_in,
-    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -45,11 +48,12 @@ class AsyncMonitoring:
 
         :param timeout: seconds that each of them has.
         :raises TransactionTimeout: when one has not answered by then; it is a ``TimeoutError``.
-        :raises TypeError: for another ``timeout`` than a positive number.
+        :raises TypeError: for a ``timeout`` that is no number.
+        :raises ValueError: for one that is not more than 0.
 
         What the driver says of a server that is down comes out as it is.
         """
-        seconds = seconds_of("check", timeout)
+        seconds = checks.seconds("check(timeout=...)", timeout, positive=True)
         engines = self._sync_engines()
         asked = dict(engines)
         if self._reader is not None:
@@ -66,9 +70,10 @@ class AsyncMonitoring:
         :param timeout: seconds that each database has to answer.
         :return: counts, the oldest session, and what is prepared; see :class:`naked_sqla.Health`.
         :raises TransactionTimeout: when a database has not answered by then.
-        :raises TypeError: for another ``timeout`` than a positive number.
+        :raises TypeError: for a ``timeout`` that is no number.
+        :raises ValueError: for one that is not more than 0.
         """
-        seconds = seconds_of("health", timeout)
+        seconds = checks.seconds("health(timeout=...)", timeout, positive=True)
         engines = self._sync_engines()
         prepared = []
         if self._databases is not None and self._databases.two_phase:
@@ -76,6 +81,53 @@ class AsyncMonitoring:
                 prepared += await _within(seconds, engines, key, prepared_in, engine, key)
         reader = [] if self._reader is None else [self._reader.sync_engine]
         return health_of([*engines.values(), *reader], self._current, prepared)
+
+    async def recover_prepared(
+        self, *, older_than: float | dt.timedelta, timeout: float = 5.0
+    ) -> Recovery:
+        """End what two-phase commits left prepared when their process was stopped.
+
+        The transactions of one commit end alike: those are committed whose first database has
+        committed, and the others are rolled back.  Nobody was told "committed" of these.
+
+        A process that is still alive loses a commit that is rolled back here, with a
+        ``TransactionRolledBack``; no data is torn.  Commits of this process are left alone.
+
+        :param older_than: how long a transaction must have been prepared, in seconds or as a
+            timedelta: longer than any commit takes.
+        :param timeout: seconds that a database has for each question.
+        :return: what was committed and rolled back, what was left, and why; see
+            :class:`naked_sqla.Recovery`.
+        :raises TypeError: for an ``older_than`` or a ``timeout`` that is no number.
+        :raises ValueError: for a negative ``older_than``, and a ``timeout`` that is not positive.
+        :raises UnsupportedOption: where no database of the factory has prepared transactions.
+        """
+        from naked_sqla.sessions.recovering import age_of, databases_of, recovering
+
+        age = age_of(older_than)
+        seconds = checks.seconds("recover_prepared(timeout=...)", timeout, positive=True)
+        engines = self._sync_engines()
+        steps = recovering(databases_of({key: engines[key].dialect for key in engines}), age)
+        try:
+            asked = next(steps)
+            while True:
+                try:
+                    rows = await _within(
+                        seconds,
+                        engines,
+                        asked.key,
+                        connections.run_outside,
+                        engines[asked.key],
+                        asked.sql,
+                        True,
+                    )
+                except Exception as error:  # noqa: BLE001
+                    asked = steps.throw(error)
+                else:
+                    asked = steps.send(rows)
+        except StopIteration as end:
+            found: Recovery = end.value
+            return found
 
     def _sync_engines(self) -> dict[str | None, Engine]:
         if self._databases is None:
