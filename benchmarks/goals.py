@@ -185,7 +185,7 @@ def _alone(results: dict[str, Any]) -> Iterator[Goal]:
         yield Goal(
             "import naked_sqla",
             imports["added"],
-            20,
+            15,
             True,
             imports["low"],
             imports["high"],

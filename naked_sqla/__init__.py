@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from naked_sqla.constraints import ViolatedConstraint, constraint_of
-from naked_sqla.objects.convert import to_naked, to_orm
-from naked_sqla.sessions._async.listening import AsyncNotifications
-from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
-from naked_sqla.sessions._sync.listening import Notifications
-from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
-from naked_sqla.sessions.health import Health, Recovery
-from naked_sqla.sessions.notifications import Notification
-from naked_sqla.write.reports import Relinked
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .exception import (
     BaseNakedSQLAException,
@@ -33,7 +26,18 @@ from .exception import (
     VersionConflict,
 )
 from .om.asession import AsyncSession, AsyncSessionFactory
-from .om.session import Session, SessionFactory
+
+if TYPE_CHECKING:
+    from .constraints import ViolatedConstraint, constraint_of
+    from .objects.convert import to_naked, to_orm
+    from .om.session import Session, SessionFactory
+    from .sessions._async.listening import AsyncNotifications
+    from .sessions._async.pagination import KeysetPage, Pagination
+    from .sessions._sync.listening import Notifications
+    from .sessions._sync.pagination import SyncKeysetPage, SyncPagination
+    from .sessions.health import Health, Recovery
+    from .sessions.notifications import Notification
+    from .write.reports import Relinked
 
 __version__ = "1.0.0"
 
@@ -75,3 +79,36 @@ __all__ = (
     "to_naked",
     "to_orm",
 )
+
+# Imported by their first use: the import of a service pays for none of them.
+_LATER = {
+    "AsyncNotifications": "sessions._async.listening",
+    "Health": "sessions.health",
+    "KeysetPage": "sessions._async.pagination",
+    "Notification": "sessions.notifications",
+    "Notifications": "sessions._sync.listening",
+    "Pagination": "sessions._async.pagination",
+    "Recovery": "sessions.health",
+    "Relinked": "write.reports",
+    "Session": "om.session",
+    "SessionFactory": "om.session",
+    "SyncKeysetPage": "sessions._sync.pagination",
+    "SyncPagination": "sessions._sync.pagination",
+    "ViolatedConstraint": "constraints",
+    "constraint_of": "constraints",
+    "to_naked": "objects.convert",
+    "to_orm": "objects.convert",
+}
+
+# Type checkers do not see it: to them any name would be there.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

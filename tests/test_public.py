@@ -176,6 +176,7 @@ LAYERS = (
     "exception",
     "observers",
     "_cache",
+    "_frozen",
     "_sqlalchemy",
     "backends",
     "constraints",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, TypeDecorator
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied, Stop, Stoppable, Terms
+    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
+    from naked_sqla.backends.terms import Terms
 
 __all__ = ("Asyncpg",)
 
@@ -51,7 +51,7 @@ class Asyncpg(PostgreSQL):
 
     def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
         # The simple protocol takes several statements, and no parameters.
-        limits = self.settings_of(replace(terms, settings=None))
+        limits = self.settings_of(terms._replace(settings=None))
         if limits:
             sql = "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items())
             with connections.wrapping_errors(conn, sql):

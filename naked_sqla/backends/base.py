@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable, Terms
+    from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable
+    from naked_sqla.backends.terms import Terms
 
 __all__ = ("Backend",)
 

@@ -1,16 +1,14 @@
-"""What a database sees of a session, of its terms, and of a COPY."""
+"""What a database sees of a session, and of a COPY."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("LIMITS", "Copied", "Prepared", "Stop", "Stoppable", "Terms")
+__all__ = ("Copied", "Prepared", "Stop", "Stoppable")
 
 
 class Stop(Protocol):
@@ -91,31 +89,3 @@ class Prepared(Protocol):
     ) -> Literal["committed", "rolled_back", "unknown"]:
         """What became of a transaction."""
         ...
-
-
-LIMITS = ("timeout", "statement_timeout", "lock_timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms of a transaction.
-
-    :ivar timeout: seconds that the whole of it may take, from begin() to COMMIT.
-    :ivar statement_timeout: seconds that each statement may take.
-    :ivar lock_timeout: seconds that a statement may wait for a lock.
-    :ivar settings: of the database, for this transaction only.
-    :ivar to_write: take the lock of the database's one writer with BEGIN, where it has one.
-    :ivar clock: of one transaction with time limits; set where it begins.
-    """
-
-    timeout: float | None = None
-    statement_timeout: float | None = None
-    lock_timeout: float | None = None
-    settings: Mapping[str, str] | None = None
-    to_write: bool = False
-    clock: Any = None
-
-    @property
-    def limited(self) -> bool:
-        """True where there is a time limit."""
-        return any(getattr(self, name) is not None for name in LIMITS)

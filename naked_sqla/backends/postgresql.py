@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
-    from naked_sqla.backends.contracts import Terms
+    from naked_sqla.backends.terms import Terms
 
 __all__ = ("END_PROCESS", "PostgreSQL")
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import ColumnProperty, CompositeProperty, RelationshipProper
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import NotLoadedError
-from naked_sqla.objects.foreign_keys import foreign_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import MapperProperty
@@ -96,6 +95,9 @@ class Untracked:
         fact = f"this {self._model.__name__} was loaded by naked_sqla and is not tracked"
         prop = mappings.relationship_being_set()
         if prop is not None:
+            # imported when it is first used, by this error
+            from naked_sqla.objects.foreign_keys import foreign_of
+
             foreign = foreign_of(prop)
             raise AttributeError(f"{fact}, so {foreign.name} can't take it. {foreign.advice}")
         raise AttributeError(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import relationships
 
 __all__ = ("Collection", "collection_of")
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(Frozen):
     """The collection that holds the objects of a to-many relationship.
 
     :ivar make: gives an empty one.

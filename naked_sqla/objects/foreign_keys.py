@@ -6,7 +6,6 @@ other way: an error tells the caller what to write instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Table
@@ -14,6 +13,7 @@ from sqlalchemy.orm import MANYTOONE, RelationshipProperty
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, Grouping
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import mappings
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("Foreign", "foreign_of", "joins_only")
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Frozen):
     """A relationship.
 
     :ivar name: ``"Post.author"``.

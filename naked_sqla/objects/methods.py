@@ -12,9 +12,9 @@ import reprlib
 import sys
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from naked_sqla._frozen import Frozen
 from naked_sqla.exception import NotLoadedError
 from naked_sqla.objects.attributes import NotLoaded, not_loaded_remedy
 
@@ -23,8 +23,7 @@ __all__ = ("methods_of",)
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 
 
-@dataclass(frozen=True, slots=True)
-class _Generated:
+class _Generated(Frozen):
     """A method that a library wrote for a class.
 
     :ivar names: the attributes that it reads.

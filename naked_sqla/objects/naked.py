@@ -32,7 +32,6 @@ from naked_sqla.objects.attributes import (
     Variables,
 )
 from naked_sqla.objects.makers import maker_of
-from naked_sqla.objects.methods import methods_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -245,6 +244,9 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
     if model.__new__ is object.__new__:
         namespace["__new__"], namespace["__init__"] = object.__new__, object.__init__
     unloaded = {key for key, value in namespace.items() if isinstance(value, NotLoaded)}
+    # imported when it is first used, with the first class
+    from naked_sqla.objects.methods import methods_of
+
     namespace |= methods_of(model, unloaded)
     if model.__reduce_ex__ is object.__reduce_ex__ and model.__reduce__ is object.__reduce__:
         namespace["__reduce_ex__"] = lambda self, protocol: _reduce(self, naked)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.exc import SAWarning
 
@@ -19,52 +18,16 @@ from naked_sqla._sqlalchemy import relationships
 from naked_sqla.objects.naked import description_of
 from naked_sqla.read.further import KEYS, FurtherStatements
 from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_of_keys
+from naked_sqla.read.loading import ByKey, Loading, Row, Step
 from naked_sqla.read.plan import Later, LaterClass
-from naked_sqla.read.relationships import UNLIMITED, Depths, next_depth
+from naked_sqla.read.relationships import UNLIMITED, next_depth
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-__all__ = ("Loading", "load_later", "load_relationship")
+__all__ = ("load_later", "load_relationship")
 
 _CHUNK = 500
 
-_Row = tuple[Any, ...]
 
-# related objects, by the key of their parent
-_ByKey = dict[Any, list[Any]]
-
-
-@dataclass(slots=True)
-class Loading:
-    """How further statements are run on behalf of a statement.
-
-    :ivar fetch: runs a statement with parameters, gives its rows as tuples.
-    :ivar conn: the connection of the statement.
-    :ivar options: the execution options of the statement.
-    :ivar parameters: of the caller's statement.
-    :ivar depths: relationship -> levels of ``recursion_depth`` that are left.
-    :ivar known: relationship -> rows found so far, for a ``recursion_depth`` without a limit.
-    :ivar shared: True when several rows may hold the same object, which is then made once.
-    :ivar steps: takes the next steps for the objects of a further statement; None for the caller's
-        own statement, which takes them at once.
-    """
-
-    fetch: Callable[[Loading, Any, Mapping[str, Any]], list[_Row]]
-    conn: Connection
-    options: Mapping[str, Any] | None = None
-    parameters: Mapping[str, Any] | None = None
-    depths: Depths | None = None
-    known: Mapping[Any, _ByKey] = field(default_factory=dict)
-    shared: bool = False
-    steps: list[_Step] | None = None
-
-
-# gives the steps that come next, before all that were to be done already
-_Step = Callable[[], "list[_Step]"]
-
-
-def _do(steps: list[_Step]) -> None:
+def _do(steps: list[Step]) -> None:
     waiting = steps[::-1]
     while waiting:
         waiting.extend(reversed(waiting.pop()()))
@@ -88,7 +51,7 @@ def load_later(
         waiting: list[list[Any]] = [[] for _ in later]
         loaded = hydrate(rows, *waiting)
         further = FurtherStatements(state, statement, loading.parameters)
-        steps: list[_Step] = []
+        steps: list[Step] = []
         for item, objects in zip(later, waiting, strict=True):
             if not objects:
                 continue
@@ -121,11 +84,11 @@ def load_relationship(item: Later, objects: Sequence[Any], build: _Build, loadin
 
 def _load_relationship(
     item: Later, objects: Sequence[Any], build: _Build, loading: Loading
-) -> list[_Step]:
+) -> list[Step]:
     prop = item.prop
     info, columns = _info(item, objects)
-    below = replace(loading, shared=columns is None and _is_shared(prop), steps=[])
-    known: _ByKey = {}
+    below = loading.below(columns is None and _is_shared(prop))
+    known: ByKey = {}
     if item.depth is not None:
         below.depths = {**(below.depths or {}), prop: next_depth(item.depth)}
         if item.depth == UNLIMITED:
@@ -157,21 +120,21 @@ def _info(item: Later, objects: Sequence[Any]) -> tuple[Any, list[str] | None]:
 
 def _load_class(
     further: FurtherStatements, item: LaterClass, objects: Sequence[Any], loading: Loading
-) -> list[_Step]:
+) -> list[Step]:
     """Load the columns of a subclass, and set them on objects that lack them."""
     statement = further.class_statement_for(item)
     names = _identity(objects[0].__class__.__mapper__)
     keys = _keys(objects, names)
     wanted = list(dict.fromkeys(keys))
     found: dict[Any, Any] = {}
-    below = replace(loading, steps=[])
+    below = loading.below(loading.shared)
     for start in range(0, len(wanted), _CHUNK):
         rows = loading.fetch(below, statement, {KEYS: wanted[start : start + _CHUNK]})
         found.update(zip(_keys(rows, names), rows, strict=True))
     return [*(below.steps or ()), partial(_complete, objects, keys, found)]
 
 
-def _complete(objects: Sequence[Any], keys: list[Any], found: Mapping[Any, Any]) -> list[_Step]:
+def _complete(objects: Sequence[Any], keys: list[Any], found: Mapping[Any, Any]) -> list[Step]:
     for obj, key in zip(objects, keys, strict=True):
         loaded = found.get(key)
         if loaded is None:
@@ -207,7 +170,7 @@ def _keys(objects: Sequence[Any], names: list[str]) -> list[Any]:
     return list(map(attrgetter(*names), objects))
 
 
-def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> _ByKey:
+def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: Loading) -> ByKey:
     """The related objects for each key, in the order of the rows.
 
     Which row is for which key the database says; ``selectinload()`` compares in Python, as the
@@ -215,11 +178,11 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
     """
     size = relationships.option_setting(item.option, "chunksize") or _CHUNK
     width = len(info.pk_cols)
-    found: _ByKey = {}
+    found: ByKey = {}
     for start in range(0, len(wanted), size):
         chunk = wanted[start : start + size]
         rows = loading.fetch(loading, statement, {KEYS: chunk})
-        grouped: _ByKey = {}
+        grouped: ByKey = {}
         for row in rows:
             key = row[0] if width == 1 else row[:width]
             grouped.setdefault(key, []).append(row[width])
@@ -237,12 +200,12 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
     return found
 
 
-def _regrouped(rows: list[_Row], width: int, same: Mapping[Any, list[Any]]) -> _ByKey:
+def _regrouped(rows: list[Row], width: int, same: Mapping[Any, list[Any]]) -> ByKey:
     """The related objects by the keys that were asked for.
 
     :param same: for each key of a row those that the database finds equal to it.
     """
-    grouped: _ByKey = {}
+    grouped: ByKey = {}
     for row in rows:
         for key in same.get(row[0] if width == 1 else row[:width], ()):
             grouped.setdefault(key, []).append(row[width])
@@ -265,7 +228,7 @@ def _assign(
     keys: list[Any],
     found: Mapping[Any, list[Any]],
     to_parent: bool,
-) -> list[_Step]:
+) -> list[Step]:
     setters = {
         kind: description_of(kind).setter(item.key) for kind in {type(obj) for obj in objects}
     }

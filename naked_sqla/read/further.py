@@ -7,13 +7,13 @@ they belong to, for a chunk of keys.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InvalidRequestError, StatementError
 from sqlalchemy.types import TupleType
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, relationships, statements
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.read.keys import compares_columns, types_of_keys
@@ -25,8 +25,7 @@ __all__ = ("KEYS", "FurtherStatements", "related_select")
 KEYS = "primary_keys"
 
 
-@dataclass(frozen=True, slots=True)
-class FurtherStatements:
+class FurtherStatements(Frozen):
     """A statement on whose behalf further ones are run.
 
     :ivar state: its ORM compile state.

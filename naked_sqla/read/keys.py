@@ -7,7 +7,6 @@ the database is asked which is which.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +94,9 @@ def _folded(key: Any) -> Any:
         return tuple(map(_folded, key))
     if not isinstance(key, str | int):
         return key
+    # imported when it is first used: it is large, and keys are mostly found as they are
+    import unicodedata
+
     letters = unicodedata.normalize("NFKD", str(key).casefold().strip())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._cache import BoundedCache
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, relationships, results, statements
-from naked_sqla.read.eager import Loading, load_later
-from naked_sqla.read.hydrator import Hydrate, hydrator
-from naked_sqla.read.plan import Plan
-from naked_sqla.read.planner import keys_of, plan_of
+from naked_sqla.read.loading import Loading
 from naked_sqla.read.result import Keys, to_chunked_result, to_result
 from naked_sqla.read.turns import in_turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
+
+    from naked_sqla.read.hydrator import Hydrate
+    from naked_sqla.read.plan import Plan
 
 __all__ = (
     "KnownLoader",
@@ -40,8 +40,7 @@ _PLANS_PER_STATEMENT = 8
 _CHUNK = 1000
 
 
-@dataclass(slots=True)
-class Loader:
+class Loader(Frozen):
     """Turns the rows of one cursor result into objects, all at once or chunk by chunk.
 
     :ivar load: takes rows as they come from the cursor result, gives objects or tuples, with the
@@ -73,6 +72,8 @@ class _CompiledPlan:
     __slots__ = ("hydrate", "later", "loader", "metadata", "multiplied", "raw", "scalar")
 
     def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool) -> None:
+        from naked_sqla.read.hydrator import hydrator
+
         self.hydrate: Hydrate = hydrator(plan)
         if turns and not plan.unify:
             self.hydrate = in_turns(self.hydrate)
@@ -96,6 +97,9 @@ class _Loaders:
     __slots__ = ("by_plan", "current", "keys")
 
     def __init__(self, state: Any) -> None:
+        # imported when they are first used, as the hydrator: with the first entity
+        from naked_sqla.read.planner import keys_of
+
         self.keys = keys_of(state)
         # one value, since two threads may load the same statement
         self.current: _LastFound | None = None
@@ -118,6 +122,8 @@ class _Loaders:
             and (not current.sizes or current.sizes == _sizes(current.plan))
         ):
             return current.compiled
+        from naked_sqla.read.planner import plan_of
+
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
         found = self.by_plan.get(plan)
         if found is None:
@@ -127,7 +133,7 @@ class _Loaders:
         return found
 
 
-class _LastFound(NamedTuple):
+class _LastFound(Frozen):
     """The compiled plan that was found last, and the result that it was found for.
 
     :ivar sizes: of the plan's hierarchies: a class that was mapped since then is not in the plan.
@@ -182,6 +188,9 @@ def _loader_of_one(
         metadata = loaders.keys.metadata(columns)
     load = compiled.hydrate
     if compiled.later:
+        # imported when it is first used: many services load no relationships
+        from naked_sqla.read.eager import load_later
+
         load = load_later(load, compiled.later, state, statement, loading)
     return compiled.loader_with(load, metadata)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import and_, bindparam, or_, select, tuple_
 from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import results
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
@@ -28,8 +28,7 @@ Missing = Literal["raise", "none", "skip"]
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ManyByKey:
+class ManyByKey(Frozen):
     """How objects are found by keys.
 
     :ivar columns: the attributes whose values are a key.

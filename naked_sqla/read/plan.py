@@ -1,4 +1,4 @@
-"""The meaning of a row: frozen descriptions, made from a statement, testable without a database.
+"""The meaning of a row: immutable descriptions, made from a statement, testable without a database.
 
 A :class:`Plan` says for each item of a result row what it is and from which columns of the driver's
 row it is built.  Positions count the columns of the driver's row from 0.
@@ -7,8 +7,9 @@ row it is built.  Positions count the columns of the driver's row from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from naked_sqla._frozen import Frozen
 
 if TYPE_CHECKING:
     from naked_sqla.objects.collections import Collection
@@ -32,8 +33,7 @@ __all__ = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Frozen):
     """One column of the driver's row.
 
     :ivar index: its position.
@@ -44,8 +44,7 @@ class Cell:
     convert: Callable[[Any], Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Frozen):
     """A column attribute of an entity.
 
     :ivar coerce: wraps the value, called with key and value when it is not None (``Mutable``).
@@ -56,8 +55,7 @@ class Attribute:
     coerce: Callable[[str, Any], Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Composite:
+class Composite(Frozen):
     """A composite attribute, built from the values of column attributes, in their order."""
 
     key: str
@@ -65,8 +63,7 @@ class Composite:
     build: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Frozen):
     """A relationship whose objects stand in the same row.
 
     :ivar collection: None for a to-one relationship.
@@ -77,8 +74,7 @@ class Joined:
     collection: Collection | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(Frozen, unhashed=("path", "option", "target")):
     """A relationship that a further statement loads, for all objects of a result together.
 
     :ivar prop: the relationship.
@@ -90,9 +86,9 @@ class Later:
     """
 
     prop: Any
-    path: Any = field(hash=False)
-    option: Any = field(hash=False)
-    target: Any = field(hash=False)
+    path: Any
+    option: Any
+    target: Any
     collection: Collection | None = None
     depth: int | None = None
     by: Literal["selectin", "subquery", "immediate"] = "immediate"
@@ -103,8 +99,7 @@ class Later:
         return str(self.prop.key)
 
 
-@dataclass(frozen=True, slots=True)
-class LaterClass:
+class LaterClass(Frozen, unhashed=("path",)):
     """The columns of a subclass, which a further statement loads.
 
     :ivar entity: the mapper of the subclass, or an alias of it.
@@ -114,11 +109,10 @@ class LaterClass:
 
     entity: Any
     asked: Any
-    path: Any = field(hash=False)
+    path: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Frozen):
     """An object of one class.
 
     :ivar naked: the class to make, and how.
@@ -144,8 +138,7 @@ class Entity:
         return self.naked.model.__name__
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Frozen):
     """The class of a discriminator value; ``entity`` is None for a class that was not asked for."""
 
     value: Any
@@ -153,8 +146,7 @@ class Variant:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Polymorphic:
+class Polymorphic(Frozen):
     """An object whose class is told by a discriminator column.
 
     :ivar name: the name of the mapped class that was asked for.
@@ -169,24 +161,21 @@ class Polymorphic:
     partial: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Frozen):
     """A column of the result row."""
 
     name: str
     cell: Cell
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Frozen):
     """A row item that no column stands for."""
 
     name: str
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Frozen):
     """A ``Bundle``: its items as a tuple, passed to ``build``."""
 
     name: str
@@ -197,8 +186,7 @@ class Group:
 Item = Entity | Polymorphic | Value | Constant | Group
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Frozen, uncompared=("hierarchies",)):
     """The meaning of a statement's rows.
 
     :ivar width: the number of columns of a driver row.
@@ -215,7 +203,7 @@ class Plan:
     items: tuple[Item, ...]
     scalar: bool
     unify: bool = False
-    hierarchies: tuple[Mapping[Any, Any], ...] = field(default=(), compare=False, repr=False)
+    hierarchies: tuple[Mapping[Any, Any], ...] = ()
 
     @property
     def multiplied(self) -> bool:

@@ -7,12 +7,12 @@ ORM's own loader does (``sqlalchemy.orm.loading``), and writes down a :class:`~.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import ColumnProperty
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, mappings, relationships, results, statements
 from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import naked_class
@@ -96,11 +96,10 @@ def plan_of(
         unify=shared,
         hierarchies=tuple(planner.hierarchies),
     )
-    return replace(plan, unify=True) if plan.multiplied else plan
+    return plan._replace(unify=True) if plan.multiplied else plan
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Frozen):
     """Where an entity stands in a statement.
 
     :ivar entity: the item of the statement that it belongs to.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import NullType
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, results
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ("Keys", "identity_of", "to_chunked_result", "to_result", "unhashable")
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Frozen):
     """The keys by which the items of a row are found.
 
     :ivar labels: the names, ``row.User``, ``row._mapping["id"]``.

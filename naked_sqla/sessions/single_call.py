@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidSessionState
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
     from naked_sqla.sessions.calls.base import Call
 
-_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 
-
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Frozen):
     """The manner in which one call is run.
 
     :ivar options: execution options of the connection.
@@ -34,6 +31,16 @@ class Manner:
     alone: bool = False
     snapshot: bool = False
     commit: bool = True
+
+
+_ALONE = Manner({}, alone=True)
+_ALONE_AUTOCOMMIT = Manner({"isolation_level": "AUTOCOMMIT"}, alone=True)
+# by alone, commit: made once, since each call takes one
+_IN_TRANSACTION = {
+    (alone, commit): Manner({}, alone=alone, commit=commit)
+    for alone in (False, True)
+    for commit in (False, True)
+}
 
 
 def manner_of(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Manner:
@@ -54,11 +61,11 @@ def manner_of(engine: Engine, auto_commit: bool, eager: bool, call: Call) -> Man
             options = (level in (None, _AUTO) and backend.snapshot_options) or {}
             return Manner(options, snapshot=True, commit=auto_commit)
         if level == _AUTO:
-            return Manner({}, alone=True)
+            return _ALONE
         if level is None and backend.pays_for_transactions and not engine.dispatch.begin:
             # A listener for BEGIN may set what holds in the transaction only: who may see what.
-            return Manner(_AUTOCOMMIT, alone=True)
-        return Manner({}, alone=not backend.pays_for_transactions, commit=auto_commit)
+            return _ALONE_AUTOCOMMIT
+        return _IN_TRANSACTION[not backend.pays_for_transactions, auto_commit]
     checks.refuse_autocommit(engine.dialect, engine.get_execution_options())
     if does.writes and not auto_commit:
         _refuse(call)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.backends.contracts import LIMITS, Terms
+from naked_sqla.backends.terms import LIMITS, Terms
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.sessions import checks
 
@@ -16,7 +15,7 @@ __all__ = ("Terms", "terms_of", "to_write")
 
 def to_write(terms: Terms | None) -> Terms:
     """The same terms, for a transaction that begins as a writer."""
-    return Terms(to_write=True) if terms is None else replace(terms, to_write=True)
+    return Terms(to_write=True) if terms is None else terms._replace(to_write=True)
 
 
 def terms_of(dialects: Iterable[Any], defaults: Terms | None, **given: Any) -> Terms | None:
@@ -35,7 +34,7 @@ def terms_of(dialects: Iterable[Any], defaults: Terms | None, **given: Any) -> T
         _check(name, value)
     settings = {**((defaults and defaults.settings) or {}), **wanted.pop("settings", {})}
     changed: dict[str, Any] = {name: float(value) or None for name, value in wanted.items()}
-    terms = replace(defaults or Terms(), settings=settings or None, **changed)
+    terms = (defaults or Terms())._replace(settings=settings or None, **changed)
     for dialect in dialects:
         backend = backend_of(dialect)
         for name in (*LIMITS, "settings"):

@@ -40,7 +40,8 @@ from sqlalchemy.orm import (
 
 from naked_sqla import InvalidBind
 from naked_sqla.sessions.calls.base import routed
-from naked_sqla.sessions.calls.lookup import LookupCall, PreloadCall
+from naked_sqla.sessions.calls.lookup import LookupCall
+from naked_sqla.sessions.calls.many import PreloadCall
 from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.calls.write import WriteCall
 from naked_sqla.sessions.routing.routes import Routes

@@ -13,7 +13,7 @@ from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound
 from naked_sqla.hiding import hide, show, shown
 from naked_sqla.read.lookup import key_of
 from naked_sqla.read.many import ManyByKey, by_primary_key, key_columns
-from naked_sqla.sessions.calls.lookup import KeyedCall
+from naked_sqla.sessions.calls.many import KeyedCall
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

@@ -14,8 +14,8 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.limited import on_terms, run_on_terms
-from naked_sqla.sessions._async.listening import AsyncListening
 from naked_sqla.sessions._async.monitoring import AsyncMonitoring
+from naked_sqla.sessions._async.notifying import AsyncListening
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.runner import AsyncRunner
 from naked_sqla.sessions._async.session import AsyncSession

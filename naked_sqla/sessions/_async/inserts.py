@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -44,6 +43,7 @@ class AsyncInserts(AsyncCaller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"model": model}
@@ -88,6 +88,7 @@ class AsyncInserts(AsyncCaller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"batch_size": batch_size, "model": model}
@@ -136,6 +137,7 @@ class AsyncInserts(AsyncCaller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"on": on, "update": update, "model": model}
@@ -186,6 +188,7 @@ class AsyncInserts(AsyncCaller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"on": on, "update": update, "model": model}
@@ -218,6 +221,7 @@ class AsyncInserts(AsyncCaller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import copying
 
         named = {"columns": columns}

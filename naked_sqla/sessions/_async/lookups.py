@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.calls.lookup import LookupCall, ManyCall, PreloadCall
+from naked_sqla.sessions.calls.lookup import LookupCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
@@ -120,6 +120,9 @@ class AsyncLookups(AsyncCaller):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
+        # imported when it is first used, as all that loads further objects
+        from naked_sqla.sessions.calls.many import ManyCall
+
         found: list[Any] = await self._call(
             ManyCall("get_many", model, list(idents), options, execution_options, missing)
         )
@@ -217,4 +220,6 @@ class AsyncLookups(AsyncCaller):
         :raises TypeError: for an object that no statement of this library loaded, or that has no
             such relationship.
         """
+        from naked_sqla.sessions.calls.many import PreloadCall
+
         await self._call(PreloadCall("preload", objs, paths, force))

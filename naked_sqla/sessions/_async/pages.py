@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
-from naked_sqla.sessions.calls.page import PageCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
     from naked_sqla.pages.cursor import Secrets
+    from naked_sqla.sessions._async.pagination import KeysetPage, Pagination
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
@@ -116,6 +115,8 @@ class AsyncPages(AsyncCaller):
         """
         # imported when it is first used: most services have few pages
         from naked_sqla.pages import numbers, paginate
+        from naked_sqla.sessions._async.pagination import Pagination
+        from naked_sqla.sessions.calls.page import PageCall
 
         page, size = numbers.numbers(page, per_page, max_per_page, error_out)
         asked = page, size, error_out, count
@@ -220,6 +221,8 @@ class AsyncPages(AsyncCaller):
         And the errors of :meth:`execute`.
         """
         from naked_sqla.pages import keyset, numbers
+        from naked_sqla.sessions._async.pagination import KeysetPage
+        from naked_sqla.sessions.calls.page import PageCall
 
         size = numbers.size(per_page, max_per_page)
         asked = after, before, size, self._secrets

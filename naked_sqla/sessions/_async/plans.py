@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.calls.explain import ExplainCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +60,8 @@ class AsyncPlans(AsyncCaller):
 
         And the errors of :meth:`execute`.
         """
+        from naked_sqla.sessions.calls.explain import ExplainCall
+
         checks.plan_arguments(analyze, format)
         return await self._call(
             ExplainCall("explain", statement, parameters, analyze, format == "json")

@@ -10,16 +10,6 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.sessions.retrying import (
-    Failures,
-    Policy,
-    is_connect_error,
-    is_retryable,
-    not_this_work,
-    policy,
-    refuse_inside,
-    sleep_in_thread,
-)
 from naked_sqla.sessions.terms import to_write
 
 if TYPE_CHECKING:
@@ -32,7 +22,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions._async.block import AsyncSessionBlock
     from naked_sqla.sessions._async.session import AsyncSession
     from naked_sqla.sessions.current import Current
-    from naked_sqla.sessions.retrying import RetryOn
+    from naked_sqla.sessions.retrying import Failures, Policy, RetryOn
     from naked_sqla.sessions.routing.databases import Databases
 
     R = TypeVar("R")
@@ -83,6 +73,8 @@ class AsyncRunner:
 
         The error of the last attempt comes out as it is; its notes tell of the attempts before.
         """
+        from naked_sqla.sessions.retrying import policy
+
         chosen = policy(attempts, retry_on, deadline, idempotent)
         returned: R = await self._run(work, args, chosen, begin_options)
         return returned
@@ -105,6 +97,8 @@ class AsyncRunner:
 
         Arguments and errors as in :meth:`run`.
         """
+        from naked_sqla.sessions.retrying import policy
+
         chosen = policy(attempts, retry_on, deadline, idempotent)
 
         def decorated(
@@ -125,18 +119,24 @@ class AsyncRunner:
 
     def is_retryable(self, error: BaseException) -> bool:
         """True for an error after which :meth:`run` would try again, unasked."""
+        from naked_sqla.sessions.retrying import is_retryable
+
         return is_retryable(error, self._backends())
 
     def is_connect_error(self, error: BaseException) -> bool:
         """True for an error of a connection that could not be made, any ``OSError`` among them."""
+        from naked_sqla.sessions.retrying import is_connect_error
+
         return is_connect_error(error, self._backends())
 
     async def _run(
         self, work: Callable[..., Any], args: Any, chosen: Policy, begin_options: Any
     ) -> Any:
+        from naked_sqla.sessions import retrying
+
         around = self._current.session_of(asyncio.current_task())
         if around is not None:
-            refuse_inside(around)
+            retrying.refuse_inside(around)
         began = 0.0 if chosen.deadline is None else time.monotonic()
         failures: Failures | None = None
         while True:
@@ -149,15 +149,15 @@ class AsyncRunner:
                     returned = work(session, *args)
                     if True:  # ASYNC
                         if not inspect.isawaitable(returned):
-                            not_this_work(work, "async def")
+                            retrying.not_this_work(work, "async def")
                         returned = await returned
                     else:
                         if inspect.iscoroutine(returned):
                             returned.close()
-                            not_this_work(work, "def")
+                            retrying.not_this_work(work, "def")
                     return returned
             except Exception as error:
-                failures = failures or Failures(chosen, began)
+                failures = failures or retrying.Failures(chosen, began)
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
@@ -168,7 +168,7 @@ class AsyncRunner:
             if True:  # ASYNC
                 await asyncio.sleep(pause)
             else:
-                sleep_in_thread(pause)
+                retrying.sleep_in_thread(pause)
 
     def _backends(self) -> list[Backend]:
         engines = [self._engine] if self._databases is None else self._databases.engines.values()

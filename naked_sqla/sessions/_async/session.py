@@ -15,7 +15,6 @@ from naked_sqla.sessions._async.cancel import stopper
 from naked_sqla.sessions._async.greenlet import run_in_greenlet
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
-from naked_sqla.sessions._async.stream import AsyncStream, AsyncStreaming
 from naked_sqla.sessions._async.whole import run_whole
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call
@@ -24,7 +23,6 @@ from naked_sqla.sessions.connection_queue import queue_of
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.outcome import OutcomeOfSession
-from naked_sqla.sessions.stream import stream_of
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncResult, AsyncScalarResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
+    from naked_sqla.sessions._async.stream import AsyncStreaming
     from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
@@ -72,8 +71,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
         self._engine = engine
         self._transaction = transaction
         self._guard, self._secrets = TaskGuard(), ()
-        self._conn = None  # ASYNC
-        self._patient = False  # ASYNC
+        self._conn, self._patient = None, False  # ASYNC
         self._stop = stopper(transaction)  # ASYNC
 
     @classmethod
@@ -189,9 +187,8 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        call = StatementCall(
-            "stream_scalars", statement, parameters, execution_options, function=stream
-        )
+        options = execution_options
+        call = StatementCall("stream_scalars", statement, parameters, options, function=stream)
         streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
             self._stream_scalars, call
         )
@@ -305,23 +302,28 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
         self, read: Callable[[Call], Coroutine[Any, Any, Any]], call: Call
     ) -> AsyncStreaming[Any]:
         if True:  # ASYNC
+            from naked_sqla.sessions._async.stream import AsyncStreaming
+
             return AsyncStreaming(self, lambda: read(call))
         else:
             return read(call)
 
     async def _stream(self, call: Call) -> Any:
         if True:  # ASYNC
+            from naked_sqla.sessions._async.stream import async_stream_of
+
             self._enter(call.name)
             opened = run_in_greenlet(
                 self._guard.leave, self._stop, self._transaction.open_stream, call
             )
-            return AsyncStream(stream_of(self, await opened))
+            return async_stream_of(self, await opened)
         else:
+            from naked_sqla.sessions.stream import stream_of
+
             return stream_of(self, self._call(call))
 
     async def _stream_scalars(self, call: Call) -> Any:
-        result = await self._stream(call)
-        return result.scalars()
+        return (await self._stream(call)).scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function that reads a stream."""

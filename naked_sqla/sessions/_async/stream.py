@@ -18,7 +18,7 @@ from naked_sqla.sessions._async.greenlet import (
     shielded,
     start,
 )
-from naked_sqla.sessions.stream import READING, Stream
+from naked_sqla.sessions.stream import READING, Stream, stream_of
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._async.host import AsyncHost
@@ -77,6 +77,11 @@ async def _read(source: Stream) -> None:
         await run_in_greenlet(
             session._guard.leave, session._stop, session._transaction.watched, source.read
         )
+
+
+def async_stream_of(session: AsyncHost, result: Any) -> AsyncStream:
+    """The result that a session has opened, read on the event loop."""
+    return AsyncStream(stream_of(session, result))
 
 
 class AsyncStreaming(Generic[_R]):

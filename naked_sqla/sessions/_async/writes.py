@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.inserts import AsyncInserts
 from naked_sqla.sessions._async.links import AsyncLinks
-from naked_sqla.sessions._async.listening import AsyncNotifying
-from naked_sqla.sessions.calls.write import WriteCall
+from naked_sqla.sessions._async.notifying import AsyncNotifying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -130,6 +129,7 @@ class AsyncWrites(AsyncInserts, AsyncLinks, AsyncNotifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {**columns, "returning": returning}
@@ -186,6 +186,7 @@ class AsyncWrites(AsyncInserts, AsyncLinks, AsyncNotifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"returning": returning, "model": model}
@@ -236,6 +237,7 @@ class AsyncWrites(AsyncInserts, AsyncLinks, AsyncNotifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"missing_ok": missing_ok, "model": model}
@@ -262,6 +264,7 @@ class AsyncWrites(AsyncInserts, AsyncLinks, AsyncNotifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"missing_ok": missing_ok, "model": model}

@@ -15,8 +15,8 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock, run_single_call
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.limited import on_terms, run_on_terms
-from naked_sqla.sessions._sync.listening import Listening
 from naked_sqla.sessions._sync.monitoring import Monitoring
+from naked_sqla.sessions._sync.notifying import Listening
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.runner import Runner
 from naked_sqla.sessions._sync.session import Session

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.caller import Caller
-from naked_sqla.sessions.calls.write import WriteCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +38,7 @@ class SyncInserts(Caller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"model": model}
@@ -83,6 +83,7 @@ class SyncInserts(Caller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"batch_size": batch_size, "model": model}
@@ -131,6 +132,7 @@ class SyncInserts(Caller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"on": on, "update": update, "model": model}
@@ -181,6 +183,7 @@ class SyncInserts(Caller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"on": on, "update": update, "model": model}
@@ -213,6 +216,7 @@ class SyncInserts(Caller):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import copying
 
         named = {"columns": columns}

@@ -4,44 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.block import SessionBlock
-from naked_sqla.sessions.limits import Clock, limited
 from naked_sqla.sessions.single_call import manner_of
-from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from naked_sqla.sessions._sync.session import Session
     from naked_sqla.sessions.calls.base import Call
     from naked_sqla.sessions.observed import Observed
-
-
-class Limited(SessionBlock):
-    """A block with a clock: a base in front of any other block."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> Session:
-        if self._entered:
-            checks.entered_twice()
-        terms = self._terms or Terms()
-        self._terms = replace(terms, clock=Clock(terms, None))
-        return super().__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(exc_type, exc, traceback)
+    from naked_sqla.sessions.terms import Terms
 
 
 B = TypeVar("B", bound=SessionBlock)
@@ -49,11 +23,14 @@ B = TypeVar("B", bound=SessionBlock)
 _blocks: dict[type[Any], type[Any]] = {}
 
 
-def _limited_block(make: type[Any]) -> type[Any]:
+def _timed_block(make: type[Any]) -> type[Any]:
     found = _blocks.get(make)
     if found is None:
+        # imported when it is first used: without time limits nobody pays for them
+        from naked_sqla.sessions._sync.timed import Timed
+
         name = f"Limited{make.__name__}"
-        found = _blocks[make] = type(name, (Limited, make), {"__slots__": ()})
+        found = _blocks[make] = type(name, (Timed, make), {"__slots__": ()})
     return found
 
 
@@ -67,7 +44,9 @@ def on_terms(make: type[B], terms: Terms | None, kind: type[Any], *args: Any, **
         return make(*args, kind=kind, **more)
     chosen: Any = make
     if terms.limited:
-        chosen, kind = _limited_block(make), limited(kind)
+        from naked_sqla.sessions.limits import limited
+
+        chosen, kind = _timed_block(make), limited(kind)
     block: B = chosen(*args, kind=kind, **more)
     block._terms = terms
     return block

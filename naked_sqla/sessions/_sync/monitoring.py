@@ -3,28 +3,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.health import (
-    Health,
-    Recovery,
-    answers,
-    health_of,
-    in_thread_for,
-    late,
-    prepared_in,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import datetime as dt
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Engine
 
     from naked_sqla.sessions.current import Current
+    from naked_sqla.sessions.health import Health, Recovery
     from naked_sqla.sessions.routing.databases import Databases
 
 
@@ -52,6 +43,9 @@ class Monitoring:
 
         What the driver says of a server that is down comes out as it is.
         """
+        # imported when it is first used, by a monitor
+        from naked_sqla.sessions.health import answers
+
         seconds = checks.seconds("check(timeout=...)", timeout, positive=True)
         engines = self._sync_engines()
         asked = dict(engines)
@@ -72,6 +66,8 @@ class Monitoring:
         :raises TypeError: for a ``timeout`` that is no number.
         :raises ValueError: for one that is not more than 0.
         """
+        from naked_sqla.sessions.health import health_of, prepared_in
+
         seconds = checks.seconds("health(timeout=...)", timeout, positive=True)
         engines = self._sync_engines()
         prepared = []
@@ -143,6 +139,8 @@ def _within(
     *args: Any,
 ) -> Any:
     """Run a function, and leave it alone when it has not ended in time."""
+    from naked_sqla.sessions.health import in_thread_for, late
+
     ended, value = in_thread_for(fn, args, seconds)
     if not ended:
         raise late(engines, key, seconds)

@@ -6,14 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions._sync.caller import Caller
-from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
-from naked_sqla.sessions.calls.page import PageCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
     from naked_sqla.pages.cursor import Secrets
+    from naked_sqla.sessions._sync.pagination import SyncKeysetPage, SyncPagination
     from naked_sqla.sessions.types import T2, RowOfLine, T, Ts, TupleRows
 
 
@@ -117,6 +116,8 @@ class SyncPages(Caller):
         """
         # imported when it is first used: most services have few pages
         from naked_sqla.pages import numbers, paginate
+        from naked_sqla.sessions._sync.pagination import SyncPagination
+        from naked_sqla.sessions.calls.page import PageCall
 
         page, size = numbers.numbers(page, per_page, max_per_page, error_out)
         asked = page, size, error_out, count
@@ -221,6 +222,8 @@ class SyncPages(Caller):
         And the errors of :meth:`execute`.
         """
         from naked_sqla.pages import keyset, numbers
+        from naked_sqla.sessions._sync.pagination import SyncKeysetPage
+        from naked_sqla.sessions.calls.page import PageCall
 
         size = numbers.size(per_page, max_per_page)
         asked = after, before, size, self._secrets

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.caller import Caller
-from naked_sqla.sessions.calls.explain import ExplainCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,5 +61,7 @@ class Plans(Caller):
 
         And the errors of :meth:`execute`.
         """
+        from naked_sqla.sessions.calls.explain import ExplainCall
+
         checks.plan_arguments(analyze, format)
         return self._call(ExplainCall("explain", statement, parameters, analyze, format == "json"))

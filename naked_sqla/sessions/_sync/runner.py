@@ -11,16 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.sessions.retrying import (
-    Failures,
-    Policy,
-    is_connect_error,
-    is_retryable,
-    not_this_work,
-    policy,
-    refuse_inside,
-    sleep_in_thread,
-)
 from naked_sqla.sessions.terms import to_write
 
 if TYPE_CHECKING:
@@ -33,7 +23,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions._sync.block import SessionBlock
     from naked_sqla.sessions._sync.session import Session
     from naked_sqla.sessions.current import Current
-    from naked_sqla.sessions.retrying import RetryOn
+    from naked_sqla.sessions.retrying import Failures, Policy, RetryOn
     from naked_sqla.sessions.routing.databases import Databases
 
     R = TypeVar("R")
@@ -84,6 +74,8 @@ class Runner:
 
         The error of the last attempt comes out as it is; its notes tell of the attempts before.
         """
+        from naked_sqla.sessions.retrying import policy
+
         chosen = policy(attempts, retry_on, deadline, idempotent)
         returned: R = self._run(work, args, chosen, begin_options)
         return returned
@@ -106,6 +98,8 @@ class Runner:
 
         Arguments and errors as in :meth:`run`.
         """
+        from naked_sqla.sessions.retrying import policy
+
         chosen = policy(attempts, retry_on, deadline, idempotent)
 
         def decorated(
@@ -126,16 +120,22 @@ class Runner:
 
     def is_retryable(self, error: BaseException) -> bool:
         """True for an error after which :meth:`run` would try again, unasked."""
+        from naked_sqla.sessions.retrying import is_retryable
+
         return is_retryable(error, self._backends())
 
     def is_connect_error(self, error: BaseException) -> bool:
         """True for an error of a connection that could not be made, any ``OSError`` among them."""
+        from naked_sqla.sessions.retrying import is_connect_error
+
         return is_connect_error(error, self._backends())
 
     def _run(self, work: Callable[..., Any], args: Any, chosen: Policy, begin_options: Any) -> Any:
+        from naked_sqla.sessions import retrying
+
         around = self._current.session_of(threading.current_thread())
         if around is not None:
-            refuse_inside(around)
+            retrying.refuse_inside(around)
         began = 0.0 if chosen.deadline is None else time.monotonic()
         failures: Failures | None = None
         while True:
@@ -148,10 +148,10 @@ class Runner:
                     returned = work(session, *args)
                     if inspect.iscoroutine(returned):
                         returned.close()
-                        not_this_work(work, "def")
+                        retrying.not_this_work(work, "def")
                     return returned
             except Exception as error:
-                failures = failures or Failures(chosen, began)
+                failures = failures or retrying.Failures(chosen, began)
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
@@ -159,7 +159,7 @@ class Runner:
                 if observers is not None:
                     took, engine = time.monotonic() - begun, self._engine
                     observers.retried(failures.count, engine, took, error, pause)
-            sleep_in_thread(pause)
+            retrying.sleep_in_thread(pause)
 
     def _backends(self) -> list[Backend]:
         engines = [self._engine] if self._databases is None else self._databases.engines.values()

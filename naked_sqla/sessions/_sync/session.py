@@ -19,7 +19,6 @@ from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.outcome import OutcomeOfSession
-from naked_sqla.sessions.stream import stream_of
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -161,9 +160,8 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
         """The first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
-        call = StatementCall(
-            "stream_scalars", statement, parameters, execution_options, function=stream
-        )
+        options = execution_options
+        call = StatementCall("stream_scalars", statement, parameters, options, function=stream)
         streaming: ScalarResult[Any] = self._streaming(self._stream_scalars, call)
         return streaming
 
@@ -262,11 +260,12 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
         return read(call)
 
     def _stream(self, call: Call) -> Any:
+        from naked_sqla.sessions.stream import stream_of
+
         return stream_of(self, self._call(call))
 
     def _stream_scalars(self, call: Call) -> Any:
-        result = self._stream(call)
-        return result.scalars()
+        return self._stream(call).scalars()
 
     def _run_inside(self, what: str, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function that reads a stream."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.inserts import SyncInserts
 from naked_sqla.sessions._sync.links import Links
-from naked_sqla.sessions._sync.listening import Notifying
-from naked_sqla.sessions.calls.write import WriteCall
+from naked_sqla.sessions._sync.notifying import Notifying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,6 +130,7 @@ class SyncWrites(SyncInserts, Links, Notifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {**columns, "returning": returning}
@@ -187,6 +187,7 @@ class SyncWrites(SyncInserts, Links, Notifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"returning": returning, "model": model}
@@ -237,6 +238,7 @@ class SyncWrites(SyncInserts, Links, Notifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"missing_ok": missing_ok, "model": model}
@@ -263,6 +265,7 @@ class SyncWrites(SyncInserts, Links, Notifying):
         """
         if execution_options is not None:
             checks.write_options(execution_options)
+        from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
         named = {"missing_ok": missing_ok, "model": model}

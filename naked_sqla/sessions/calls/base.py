@@ -10,12 +10,22 @@ from naked_sqla.read.facts import Facts, facts_of
 from naked_sqla.sessions.routing.tables import BIND_KEY
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from sqlalchemy import Connection
 
     from naked_sqla.sessions.routing.routes import Routes
     from naked_sqla.sessions.routing.tables import Key
 
-__all__ = ("SEVERAL_READS", "Call", "Effects", "effects_of", "effects_of_facts", "routed")
+__all__ = (
+    "SEVERAL_READS",
+    "Call",
+    "Effects",
+    "SlotsCall",
+    "effects_of",
+    "effects_of_facts",
+    "routed",
+)
 
 
 class Effects(NamedTuple):
@@ -47,7 +57,6 @@ class Call:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        # fields of the named tuple that each call is besides
         name: Any
         options: Any
 
@@ -84,6 +93,29 @@ class Call:
         rest = {name: value for name, value in self.options.items() if name != BIND_KEY}
         fields: Any = self
         return self.options[BIND_KEY], fields._replace(options=rest or None)
+
+
+class SlotsCall(Call):
+    """A call with its fields in slots, which is made faster than a named tuple."""
+
+    __slots__ = ()
+
+    def _fields_of(self) -> dict[str, Any]:
+        kinds = type(self).__mro__
+        return {
+            name: getattr(self, name) for k in kinds for name in k.__dict__.get("__slots__", ())
+        }
+
+    def _replace(self, **changed: Any) -> Self:
+        """The same call with other fields, as a named tuple has it."""
+        return type(self)(**self._fields_of() | changed)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SlotsCall):
+            return NotImplemented
+        return type(other) is type(self) and self._fields_of() == other._fields_of()
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def routed(routes: Routes, call: Call, eager: bool) -> tuple[Key, Call]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Result
 
 from naked_sqla._sqlalchemy import dml, results
 from naked_sqla.read import statement as _statement
 from naked_sqla.sessions import checks
-from naked_sqla.sessions.calls.base import Call, Effects, effects_of
+from naked_sqla.sessions.calls.base import Call, Effects, SlotsCall, effects_of
 from naked_sqla.sessions.routing.tables import BIND_KEY
 
 if TYPE_CHECKING:
@@ -22,23 +22,30 @@ if TYPE_CHECKING:
 __all__ = ("IntoCall", "StatementCall", "items", "named_by_statement", "scalar", "scalars")
 
 
-class _StatementFields(NamedTuple):
-    name: str
-    statement: Any
-    parameters: Any
-    options: Mapping[str, Any] | None
-    take: Callable[[Result[Any], Any], Any] | None = None
-    function: Callable[..., Any] = _statement.execute
-
-
-class StatementCall(_StatementFields, Call):
+class StatementCall(SlotsCall):
     """Run a statement.
 
     :ivar take: gives a part of the result; None: the result itself.
     :ivar function: ``execute`` or ``stream`` of :mod:`~naked_sqla.read.statement`.
     """
 
-    __slots__ = ()
+    __slots__ = ("function", "name", "options", "parameters", "statement", "take")
+
+    def __init__(
+        self,
+        name: str,
+        statement: Any,
+        parameters: Any,
+        options: Mapping[str, Any] | None,
+        take: Callable[[Result[Any], Any], Any] | None = None,
+        function: Callable[..., Any] = _statement.execute,
+    ) -> None:
+        self.name = name
+        self.statement = statement
+        self.parameters = parameters
+        self.options = options
+        self.take = take
+        self.function = function
 
     def run(self, conn: Connection, eager: bool) -> Any:
         statement = self.statement
@@ -79,23 +86,31 @@ def items(result: Result[Any], statement: Any) -> Any:
     return result
 
 
-class _IntoFields(NamedTuple):
-    name: str
-    cls: Any
-    statement: Any
-    parameters: Any
-    validate: bool
-    options: Mapping[str, Any] | None
-    streams: bool = False
-
-
-class IntoCall(_IntoFields, Call):
+class IntoCall(SlotsCall):
     """Run a statement, and fill an object of a class from each row.
 
     :ivar streams: give a result that reads from the connection while it is read.
     """
 
-    __slots__ = ()
+    __slots__ = ("cls", "name", "options", "parameters", "statement", "streams", "validate")
+
+    def __init__(
+        self,
+        name: str,
+        cls: Any,
+        statement: Any,
+        parameters: Any,
+        validate: bool,
+        options: Mapping[str, Any] | None,
+        streams: bool = False,
+    ) -> None:
+        self.name = name
+        self.cls = cls
+        self.statement = statement
+        self.parameters = parameters
+        self.validate = validate
+        self.options = options
+        self.streams = streams
 
     def run(self, conn: Connection, eager: bool) -> Any:
         # imported when it is first used: services that load entities never pay for it
