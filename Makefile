@@ -33,13 +33,20 @@ bin = .venv-$(1)-$(TAG)/bin
 # pip before 25.1 can't read dependency groups, and a new environment may bring an older one.
 # $(1): what pip is told to install.  A venv that was left half-made is made again.
 define make_venv
-	@echo "=== making the environment $(@D), once (some minutes)"
-	rm -rf $(@D)
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(1)
-	touch $@
+	@echo "=== $(@D) is made once, for all targets that use it"
+	@echo "  1 of 3: a virtual environment of $$($(PYTHON) --version)"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@echo "  2 of 3: a recent pip"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@printf '%s' '  3 of 3: the packages, a minute or more: $(subst ','\'',$(1)) '
+	@$(call with_dots,$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(1))
+	@touch $@
 endef
+
+# $(1): a command that is silent for long.  A dot every three seconds says that it is at work.
+with_dots = (while sleep 3 && kill -0 $$$$ 2>/dev/null; do printf .; done) & \
+	dots=$$!; $(1); done=$$?; kill $$dots; echo; exit $$done
 
 .PHONY: help demo service test test-pythons test-matrix test-floor test-2.0 test-2.1 chaos version sync check bench docs docs-pictures docs-serve docs-sql clean
 
@@ -60,13 +67,16 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 demo: $(call stamp,demo)
+	@echo "=== four days of flights, in an SQLite file"
 	$(call bin,demo)/python -m examples.demo
 
 # DATABASE_URL says which database; without it, flights.sqlite in this folder.
 service: $(call stamp,service)
+	@echo "=== the service: it stores its rows at the first start; then open http://127.0.0.1:8000"
 	$(call bin,service)/python -m uvicorn --factory examples.service.app:create_app
 
 test: $(call stamp,test)
+	@echo "=== the tests: each process collects all of them first, for about a minute, in silence"
 	$(call bin,test)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 # Looked for on the PATH and under pyenv; "make test" has the one that it uses.
