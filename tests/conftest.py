@@ -5,6 +5,7 @@
 ``backend``       which of them it is: ``"sqlite"``, ``"asyncpg"`` or ``"psycopg"``
 ``database_url``  the URL of the test's database, for a test that makes its own engines
 ``postgres_url``  ``postgres_url(driver)``: the URL of the test's PostgreSQL schema
+``oracle``        SQLAlchemy's ORM beside naked_sqla, on each backend, with rows of the whole zoo
 
 To run a test on some of the backends only::
 
@@ -13,14 +14,20 @@ To run a test on some of the backends only::
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ._postgres import own_schema, running_server, url_in_schema
+
+if TYPE_CHECKING:
+    from .oracle import Oracle
 
 ASYNC_BACKENDS = ("sqlite", "asyncpg", "psycopg")
 SYNC_BACKENDS = ("sqlite", "psycopg")
@@ -84,3 +91,30 @@ def sync_engine(database_url: URL) -> Iterator[Engine]:
     engine = create_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def oracles(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Oracle]]:
+    """A function from a backend to the run's oracle on it, which is made when first asked for."""
+    from .oracle import open_oracle
+
+    @functools.cache
+    def of(backend: str) -> Oracle:
+        if backend == "sqlite":
+            path = tmp_path_factory.mktemp("oracle") / "zoo.sqlite"
+            url = URL.create("sqlite+aiosqlite", database=str(path))
+        else:
+            server = request.getfixturevalue("postgres_server")
+            url = url_in_schema(server, backend, opened.enter_context(own_schema(server)))
+        return opened.enter_context(open_oracle(backend, url))
+
+    with contextlib.ExitStack() as opened:
+        yield of
+
+
+@pytest.fixture(scope="module", params=ASYNC_BACKENDS)
+def oracle(request: pytest.FixtureRequest, oracles: Callable[[str], Oracle]) -> Oracle:
+    """An oracle on each backend; all tests of the run share its rows, and none may change them."""
+    return oracles(request.param)

@@ -13,10 +13,8 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
 from sqlalchemy import URL, Delete, Insert, Result, Row, RowMapping, Table, Update, event, text
 from sqlalchemy import inspect as sa_inspect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,7 +26,6 @@ from sqlalchemy.orm.exc import StaleDataError
 from naked_sqla.exception import NotLoadedError
 from naked_sqla.om.asession import AsyncSession as NakedSession
 
-from ._postgres import own_schema, url_in_schema
 from .models import data
 
 T = TypeVar("T")
@@ -467,7 +464,7 @@ def _sort_key(row: Any) -> Any:
     return tuple(of(item) for item in row) if isinstance(row, tuple | Row) else of(row)
 
 
-# --- the fixture ---
+# --- databases ---
 
 
 async def _prepare(engine: AsyncEngine) -> None:
@@ -487,22 +484,3 @@ def open_oracle(backend: str, url: URL) -> Iterator[Oracle]:
             yield Oracle(backend, engine, runner)
         finally:
             runner.run(engine.dispose())
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def oracle(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Oracle]:
-    """An oracle on each backend, with a filled database that lives as long as the module."""
-    backend: str = request.param
-    if backend == "sqlite":
-        path: Path = tmp_path_factory.mktemp("oracle") / "zoo.sqlite"
-        with open_oracle(backend, URL.create("sqlite+aiosqlite", database=str(path))) as found:
-            yield found
-        return
-    server = request.getfixturevalue("postgres_server")
-    with (
-        own_schema(server) as schema,
-        open_oracle(backend, url_in_schema(server, backend, schema)) as found,
-    ):
-        yield found

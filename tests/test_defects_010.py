@@ -36,9 +36,7 @@ from naked_sqla.om.asession import AsyncSession, AsyncSessionFactory
 from .models.blog import Post, Tag, User
 from .models.columns import Invoice, Renamed
 from .models.inheritance import Animal, Cat, Dog, Engineer, Person
-from .oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from .oracle import Oracle
 
 
 def test_it_imports() -> None:

@@ -62,10 +62,8 @@ from naked_sqla import (
 from ..models.blog import Post, User
 from ..models.pg import PgSample
 from ..models.types import Sample
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._walking import all_shown, walk
-
-__all__ = ("oracle",)
 
 
 class Base(DeclarativeBase):

@@ -42,10 +42,8 @@ from sqlalchemy.types import TypeDecorator
 from naked_sqla import AsyncSession, InvalidStatement
 from naked_sqla.pages.order import ordered
 
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ..pages.test_keyset_oracle import check
-
-__all__ = ("oracle",)
 
 
 class Base(DeclarativeBase):

@@ -45,10 +45,8 @@ from ..models.blog import Comment, Hub, Node, Post, Profile, Tag, User, post_tag
 from ..models.columns import Pair, Renamed, Segment
 from ..models.inheritance import Animal, Cat, Document, Engineer, Manager, Person
 from ..models.types import Sample
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._walking import all_shown, walk, whole_of
-
-__all__ = ("oracle",)
 
 SETTINGS = settings(
     max_examples=40,

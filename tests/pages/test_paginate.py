@@ -50,10 +50,8 @@ from .._notes import Base, Note
 from ..models.blog import Hub, Post, Tag, User, post_tags
 from ..models.inheritance import Animal, Person
 from ..models.sqlmodels import Hero
-from ..oracle import BACKENDS, Oracle, oracle
+from ..oracle import BACKENDS, Oracle
 from ._walking import all_shown, whole_of
-
-__all__ = ("oracle",)
 
 boss = aliased(User)
 

@@ -20,11 +20,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from naked_sqla import AsyncSession, AsyncSessionFactory, UnknownAttribute
 from naked_sqla.read import direct
 
-from ..oracle import Comparison, Oracle, all_rows, oracle, unique_rows
+from ..oracle import Comparison, Oracle, all_rows, unique_rows
 from .test_oracle_eager import CASES
 from .test_oracle_statements import ALL
-
-__all__ = ("oracle",)
 
 
 @dataclass

@@ -9,9 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import load_only, selectinload
 
 from ..models.related import Member
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 DEPTH = 400
 FIRST = 1000

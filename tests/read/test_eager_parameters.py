@@ -24,9 +24,7 @@ from naked_sqla.exception import UnsupportedOption
 
 from ..models.blog import Post, User
 from ..models.inheritance import Machine, MachinePart, Motor, Turbine
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 STARS = Post.stars > bindparam("stars")
 

@@ -41,10 +41,8 @@ from naked_sqla.testing import count_statements
 from ..models.blog import User
 from ..models.columns import Pair
 from ..models.inheritance import Animal, Person
-from ..oracle import Comparison, Oracle, OrmSession, oracle
+from ..oracle import Comparison, Oracle, OrmSession
 from .test_oracle_hypothesis import PROFILE
-
-__all__ = ("oracle",)
 
 
 def theirs(oracle: Oracle, model: Any, idents: Any, options: Any = None) -> list[Any]:

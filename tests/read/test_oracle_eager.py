@@ -62,9 +62,7 @@ from ..models.related import (
 from ..models.sqlmodels import Hero
 from ..models.sqlmodels import Team as HeroTeam
 from ..models.styles import DataChild, DataParent
-from ..oracle import Oracle, oracle, unique_rows
-
-__all__ = ("oracle",)
+from ..oracle import Oracle, unique_rows
 
 # the statement, and how often it reaches the database
 Case = tuple[Callable[[], Any], int]

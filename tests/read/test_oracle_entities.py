@@ -10,9 +10,7 @@ from sqlalchemy.orm import Mapper, aliased, defer, load_only
 
 from ..models import data, inheritance
 from ..models.blog import Hub, Spoke
-from ..oracle import Oracle, all_rows, oracle, unique_rows
-
-__all__ = ("oracle",)
+from ..oracle import Oracle, all_rows, unique_rows
 
 MODELS = data.models("postgresql")
 

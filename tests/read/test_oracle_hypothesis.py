@@ -46,9 +46,7 @@ from ..models.columns import Invoice, Pair, Renamed, Segment
 from ..models.inheritance import Animal, Person
 from ..models.styles import DataPoint
 from ..models.types import Colour, Level, Money, Sample
-from ..oracle import Oracle, all_rows, oracle, unique_rows
-
-__all__ = ("oracle",)
+from ..oracle import Oracle, all_rows, unique_rows
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 settings.register_profile(

@@ -12,9 +12,7 @@ from ..models.blog import Post, User
 from ..models.columns import Invoice
 from ..models.inheritance import Engineer, Person
 from ..models.types import Sample
-from ..oracle import Oracle, oracle, unique_rows
-
-__all__ = ("oracle",)
+from ..oracle import Oracle, unique_rows
 
 USERS = select(User).order_by(User.id)
 

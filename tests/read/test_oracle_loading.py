@@ -43,9 +43,7 @@ from ..models.related import (
     friends,
     spoken,
 )
-from ..oracle import Oracle, oracle, unique_rows
-
-__all__ = ("oracle",)
+from ..oracle import Oracle, unique_rows
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 SHORT = settings(

@@ -16,9 +16,7 @@ from ..models.blog import Comment, Post, Tag, User
 from ..models.columns import Pair, Segment
 from ..models.inheritance import Animal, Person
 from ..models.types import Sample
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 # new in SQLAlchemy 2.1
 DictBundle = getattr(orm, "DictBundle", None)

@@ -88,9 +88,7 @@ from ..models.inheritance import (
 )
 from ..models.styles import DataChild, DataParent, Imperative
 from ..models.types import Keyed, Mutables, Sample, Upper
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 SQLALCHEMY_21 = sqlalchemy.__version__.startswith("2.1")
 SQLALCHEMY_20_FIRST = sqlalchemy.__version__ == "2.0.40"

@@ -16,10 +16,8 @@ from sqlalchemy.orm import lazyload, selectinload
 from naked_sqla import AsyncSession, AsyncSessionFactory, Session
 
 from ..models import data
-from ..oracle import Comparison, Oracle, all_rows, mapper_of, oracle, unique_rows
+from ..oracle import Comparison, Oracle, all_rows, mapper_of, unique_rows
 from ..read.test_oracle_eager import CASES, RELATIONSHIPS
-
-__all__ = ("oracle",)
 
 Ours = Callable[[AsyncSessionFactory, Any], Awaitable[Any]]
 

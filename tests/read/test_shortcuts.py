@@ -37,11 +37,9 @@ from naked_sqla.read import shortcuts
 from .._notes import Base, Note
 from ..models.blog import Hub, Post, User
 from ..models.inheritance import Person
-from ..oracle import Comparison, Oracle, OrmSession, Outcome, oracle
+from ..oracle import Comparison, Oracle, OrmSession, Outcome
 from ..pages.test_paginate import CASES as OF_PAGES
 from .test_oracle_hypothesis import EAGER, PROFILE, new_rows, selects
-
-__all__ = ("oracle",)
 
 CASES: dict[str, Any] = {
     **OF_PAGES,

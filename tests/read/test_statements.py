@@ -59,9 +59,7 @@ from naked_sqla.read.statement import execute
 from ..models.blog import Comment, Hub, Node, Post, Spoke, Tag, User, post_tags
 from ..models.columns import Invoice
 from ..models.types import Sample
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 
 def refused(

@@ -35,10 +35,8 @@ from naked_sqla import AsyncSessionFactory, InvalidBind, SessionFactory, Unsuppo
 from naked_sqla.testing import sandbox
 
 from ..models.blog import Post, Profile, Tag, User
-from ..oracle import Comparison, Oracle, OrmSession, oracle, unique_rows
+from ..oracle import Comparison, Oracle, OrmSession, unique_rows
 from ..pages.test_paginate import CASES as OF_PAGES
-
-__all__ = ("oracle",)
 
 CRITERIA = [
     with_loader_criteria(User, User.id != 2, include_aliases=True),

@@ -20,10 +20,8 @@ from ..models import data
 from ..models.blog import Stamped, Tag, User, Versioned
 from ..models.inheritance import AnimalKind, Cat, Engineer
 from ..models.types import Sample
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._writing import column_attributes, outcome, stored_dictionaries
-
-__all__ = ("oracle",)
 
 on_postgresql = pytest.mark.parametrize("oracle", ["asyncpg", "psycopg"], indirect=True)
 

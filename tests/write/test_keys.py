@@ -33,9 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from naked_sqla import AsyncSessionFactory, InvalidStatement
 from naked_sqla.write import objects as writing
 
-from ..oracle import Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import Oracle
 
 
 class Base(DeclarativeBase):

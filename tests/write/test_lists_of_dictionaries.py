@@ -28,10 +28,8 @@ from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
 from ..models.columns import Point
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._writing import instance_of, outcome
-
-__all__ = ("oracle",)
 
 
 class Base(DeclarativeBase):

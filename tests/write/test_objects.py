@@ -27,10 +27,8 @@ from ..models.columns import Invoice, Pair, Point, Renamed, Segment
 from ..models.inheritance import AnimalKind, Cat, Director, Engineer, House, Manager, Person
 from ..models.styles import DataPoint
 from ..models.types import Mutables, Sample
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._writing import outcome
-
-__all__ = ("oracle",)
 
 
 def run(oracle: Oracle, work: Any, model: Any = Tag, empty: bool = True) -> Any:

@@ -12,7 +12,7 @@ from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
 from ..models import data
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._writing import (
     Rows,
     by_unit_of_work,
@@ -22,8 +22,6 @@ from ._writing import (
     stored_dictionaries,
     tables_of,
 )
-
-__all__ = ("oracle",)
 
 # The ORM stores only one of two attributes of one column, and so do we.
 SHADOWED = {"columns.Doubled"}

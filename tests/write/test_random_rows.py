@@ -16,10 +16,8 @@ from naked_sqla.write import objects as writing
 from ..models.blog import Post, Stamped, Tag, User, Versioned
 from ..models.columns import Renamed, Segment
 from ..models.inheritance import Cat, Engineer, House
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ._writing import by_unit_of_work, instance_of, outcome
-
-__all__ = ("oracle",)
 
 _words = st.none() | st.text(st.characters(min_codepoint=1, exclude_categories=("Cs",)), max_size=8)
 _numbers = st.none() | st.integers(-(2**31), 2**31 - 1)

@@ -19,9 +19,7 @@ from ..models.data import full_sample
 from ..models.inheritance import Animal, AnimalKind, Cat, DataBook, House, Person
 from ..models.styles import DataPoint, Imperative, KwOnly, PostInit
 from ..models.types import Colour, Keyed, Money, Mutables, Sample
-from ..oracle import FIRST_GENERATED_KEY, Oracle, oracle
-
-__all__ = ("oracle",)
+from ..oracle import FIRST_GENERATED_KEY, Oracle
 
 # The ORM looks for the objects of its session with a RETURNING of its own, unless told not to.
 NO_SYNC = {"synchronize_session": False}
