@@ -107,7 +107,6 @@ async def cancelled_everywhere(
 ) -> int:
     """Cancel at point 1, 2, 3... until there is no such point, and check after each; how many."""
     point = 0
-    gc.collect()
     # what the tests before left behind is not looked through again at each point
     gc.freeze()
     try:
