@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, create_engine, make_url, text
+import psycopg
+from sqlalchemy import URL, make_url
 
 SERVER_VARIABLE: Final = "NAKED_SQLA_TEST_POSTGRES_URL"
 
@@ -143,19 +144,13 @@ def own_schema(server: URL) -> Iterator[str]:
     a transaction open, and the error says so.
     """
     name = f"t_{uuid.uuid4().hex[:12]}"
-    admin = create_engine(
-        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", pool_size=1
-    )
-    try:
-        with admin.connect() as conn:
-            conn.execute(text(f"CREATE SCHEMA {name}"))
+    dsn = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    settings = "-clock_timeout=5s -cclient_min_messages=warning"
+    # psycopg by itself: a SQLAlchemy engine asks the server five things before the first statement.
+    with psycopg.connect(dsn, autocommit=True, options=settings) as admin:
+        admin.execute(f"CREATE SCHEMA {name}")
         yield name
-        with admin.connect() as conn:
-            conn.execute(text("SET client_min_messages = warning"))
-            conn.execute(text("SET lock_timeout = '5s'"))
-            conn.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    finally:
-        admin.dispose()
+        admin.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def url_in_schema(server: URL, driver: str, schema: str) -> URL:
