@@ -21,6 +21,12 @@ ifeq ($(TAG),)
 $(error naked_sqla needs Python 3.11 or later, $(if $(PYTHON),and "$(PYTHON)" is not,and there is none on the PATH). Name one: make PYTHON=/path/to/python3.12)
 endif
 
+# The databases of the tests are written to memory where there is room for them.
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
+ifneq ($(MEMORY),)
+test test-floor test-2.0 test-2.1: export TMPDIR ?= $(MEMORY)
+endif
+
 # What the caller's shell has set up for other projects stays out of these environments.
 unexport PYTHONPATH PYTHONHOME
 
