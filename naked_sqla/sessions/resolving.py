@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,21 +25,28 @@ class ResolvingTransaction(Transaction):
     def no_answer(self, error: BaseException) -> None:
         """Ask on another connection; return when the transaction was committed.
 
+        A cancelled task learns the outcome if the server says it before the grace is over: what
+        ends a COMMIT that takes too long ends the question too.
+
         :raises TransactionRolledBack: it was rolled back.
         :raises CommitOutcomeUnknown: nobody could be asked.
         """
-        if not isinstance(error, Exception):
-            # a cancellation waits for nothing more
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            # Ctrl-C waits for nothing more
             super().no_answer(error)
-            return
         conn = self.conn
-        if not conn.invalidated:
-            # its place in the pool is free from here on
-            conn.invalidate()
-        found = backend_of(conn.dialect).outcome_of(conn.engine, self._id)
+        try:
+            if not conn.invalidated:
+                # its place in the pool is free from here on
+                conn.invalidate()
+            found = backend_of(conn.dialect).outcome_of(conn.engine, self._id)
+        except asyncio.CancelledError as again:
+            super().no_answer(again)
         if found == "unknown":
             super().no_answer(error)
         self.outcome = found
+        if not isinstance(error, Exception):
+            raise error
         if found == "rolled_back":
             raise TransactionRolledBack(
                 "nothing was committed: the answer to COMMIT was lost, and the server says that "

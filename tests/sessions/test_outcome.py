@@ -22,6 +22,7 @@ from naked_sqla import (
     TransactionRolledBack,
     UnsupportedOption,
 )
+from naked_sqla.sessions._async.greenlet import _leftover
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import Note, checked_out, create, create_sync, stored, stored_sync
@@ -325,6 +326,80 @@ async def test_resolved(
     async with through.begin(resolve_commit=True) as session:
         await add(session, "b")
     assert await stored(engine) == [*SIDES[side], "b"]
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    ("how", "side"), [("task", "sent"), ("task", "answered"), ("limit", "answered")]
+)
+async def test_a_cancelled_task_learns_the_outcome(
+    through: AsyncSessionFactory,
+    engine: AsyncEngine,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    side: Any,
+    how: str,
+) -> None:
+    """Its COMMIT hangs, and the server is asked on another connection."""
+    monkeypatch.setattr(GRACE, 0.05)
+    # for the question, which takes no time at all; psycopg has to be pushed once more before
+    monkeypatch.setattr(PUSH, 2)
+    fault = proxy.on("commit", side, "hang")
+    block = through.begin(resolve_commit=True, timeout=0.5 if how == "limit" else None)
+
+    async def use() -> None:
+        async with block as session:
+            await add(session, "a")
+
+    task = asyncio.create_task(use())
+    await fault.happens()
+    if how == "task":
+        task.cancel()
+    async with asyncio.timeout(9):
+        if how == "limit":
+            # it is stored, and nobody has cancelled the task
+            await task
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    assert block.outcome == ("committed" if side == "answered" else "rolled_back")
+    assert await stored(engine) == SIDES[side]
+    assert [one for one in caplog.records if one.name == "naked_sqla"] == []
+    assert checked_out(through.engine) == 0
+
+
+@on_postgres
+async def test_a_cancelled_task_does_not_wait_for_a_question_that_hangs(
+    through: AsyncSessionFactory, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GRACE, 0.05)
+    monkeypatch.setattr(PUSH, 0.05)
+    fault = proxy.on("commit", "answered", "hang")
+    question = proxy.on("connect", "sent", "hang", times=None)
+    block = through.begin(resolve_commit=True)
+
+    async def use() -> None:
+        async with block as session:
+            await add(session, "a")
+
+    task = asyncio.create_task(use())
+    await fault.happens()
+    task.cancel()
+    async with asyncio.timeout(9):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await question.happens()
+    assert block.outcome == "unknown"
+    proxy.clear()
+    await finished()
+    assert checked_out(through.engine) == 0
+
+
+async def finished() -> None:
+    """Wait for work whose caller has gone on."""
+    if _leftover:
+        await asyncio.wait(list(_leftover), timeout=9)
 
 
 @on_postgres
