@@ -82,6 +82,24 @@ class WayBack:
             self._pool._return_conn(record)
 
 
+# A ping that fails closes the connection first; torn there, the pool's own code leaves the record
+# checked out until the garbage collector comes, and only a local variable of it refers to that.
+def check_out(engine: Any) -> Any:
+    """Check a connection out; a checkout that is torn gives its place in the pool back."""
+    try:
+        return engine.connect()
+    except BaseException as error:
+        at = error.__traceback__
+        while at is not None:
+            if at.tb_frame.f_code.co_name == "_checkout":
+                fairy = at.tb_frame.f_locals.get("fairy")
+                record = getattr(fairy, "_connection_record", None)
+                if record is not None and record.fairy_ref and record.fairy_ref() is fairy:
+                    record._checkin_failed(error)
+            at = at.tb_next
+        raise
+
+
 def prepares_in_transactions_only(conn: Any) -> bool:
     """True for an asyncpg connection without prepared statements that are kept.
 

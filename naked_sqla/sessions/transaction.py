@@ -71,7 +71,7 @@ class Transaction(Committing):
 
         :param snapshot: let several reads see the same state of the database.
         """
-        self.conn = conn = engine.connect()
+        self.conn = conn = connections.check_out(engine)
         backend = backend_of(conn.dialect)
         backend.checked_out(conn)
         if options:
@@ -117,7 +117,7 @@ class Transaction(Committing):
         :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;
             not followed behind a pooler, which needs a transaction to stay with one server.
         """
-        self.conn = conn = engine.connect()
+        self.conn = conn = connections.check_out(engine)
         hidden = hide(conn)
         try:
             backend_of(conn.dialect).checked_out(conn)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from naked_sqla import AsyncSessionFactory
 from naked_sqla.sessions._async.cancel import needs_connecting
 
-from .._cancelling import cancelled_at
+from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 from .._notes import checked_out
 from .._proxy import Proxy, running_proxy
 
@@ -103,3 +103,83 @@ async def test_a_connection_that_has_to_be_renewed_is_connected(database_url: UR
         assert await session.scalar(ONE) == 1
     assert needs_connecting(engine.sync_engine.pool)
     await engine.dispose()
+
+
+# ------------------------------------------------------------ a connection that the pool finds dead
+
+
+@pytest.fixture
+async def pinging(database_url: URL, proxy: Proxy) -> AsyncIterator[AsyncEngine]:
+    """A pool of one that asks whether its connection lives, before it hands it out."""
+    engine = create_async_engine(
+        proxy.url(database_url), pool_size=1, max_overflow=0, pool_timeout=9, pool_pre_ping=True
+    )
+    yield engine
+    await engine.dispose()
+
+
+async def closed(proxy: Proxy, left: int = 0) -> None:
+    """Wait until no more sockets are open."""
+    async with asyncio.timeout(SOON):
+        while proxy.connections > left:
+            await asyncio.to_thread(time.sleep, 0)
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize(("kind", "moment"), VARIANTS)
+@pytest.mark.parametrize("way", ["block", "call"])
+async def test_a_reconnect_is_cancelled_at_each_point(
+    pinging: AsyncEngine, proxy: Proxy, kind: Kind, moment: Moment, way: str
+) -> None:
+    db = AsyncSessionFactory(pinging)
+
+    async def dead() -> None:
+        await db.scalar(ONE)
+        assert not needs_connecting(pinging.sync_engine.pool)
+        proxy.cut_all()
+
+    async def use() -> None:
+        if way == "call":
+            assert await db.scalar(ONE) == 1
+            return
+        async with db.begin() as session:
+            assert await session.scalar(ONE) == 1
+
+    async def check(run: Run) -> None:
+        assert checked_out(pinging) == 0, run
+        # at most the one that is in the pool again
+        await closed(proxy, pinging.pool.checkedin())  # type: ignore[attr-defined]
+
+    assert await cancelled_everywhere(use, kind, moment, check, dead) > 3
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("way", ["block", "call"])
+async def test_a_reconnect_that_hangs_holds_no_place(
+    pinging: AsyncEngine, proxy: Proxy, way: str
+) -> None:
+    db = AsyncSessionFactory(pinging)
+    await db.scalar(ONE)
+    proxy.cut_all()
+    hanging = proxy.on("connect", "sent", "hang", times=None)
+
+    async def use() -> None:
+        if way == "call":
+            await db.scalar(ONE)
+        else:
+            async with db.begin() as session:
+                await session.scalar(ONE)
+
+    task = asyncio.create_task(use())
+    await hanging.happens()
+    task.cancel()
+    before = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - before < SOON / 2
+    assert checked_out(pinging) == 0
+    proxy.clear()
+    async with asyncio.timeout(SOON):
+        assert await db.scalar(ONE) == 1
+    await pinging.dispose()
+    await closed(proxy)
