@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import CheckConstraint, Column, DateTime, Double, ForeignKey, Index, Table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -37,8 +37,9 @@ class Airport(Base):
 
     faa: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    lat: Mapped[float]
-    lon: Mapped[float]
+    # SQLAlchemy 2.0 and 2.1 have different types for a plain float
+    lat: Mapped[float] = mapped_column(Double)
+    lon: Mapped[float] = mapped_column(Double)
     alt: Mapped[int]
     tz: Mapped[int]
     dst: Mapped[str]
@@ -110,3 +111,55 @@ class Flight(Base):
     def __repr__(self) -> str:
         how = "cancelled" if self.cancelled else f"{self.dep_delay:+} min"
         return f"Flight({self.carrier}{self.number}, {self.origin}-{self.dest}, {self.day}, {how})"
+
+
+class OfTenant:
+    """What belongs to one of the customers of the service."""
+
+    tenant: Mapped[str] = mapped_column()
+
+
+class SoftDelete:
+    """What stays in its table when it is deleted."""
+
+    deleted_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+trip_flights = Table(
+    "trip_flights",
+    Base.metadata,
+    Column("trip_id", ForeignKey("trips.id", ondelete="CASCADE"), primary_key=True),
+    Column("flight_id", ForeignKey("flights.id", ondelete="CASCADE"), primary_key=True),
+)
+
+
+class Trip(OfTenant, SoftDelete, Base):
+    """Flights that somebody takes; a trip may be a part of another one."""
+
+    __tablename__ = "trips"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    part_of_id: Mapped[int | None] = mapped_column(ForeignKey("trips.id"))
+    version: Mapped[int] = mapped_column()
+
+    flights: Mapped[list[Flight]] = relationship(secondary=trip_flights, order_by=Flight.id)
+    parts: Mapped[list[Trip]] = relationship(back_populates="part_of", order_by="Trip.id")
+    part_of: Mapped[Trip | None] = relationship(back_populates="parts", remote_side=[id])
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    __table_args__ = (
+        CheckConstraint("part_of_id <> id", name="no_part_of_itself"),
+        # a title is free again when its trip was deleted
+        Index(
+            "one_trip_of_a_title",
+            "tenant",
+            "title",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+            sqlite_where=text("deleted_at IS NULL"),
+        ),
+    )
+
+    def __repr__(self) -> str:
+        return f"Trip({self.id}, {self.title!r})"

@@ -4,7 +4,8 @@
 
     uvicorn --factory examples.service.app:create_app
 
-Then look at http://127.0.0.1:8000/docs.  From top to bottom: ``app`` puts the parts together;
-``airlines``, ``flights``, ``transfer`` and ``health`` have the routes; ``schemas`` says what comes
-in and goes out; ``database`` makes the engine, and ``settings`` reads the environment.
+Then look at http://127.0.0.1:8000.  From top to bottom: ``app`` puts the parts together;
+``board`` has a page for browsers, ``airlines``, ``flights``, ``trips``, ``transfer`` and ``health``
+have the other routes; ``schemas`` says what comes in and goes out; ``database`` makes the engine
+and runs the ``migrations``, and ``settings`` reads the environment.
 """

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from examples.models import Airline, Flight
+from naked_sqla.ext.fastapi import delete_or_404
 
 from .database import Database
 from .schemas import AirlineChange, AirlineIn, AirlineOut, AirlineUse, Carrier
@@ -27,8 +29,7 @@ async def list_airlines(db: Database) -> Sequence[AirlineUse]:
 @router.post("", response_model=AirlineOut, status_code=201)
 async def create_airline(new: AirlineIn, db: Database) -> Airline:
     """Store an airline; 409 when there is one of this code."""
-    async with db.begin() as session:
-        return await session.insert(new, model=Airline)
+    return await db.insert(new, model=Airline)
 
 
 @router.patch("/{carrier}", response_model=AirlineOut)
@@ -45,6 +46,7 @@ async def change_airline(
 @router.delete("/{carrier}", status_code=204)
 async def delete_airline(carrier: Annotated[Carrier, Path()], db: Database) -> None:
     """Remove an airline; 409 while it has flights."""
-    async with db.begin() as session:
-        if not await session.delete(Airline, carrier, missing_ok=True):
-            raise HTTPException(404, f"Airline {carrier} was not found.")
+    try:
+        await delete_or_404(db, Airline, carrier)
+    except IntegrityError:
+        raise HTTPException(409, f"Airline {carrier} has flights.") from None

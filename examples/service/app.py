@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.exception_handlers import http_exception_handler
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy.exc import IntegrityError
 from starlette.requests import ClientDisconnect
 
+from examples.models import Base
 from naked_sqla.ext.fastapi import install
 
-from . import airlines, flights, health, transfer
-from .database import create_tables, make_factory
+from . import airlines, board, flights, health, transfer, trips
+from .database import make_factory, prepare_database
 from .settings import Settings
 
 
@@ -25,30 +24,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await create_tables(db, demo_data=settings.demo_data)
+        await prepare_database(db, demo_data=settings.demo_data)
         yield
 
     app = FastAPI(title="Flights", lifespan=lifespan)
     app.state.db = db
-    install(app, db, not_found=True, busy=True)
-    app.add_exception_handler(IntegrityError, conflict)
+    install(app, db, not_found=True, busy=True, metadata=Base.metadata)
     app.add_exception_handler(ClientDisconnect, client_gone)
     # The download first: "flights.csv" is no key of a flight.
-    for part in (transfer, flights, airlines, health):
+    for part in (transfer, flights, airlines, trips, board, health):
         app.include_router(part.router)
     app.add_api_route("/", home, include_in_schema=False)
     return app
 
 
 async def home() -> RedirectResponse:
-    """Lead to the page where each endpoint can be tried."""
-    return RedirectResponse("/docs")
-
-
-async def conflict(request: Request, error: Exception) -> Response:
-    """Answer what the database refuses, for the sake of other rows, with 409."""
-    detail = "In conflict with what is stored: a duplicate key, or a reference to nothing."
-    return await http_exception_handler(request, HTTPException(409, detail))
+    """Lead to the board; a link there leads to the page where each endpoint can be tried."""
+    return RedirectResponse("/board")
 
 
 async def client_gone(request: Request, error: Exception) -> Response:

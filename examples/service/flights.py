@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from examples.models import Airline, Airport, Flight, Plane
 from naked_sqla import KeysetPage, Pagination
-from naked_sqla.ext.fastapi import PageParams, get_or_404
+from naked_sqla.ext.fastapi import PageParams, delete_or_404, get_or_404
 
 from .database import Database
 from .schemas import (
@@ -107,10 +107,9 @@ async def read_flight(flight_id: FlightId, db: Database) -> FlightDetails:
 
 @router.post("", response_model=FlightOut, status_code=201)
 async def create_flight(new: FlightIn, db: Database) -> Flight:
-    """Store a flight; 409 when there is no such airline or origin."""
+    """Store a flight; 422 when there is no such airline or origin."""
     # The commit comes before the answer: a client that has read 201 has its row.
-    async with db.begin() as session:
-        return await session.insert(new, model=Flight)
+    return await db.insert(new, model=Flight)
 
 
 @router.patch("/{flight_id}", response_model=FlightOut)
@@ -125,6 +124,4 @@ async def change_flight(flight_id: FlightId, change: FlightChange, db: Database)
 @router.delete("/{flight_id}", status_code=204)
 async def delete_flight(flight_id: FlightId, db: Database) -> None:
     """Remove a flight."""
-    async with db.begin() as session:
-        if not await session.delete(Flight, flight_id, missing_ok=True):
-            raise HTTPException(404, f"Flight {flight_id} was not found.")
+    await delete_or_404(db, Flight, flight_id)

@@ -14,6 +14,9 @@ Faa = Annotated[str, Field(pattern=r"^[A-Z0-9]{3}$", examples=["JFK"])]
 TailNumber = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,6}$", examples=["N14228"])]
 # 517 is 05:17
 Clock = Annotated[int, Field(ge=0, le=2400, examples=[517])]
+Title = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=100)]
+# A larger number would be an error of the driver, and a 500.
+Key = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Minutes = Annotated[int, Field(ge=-1440, le=10_000)]
 
 
@@ -117,6 +120,50 @@ class FlightDetails(FlightOut):
     airline: AirlineOut
     plane: PlaneOut | None
     destination: AirportOut | None
+
+
+class TripIn(BaseModel):
+    """A trip to be stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title
+    part_of_id: Key | None = None
+
+
+class TripChange(BaseModel):
+    """What becomes of a trip, and the version of it that the client has seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Key
+    title: Title | None = None
+
+
+class FlightKeys(BaseModel):
+    """The flights of a trip, by their keys."""
+
+    flights: Annotated[list[Key], Field(max_length=100)]
+
+
+class TripOut(BaseModel):
+    """A trip."""
+
+    id: int
+    title: str
+    version: int
+
+
+class TripPart(TripOut):
+    """A trip with its flights."""
+
+    flights: list[FlightOut]
+
+
+class TripTree(TripPart):
+    """A trip with its flights, and the trips that are parts of it."""
+
+    parts: list[TripPart]
 
 
 class Found(BaseModel):
