@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-__all__ = ("Kept", "begin", "find", "is_unobserved", "raise_as_sqlalchemy")
+__all__ = (
+    "Kept",
+    "begin",
+    "find",
+    "is_constant",
+    "is_unobserved",
+    "known",
+    "names_of",
+    "raise_as_sqlalchemy",
+)
 
 # Options of a connection that say nothing about how a statement is run.
 _OF_TRANSACTIONS = frozenset({"isolation_level", "postgresql_readonly", "postgresql_deferrable"})
@@ -37,24 +46,55 @@ def find(conn: Any, statement: Any, parameters: Any) -> tuple[Any, Sequence[Any]
 
     :param parameters: a dictionary, or None.
     """
+    found, names = known(conn, statement), names_of(parameters)
+    if found is None or names is None:
+        return None
+    cache, key, values = found
+    compiled = cache.get((conn.dialect, key, names, False, False))
+    return None if compiled is None else (compiled, values)
+
+
+def known(conn: Any, statement: Any) -> tuple[Any, Any, Sequence[Any]] | None:
+    """SQLAlchemy's cache of compiled statements, and a statement's key and values there.
+
+    :return: None for a connection without a cache, and a statement without a key.
+    """
     cache = conn.engine._compiled_cache
     key = None if cache is None else statement._generate_cache_key()
     # 2.1 keeps the values of statement.params() beside the key
     if cache is None or key is None or (len(key) > 2 and key[2]):
         return None
+    return cache, key[0], key[1]
+
+
+def names_of(parameters: Any) -> tuple[str, ...] | None:
+    """The names of some parameters, as a compiled statement is kept by them.
+
+    :return: None unless they are a dictionary, or None, as the caller may pass them.
+    """
     if not parameters:
-        names: tuple[str, ...] = ()
-    elif type(parameters) is not dict:
+        return ()
+    if type(parameters) is not dict:
         return None
-    elif len(parameters) == 1:
-        names = tuple(parameters)
-    else:
-        try:
-            names = tuple(sorted(parameters))
-        except TypeError:
-            return None
-    compiled = cache.get((conn.dialect, key[0], names, False, False))
-    return None if compiled is None else (compiled, key[1])
+    if len(parameters) == 1:
+        return tuple(parameters)
+    try:
+        return tuple(sorted(parameters))
+    except TypeError:
+        return None
+
+
+def is_constant(compiled: Any) -> bool:
+    """True when each execution of a compiled statement sends the same SQL, with other values."""
+    return not (
+        compiled.literal_execute_params
+        or compiled.post_compile_params
+        or compiled.escaped_bind_names
+        or compiled.schema_translate_map
+        or compiled.isplaintext
+        or compiled.cache_key is None
+        or compiled._cache_key_bind_match is None
+    )
 
 
 class Kept:
@@ -93,16 +133,7 @@ class Kept:
 
         :param metadata: of a result of the statement.
         """
-        if (
-            compiled.literal_execute_params
-            or compiled.post_compile_params
-            or compiled.escaped_bind_names
-            or compiled.schema_translate_map
-            or compiled.isplaintext
-            or compiled.cache_key is None
-            or compiled._cache_key_bind_match is None
-            or compiled._cached_metadata is not metadata
-        ):
+        if not is_constant(compiled) or compiled._cached_metadata is not metadata:
             return None
         return cls(compiled)
 

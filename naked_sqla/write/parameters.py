@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sqlalchemy import BindParameter
@@ -15,7 +16,7 @@ from naked_sqla.write.tables import Written, parts_of, refuse_name, written_of
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Names", "Same", "names_of")
+__all__ = ("Names", "Same", "Sent", "names_of")
 
 
 _Rows = Sequence[Mapping[str, Any]]
@@ -30,6 +31,19 @@ class Same(NamedTuple):
 
     rows: _Rows
     types: Mapping[str, set[type]]
+
+
+class Sent(NamedTuple):
+    """How the parameters of a caller become those of the statement that is sent.
+
+    :ivar names: of the sent ones -> of the caller's; None: they are the same.
+    :ivar added: what the model adds to each row, by its name in the statement.
+    :ivar silent: of the caller's, those for which None means "not given".
+    """
+
+    names: Mapping[str, str] | None = None
+    added: Mapping[str, Callable[[], Any]] = MappingProxyType({})
+    silent: tuple[str, ...] = ()
 
 
 def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:
@@ -104,6 +118,22 @@ class Names:
             for row in rows:
                 row[key] = make()
         return Same(rows, types_by_key(rows) or {})
+
+    def sent(self, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Sent | None:
+        """How :meth:`translate` made a dictionary of another, for all with the same names.
+
+        :return: None where that is not all that was done to it.
+        """
+        columns = {key: self._column_of(key) for key in given}
+        added = self._added(columns.values())
+        names = {column: key for key, column in columns.items() if column is not None}
+        if len(names) < len(columns) or sent.keys() != names.keys() | added.keys():
+            # a composite, two names of one column, a None that means "not given"
+            return None
+        omitted = set(self.omitted) if self._statement.is_insert else ()
+        silent = tuple([key for key, column in columns.items() if column in omitted])
+        same = all(column == key for column, key in names.items())
+        return Sent(None if same else names, added, silent)
 
     def _fill(
         self, rows: list[dict[str, Any]], given: _Rows, columns: Mapping[str, str | None]

@@ -20,6 +20,7 @@ from sqlalchemy.exc import InvalidRequestError
 from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.loader import MakeLoader, entity_result, loading_on
+from naked_sqla.write import direct
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.empty import empty_result
 from naked_sqla.write.finding import bound, class_values, raise_unmatched
@@ -59,6 +60,12 @@ def execute(
     :raises RowGone: an UPDATE by primary key names a row that is not there.
     :raises VersionConflict: it names one that has another version.
     """
+    asked = None
+    if make_loader is None and not execution_options:
+        found = direct.run(conn, statement, parameters)
+        if found is not None:
+            return found
+        asked = direct.Asked(statement, parameters)
     mapper = dml.subject_mapper(statement)
     names = names_of(statement, mapper)
     names.check_sets(parameters)
@@ -70,7 +77,7 @@ def execute(
             statement = dml.as_orm_insert(statement)
     if not _is_dictionaries(parameters):
         # None runs the statement once; SQLAlchemy refuses anything but dictionaries
-        return _run(conn, statement, parameters, execution_options, make_loader)
+        return _run(conn, statement, parameters, execution_options, make_loader, asked)
     one = isinstance(parameters, Mapping)
     rows: Rows = [parameters] if one else parameters
     if not rows:
@@ -87,8 +94,10 @@ def execute(
     ]
     ready = [_with(statement, names, *run) for run in prepared]
     if one:
-        ((statement, (given,)),) = ready
-        return _run(conn, statement, given, execution_options, make_loader)
+        ((written, (given,)),) = ready
+        sent = None if asked is None or written is not statement else names.sent(parameters, given)
+        asked = None if asked is None or sent is None else asked._replace(sent=sent)
+        return _run(conn, written, given, execution_options, make_loader, asked)
     return _execute_ready(conn, ready, execution_options, make_loader)
 
 
@@ -108,9 +117,14 @@ def _run(
     parameters: Any,
     options: _Options,
     make_loader: MakeLoader | None,
+    asked: direct.Asked | None = None,
 ) -> Result[Any]:
     result = conn.execute(statement, parameters, execution_options=options)
-    return entity_result(result, statement, loading_on(conn, options, parameters), make_loader)
+    loading = loading_on(conn, options, parameters)
+    loaded = entity_result(result, statement, loading, make_loader)
+    if asked is not None:
+        direct.remember(conn, asked, result)
+    return loaded
 
 
 def _is_dictionaries(parameters: Any) -> bool:

@@ -1,0 +1,179 @@
+"""The direct way of INSERT, UPDATE and DELETE: one that ran before, with one set of parameters.
+
+No execution of SQLAlchemy's in between, and nothing of the statement is looked at again: the names
+of its parameters are the same.  It is taken where nobody could tell, as in
+:mod:`naked_sqla.read.direct`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Delete, Insert, Update
+
+from naked_sqla._sqlalchemy import direct, dml, statements
+from naked_sqla._sqlalchemy.direct_writes import KeptWrite
+from naked_sqla.backends import backend_of
+from naked_sqla.read.loader import KnownLoader, known_loader, loading_on, to_loaded_result
+from naked_sqla.write.parameters import Sent
+from naked_sqla.write.rows import has_expressions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Result
+    from sqlalchemy.engine import CursorResult
+
+__all__ = ("Asked", "remember", "run")
+
+# dialects have subclasses of Insert, which are as constant
+_WRITES = (Insert, Update, Delete)
+
+# types of values that are no SQL expressions
+_PLAIN = frozenset(
+    {
+        bool,
+        bytes,
+        dict,
+        dt.date,
+        dt.datetime,
+        dt.time,
+        dt.timedelta,
+        decimal.Decimal,
+        float,
+        int,
+        list,
+        str,
+        type(None),
+        uuid.UUID,
+    }
+)
+
+
+def _has_values_only(values: Iterable[Any]) -> bool:
+    """True when none of some values is an SQL expression."""
+    return all(type(v) in _PLAIN or not has_expressions((type(v),)) for v in values)
+
+
+class Asked(NamedTuple):
+    """What a caller has asked for.
+
+    :ivar sent: how the parameters became those of the statement that was sent.
+    """
+
+    statement: Any
+    parameters: Any
+    sent: Sent = Sent()
+
+
+class Way:
+    """The way of one statement: how it is sent, and how its rows are loaded.
+
+    :ivar loader: None where nothing is returned.
+    """
+
+    __slots__ = ("_kept", "_loader", "_options", "_sent")
+
+    def __init__(
+        self, kept: KeptWrite, loader: KnownLoader | None, options: Any, sent: Sent
+    ) -> None:
+        self._kept = kept
+        self._loader = loader
+        self._options = options
+        self._sent = sent
+
+    @classmethod
+    def of(cls, result: CursorResult[Any], names: Sequence[str], sent: Sent) -> Way | None:
+        """The way of the statement of a result, whose rows have been loaded.
+
+        :param names: of the parameters, as the caller passes them.
+        """
+        kept = KeptWrite.of(result, {*(names if sent.names is None else sent.names), *sent.added})
+        context: Any = result.context
+        loader = None
+        if dml.returning_columns(context.invoked_statement):
+            loader = known_loader(result)
+            if loader is None:
+                return None
+        if kept is None:
+            return None
+        orm = dml.subject_mapper(context.invoked_statement) is not None
+        return cls(kept, loader, statements.orm_options(None) if orm else {}, sent)
+
+    def run(self, conn: Connection, statement: Any, given: Any, values: Any) -> Result[Any] | None:
+        """Send the statement in hand.
+
+        :param given: the parameters as the caller passed them.
+        :return: None where it has to go SQLAlchemy's way: nothing was sent.
+        """
+        sent = self._sent
+        for name in sent.silent:
+            if given[name] is None:
+                return None
+        if sent.names is not None:
+            given = {name: given[key] for name, key in sent.names.items()}
+        if sent.added:
+            given = {**given, **{name: make() for name, make in sent.added.items()}}
+        kept = self._kept
+        if self._loader is None:
+            result: Result[Any] = kept.result(conn, statement, given, values, self._options)
+            return result
+        loader = self._loader.of(statement, lambda: loading_on(conn, None, given))
+        if loader is None:
+            return None
+        return to_loaded_result(loader, self._rows(conn, statement, given, values))
+
+    def _rows(self, conn: Connection, statement: Any, given: Any, values: Any) -> Iterable[Any]:
+        kept = self._kept
+        if kept.has_defaults:
+            return kept.rows(conn, statement, given, values, self._options)
+        arguments = kept.arguments(conn, given, values)
+        direct.begin(conn)
+        try:
+            return backend_of(conn.dialect).fetch(conn, kept.sql, arguments)
+        except BaseException as error:  # noqa: BLE001 - it comes out again
+            direct.raise_as_sqlalchemy(conn, error, kept.sql, arguments)
+
+
+def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None:
+    """Run a statement of the caller's without execution options the direct way.
+
+    :return: None where it has to go SQLAlchemy's way: nothing was sent.
+    """
+    if not isinstance(statement, _WRITES) or not direct.is_unobserved(conn, statement):
+        return None
+    if parameters is not None and not parameters:
+        return None
+    found, names = direct.known(conn, statement), direct.names_of(parameters)
+    if found is None or names is None or not backend_of(conn.dialect).can_fetch(conn):
+        return None
+    cache, key, values = found
+    way: Way | None = cache.get((Way, conn.dialect, key, names))
+    if not way or (parameters and not _has_values_only(parameters.values())):
+        return None
+    return way.run(conn, statement, parameters, values)
+
+
+def remember(conn: Connection, asked: Asked, result: CursorResult[Any]) -> None:
+    """Keep the direct way of a statement of the caller's, if it has one.
+
+    :param result: of the statement that was sent for it, whose rows have been loaded.
+    """
+    statement, parameters, sent = asked
+    if not isinstance(statement, _WRITES) or not direct.is_unobserved(conn, statement):
+        return
+    found, names = direct.known(conn, statement), direct.names_of(parameters)
+    if found is None or names is None or (parameters is not None and not parameters):
+        return
+    cache, key, values = found
+    if cache.get((Way, conn.dialect, key, names)) is not None:
+        return
+    way: Way | None = None
+    context: Any = result.context
+    # the statement that was sent has its values where the caller's has them
+    if list(map(id, values)) == list(map(id, context.extracted_parameters or ())):
+        way = Way.of(result, names, sent)
+    # False: it has none, and need not be looked at again
+    cache[Way, conn.dialect, key, names] = way or False
