@@ -19,15 +19,19 @@ def can_fetch(conn: Any) -> bool:
     return type(adapter) is _Adapter and type(conn.dialect) is _Dialect
 
 
-async def fetch(conn: Any, sql: str, arguments: Sequence[Any]) -> list[Any]:
+async def fetch(conn: Any, sql: str, arguments: Sequence[Any], alone: bool) -> list[Any]:
     """All rows of a statement, as the adapter's cursor fetches them, without what it tells of them.
 
     It begins a transaction where the next statement has to, prepares a statement again that DDL has
     invalidated, and keeps to the settings for prepared statements.
+
+    :param alone: without a transaction; a pooler such as pgbouncer needs one all the same, see
+        :func:`~.connections.prepares_in_transactions_only`.
     """
     adapter = conn._dbapi_connection.dbapi_connection
+    alone = alone and adapter._prepared_statement_cache is not None
     async with adapter._execute_mutex:
-        if adapter._transaction is None:
+        if adapter._transaction is None and not alone:
             await adapter._start_transaction()
         try:
             prepared, _ = await adapter._prepare(sql, conn.dialect._invalidate_schema_cache_asof)

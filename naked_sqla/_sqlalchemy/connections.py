@@ -84,10 +84,13 @@ class WayBack:
 
 # A ping that fails closes the connection first; torn there, the pool's own code leaves the record
 # checked out until the garbage collector comes, and only a local variable of it refers to that.
-def check_out(engine: Any) -> Any:
-    """Check a connection out; a checkout that is torn gives its place in the pool back."""
+def check_out(take: Callable[[], Any]) -> Any:
+    """Check a connection out; a checkout that is torn gives its place in the pool back.
+
+    :param take: a method of an engine, which takes one from the pool.
+    """
     try:
-        return engine.connect()
+        return take()
     except BaseException as error:
         at = error.__traceback__
         while at is not None:

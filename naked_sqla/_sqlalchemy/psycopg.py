@@ -1,4 +1,4 @@
-"""SQLAlchemy's adapter of psycopg's asynchronous face."""
+"""psycopg, and SQLAlchemy's adapter of its asynchronous face."""
 
 from __future__ import annotations
 
@@ -7,25 +7,63 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import psycopg as _psycopg
 
-__all__ = ("can_fetch", "fetch")
+from naked_sqla._sqlalchemy.connections import at_return
+
+__all__ = ("can_fetch", "fetch", "fetch_async")
 
 _Adapter: Any = _psycopg.AsyncAdapt_psycopg_connection
-_Dialect: Any = _psycopg.PGDialectAsync_psycopg
+_Dialect: Any = _psycopg.PGDialect_psycopg
+_AsyncDialect: Any = _psycopg.PGDialectAsync_psycopg
 
 
 def can_fetch(conn: Any) -> bool:
-    """False for a dialect or an adapter of somebody's own, which may do something else."""
-    adapter = conn._dbapi_connection.dbapi_connection
-    return type(adapter) is _Adapter and type(conn.dialect) is _Dialect
+    """False for a dialect, an adapter or a connection of somebody's own, which may differ."""
+    adapter, dialect = conn._dbapi_connection.dbapi_connection, type(conn.dialect)
+    if dialect is _Dialect:
+        return type(adapter) is conn.dialect.loaded_dbapi.Connection
+    return type(adapter) is _Adapter and dialect is _AsyncDialect
 
 
-async def fetch(conn: Any, sql: str, arguments: Mapping[str, Any]) -> list[Any]:
+def fetch(conn: Any, sql: str, arguments: Mapping[str, Any], alone: bool) -> list[Any]:
+    """All rows of a statement on the synchronous face."""
+    raw = conn._dbapi_connection.dbapi_connection
+    to_set_back = alone and not raw.autocommit
+    if to_set_back:
+        raw.autocommit = True
+    try:
+        with raw.cursor() as cursor:
+            rows: list[Any] = cursor.execute(sql, arguments).fetchall()
+    except BaseException:
+        if to_set_back:
+            _set_back_at_return(conn)
+        raise
+    if to_set_back:
+        raw.autocommit = False
+    return rows
+
+
+async def fetch_async(conn: Any, sql: str, arguments: Mapping[str, Any], alone: bool) -> list[Any]:
     """All rows of a statement, as the adapter's cursor fetches them."""
-    cursor: Any = conn._dbapi_connection.dbapi_connection._connection.cursor()
+    raw = conn._dbapi_connection.dbapi_connection._connection
+    to_set_back = alone and not raw.autocommit
+    if to_set_back:
+        await raw.set_autocommit(True)
+    cursor: Any = raw.cursor()
     try:
         await cursor.execute(sql, arguments)
         rows: list[Any] = await cursor.fetchall()
-        return rows
+    except BaseException:
+        if to_set_back:
+            _set_back_at_return(conn)
+        raise
     finally:
         # as the adapter closes it: nothing is awaited
         cursor._close()
+    if to_set_back:
+        await raw.set_autocommit(False)
+    return rows
+
+
+def _set_back_at_return(conn: Any) -> None:
+    """After a failure, which may have ended the connection: it goes, if it can't be set back."""
+    at_return(conn, lambda adapter: adapter.set_autocommit(False))

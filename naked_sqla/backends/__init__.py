@@ -19,6 +19,7 @@ _ROOMS: dict[tuple[str, str | None], str] = {
     ("postgresql", "asyncpg"): "naked_sqla.backends.asyncpg:Asyncpg",
     ("postgresql", "psycopg"): "naked_sqla.backends.psycopg:Psycopg",
     ("sqlite", None): "naked_sqla.backends.sqlite:SQLite",
+    ("sqlite", "pysqlite"): "naked_sqla.backends.pysqlite:Pysqlite",
     ("sqlite", "aiosqlite"): "naked_sqla.backends.aiosqlite:Aiosqlite",
 }
 _DEFAULT = "naked_sqla.backends.base:Backend"

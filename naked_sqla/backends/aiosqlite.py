@@ -15,6 +15,7 @@ from naked_sqla.backends.sqlite import SQLite
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Stop, Stoppable
 
 __all__ = ("Aiosqlite",)
@@ -29,10 +30,12 @@ class Aiosqlite(SQLite):
     def checked_out(self, conn: Connection) -> None:
         adapter.one_job_per_statement(conn)
 
-    def can_fetch(self, conn: Connection) -> bool:
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
         return adapter.can_fetch(conn)
 
-    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
+    def fetch(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Iterable[Any]:
         rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
         return rows
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
+    from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Copied, Stop, Stoppable
     from naked_sqla.backends.terms import Terms
 
@@ -104,11 +105,13 @@ class Asyncpg(PostgreSQL):
             conn.invalidate()
             raise
 
-    def can_fetch(self, conn: Connection) -> bool:
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
         return adapter.can_fetch(conn)
 
-    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
-        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+    def fetch(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Iterable[Any]:
+        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments, alone))
         return rows
 
     def with_keys(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.types import TypeEngine
 
+    from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable
     from naked_sqla.backends.terms import Terms
 
@@ -252,16 +253,20 @@ class Backend:
 
     # ------------------------------------------------------------ hooks: statements
 
-    def can_fetch(self, conn: Connection) -> bool:
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
         """True when :meth:`fetch` does on this connection what SQLAlchemy would do."""
         return False
 
-    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
+    def fetch(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Iterable[Any]:
         """All rows of a statement as the driver gives them; called where :meth:`can_fetch` says so.
 
         A transaction begins where SQLAlchemy's adapter begins one, and errors are the adapter's.
 
         :param arguments: a tuple or a dictionary, as the dialect's ``paramstyle`` has it.
+        :param alone: no transaction begins, as in AUTOCOMMIT, unless there has to be one; asked
+            for where :attr:`pays_for_transactions` says so, and none is open.
         """
         raise NotImplementedError
 

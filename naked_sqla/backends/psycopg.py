@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
+    from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Copied, Stop, Stoppable
 
 __all__ = ("Psycopg",)
@@ -116,11 +117,15 @@ class Psycopg(PostgreSQL):
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, _ask, END_PROCESS)
 
-    def can_fetch(self, conn: Connection) -> bool:
-        return conn.dialect.is_async and adapter.can_fetch(conn)
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
+        return adapter.can_fetch(conn)
 
-    def fetch(self, conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
-        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+    def fetch(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Iterable[Any]:
+        if not conn.dialect.is_async:
+            return adapter.fetch(conn, sql, arguments, alone)
+        rows: list[Any] = greenlets.await_only(adapter.fetch_async(conn, sql, arguments, alone))
         return rows
 
     def with_keys(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select
 
 from naked_sqla._sqlalchemy import compile_states, direct, results
+from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
-from naked_sqla.read.loader import KnownLoader, known_loader, loading_on, to_loaded_result
+from naked_sqla.read.loader import KnownLoader, Loader, known_loader, loading_on, to_loaded_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
@@ -51,16 +52,55 @@ def remember(result: CursorResult[Any], statement: Any) -> None:
     cache[_Way] = None if kept is None or loader is None else _Way(kept, loader)
 
 
-def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None:
+def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
     """Run a statement without execution options the direct way.
 
+    :param conn: where it only stands for a Connection, nobody listens to its engine.
     :return: None where it has to go SQLAlchemy's way: nothing was sent.
     """
-    if type(statement) is not Select or not direct.is_unobserved(conn, statement):
+    if type(statement) is not Select:
         return None
+    if isinstance(conn, Unopened):
+        return _run_unopened(conn, statement, parameters)
     backend = backend_of(conn.dialect)
-    if not backend.can_fetch(conn):
+    if not direct.is_unobserved(conn, statement) or not backend.can_fetch(conn):
         return None
+    ready = _ready(conn, statement, parameters)
+    if ready is None:
+        return None
+    loader, sql, arguments = ready
+    direct.begin(conn)
+    try:
+        rows = backend.fetch(conn, sql, arguments)
+    except BaseException as error:  # noqa: BLE001 - it comes out again
+        direct.raise_as_sqlalchemy(conn, error, sql, arguments)
+    return to_loaded_result(loader, rows)
+
+
+def _run_unopened(unopened: Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
+    ready = None
+    if not statement.get_execution_options():
+        ready = _ready(unopened, statement, parameters)
+    if ready is None:
+        return None
+    unopened.check_out()
+    backend = backend_of(unopened.dialect)
+    if not backend.can_fetch(unopened):
+        return None
+    loader, sql, arguments = ready
+    try:
+        rows = backend.fetch(unopened, sql, arguments, unopened.in_autocommit)
+    except BaseException as error:  # noqa: BLE001 - it comes out again
+        conn = unopened.conn
+        direct.begin(conn)
+        direct.raise_as_sqlalchemy(conn, error, sql, arguments)
+    return to_loaded_result(loader, rows)
+
+
+def _ready(
+    conn: Connection | Unopened, statement: Any, parameters: Any
+) -> tuple[Loader, str, Any] | None:
+    """The loader of a statement, its SQL and its values; None where it has no direct way."""
     found = direct.find(conn, statement, parameters)
     if found is None:
         return None
@@ -71,18 +111,11 @@ def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None
         way = compile_states.state_cache(state[0]).get(_Way)
     if way is None:
         return None
-    loader = way.loader.of(statement, lambda: loading_on(conn, None, parameters))
+    loader = way.loader.of(statement, lambda: loading_on(opened(conn), None, parameters))
     if loader is None:
         return None
     try:
         arguments = way.kept.arguments(parameters, values)
     except Exception:  # noqa: BLE001 - SQLAlchemy meets it again, and says where
         return None
-    if arguments is None:
-        return None
-    direct.begin(conn)
-    try:
-        rows = backend.fetch(conn, way.kept.sql, arguments)
-    except BaseException as error:  # noqa: BLE001 - it comes out again
-        direct.raise_as_sqlalchemy(conn, error, way.kept.sql, arguments)
-    return to_loaded_result(loader, rows)
+    return None if arguments is None else (loader, way.kept.sql, arguments)

@@ -179,15 +179,18 @@ def _loader_of_one(
     loaders: _Loaders,
     compiled: _CompiledPlan,
     statement: Any,
-    loading: Loading,
+    loading: Loading | None,
 ) -> Loader:
-    """The loader of one execution, where not all of it is the same for each."""
+    """The loader of one execution, where not all of it is the same for each.
+
+    :param loading: how further statements are run, where the plan has any.
+    """
     metadata = compiled.metadata
     if metadata is None:
         columns = compile_states.translation_columns(state, statement, is_dml)
         metadata = loaders.keys.metadata(columns)
     load = compiled.hydrate
-    if compiled.later:
+    if loading is not None and compiled.later:
         # imported when it is first used: many services load no relationships
         from naked_sqla.read.eager import load_later
 
@@ -218,9 +221,8 @@ class KnownLoader:
         compiled = found.compiled
         if compiled.loader is not None:
             return compiled.loader
-        return _loader_of_one(
-            self._state, self._is_dml, self._loaders, compiled, statement, loading()
-        )
+        how = loading() if compiled.later else None
+        return _loader_of_one(self._state, self._is_dml, self._loaders, compiled, statement, how)
 
 
 def known_loader(result: CursorResult[Any]) -> KnownLoader | None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import lazyload
 
 from naked_sqla._sqlalchemy import statements
+from naked_sqla._sqlalchemy.unopened import opened
 from naked_sqla.exception import InvalidStatement, UnknownAttribute, UnsupportedOption
 from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read import direct
@@ -66,6 +67,7 @@ def execute(
         found = direct.run(conn, statement, parameters)
         if found is not None:
             return found
+    conn = opened(conn)
     _check_streaming(conn, statement, execution_options)
     statement = filtered(conn, statement, parameters)
     if isinstance(statement, UpdateBase):
@@ -86,6 +88,7 @@ def run(
     found = None if execution_options else direct.run(conn, statement, parameters)
     if found is not None:
         return found
+    conn = opened(conn)
     _check_streaming(conn, statement, execution_options)
     statement = filtered(conn, statement)
     return _run(conn, statement, parameters, execution_options)

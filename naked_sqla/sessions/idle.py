@@ -5,6 +5,7 @@ The next session would read the answers that are still due, or write in a transa
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
@@ -14,6 +15,10 @@ from naked_sqla.backends import backend_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from naked_sqla._sqlalchemy.unopened import Unopened
+
+logger = logging.getLogger("naked_sqla")
 
 
 def give_back(conn: Connection) -> None:
@@ -36,6 +41,20 @@ def give_back(conn: Connection) -> None:
         # torn while it went back: its place in the pool would be taken for good
         way.give_up()
         raise
+
+
+def gave_back_idle(unopened: Unopened) -> bool:
+    """Give back an idle connection that no ``Connection`` was made of; False for any other one."""
+    fairy = unopened.fairy
+    if fairy is None:
+        return not unopened.connected
+    if unopened.has_conn or not backend_of(unopened.dialect).is_idle(fairy.driver_connection):
+        return False
+    try:
+        unopened.give_back()
+    except Exception:
+        logger.warning("a session's connection could not be given back", exc_info=True)
+    return True
 
 
 def discard_torn(conn: Connection, error: BaseException) -> None:

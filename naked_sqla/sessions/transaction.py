@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from naked_sqla._sqlalchemy import connections
@@ -71,11 +70,11 @@ class Transaction(Committing):
 
         :param snapshot: let several reads see the same state of the database.
         """
-        self.conn = conn = connections.check_out(engine)
+        self.conn = conn = connections.check_out(engine.connect)
         backend = backend_of(conn.dialect)
         backend.checked_out(conn)
         if options:
-            self._take_options(options)
+            self.take_options(options)
         self.before_begin()
         conn.begin()
         if self.terms is not None:
@@ -88,7 +87,7 @@ class Transaction(Committing):
     def before_begin(self) -> None:
         """Set what the connection needs before its transaction begins."""
 
-    def _take_options(self, options: Mapping[str, Any]) -> None:
+    def take_options(self, options: Mapping[str, Any]) -> None:
         """Set the options, but behind a pooler no AUTOCOMMIT, which only spares time."""
         if options.get("isolation_level") == "AUTOCOMMIT" and (
             connections.prepares_in_transactions_only(self.conn)
@@ -110,27 +109,6 @@ class Transaction(Committing):
             if not isinstance(conn.engine.pool, StaticPool):
                 conn.invalidate()
             raise
-
-    def read_alone(self, engine: Engine, options: Mapping[str, Any], call: Call) -> Any:
-        """Run one statement that only reads, on a connection that is given back at once.
-
-        :param options: ``isolation_level="AUTOCOMMIT"`` spares BEGIN and COMMIT, where it is given;
-            not followed behind a pooler, which needs a transaction to stay with one server.
-        """
-        self.conn = conn = connections.check_out(engine)
-        hidden = hide(conn)
-        try:
-            backend_of(conn.dialect).checked_out(conn)
-            if options:
-                self._take_options(options)
-            return call.run(conn, self.eager)
-        except DBAPIError:
-            backend_of(conn.dialect).after_refusal(conn)
-            raise
-        finally:
-            show(hidden)
-            # Nothing was written: a failure here changes nothing for the caller.
-            self.finish(pending=True, commit=False, failed=True)
 
     def connection(self) -> Connection:
         """The connection, for Core work in the same transaction."""

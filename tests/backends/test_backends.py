@@ -43,7 +43,8 @@ def test_only_the_rooms_ask_for_a_name() -> None:
     ("url", "room"),
     [
         ("sqlite+aiosqlite://", "Aiosqlite"),
-        ("sqlite+pysqlite://", "SQLite"),
+        ("sqlite+pysqlite://", "Pysqlite"),
+        ("sqlite+pysqlcipher://", "SQLite"),
         ("postgresql+asyncpg://", "Asyncpg"),
         ("postgresql+psycopg://", "Psycopg"),
         ("postgresql+psycopg2://", "PostgreSQL"),

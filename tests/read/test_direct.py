@@ -5,21 +5,40 @@ The same objects, keys and errors as SQLAlchemy's way; which of the two was take
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, event, func, insert, literal_column, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, UnknownAttribute
+from naked_sqla import (
+    AsyncSession,
+    AsyncSessionFactory,
+    Session,
+    SessionFactory,
+    UnknownAttribute,
+)
 from naked_sqla.read import direct
 
+from .._notes import checked_out
 from ..oracle import Comparison, Oracle, all_rows, unique_rows
 from .test_oracle_eager import CASES
 from .test_oracle_statements import ALL
@@ -67,6 +86,29 @@ def quiet(oracle: Oracle) -> Iterator[AsyncEngine]:
     oracle.run(engine.dispose())
 
 
+@pytest.fixture(scope="module")
+def quiet_sync(oracle: Oracle) -> Iterator[Engine | None]:
+    """A synchronous engine on the same database, where the driver has such a face."""
+    names = {"sqlite": "sqlite+pysqlite", "psycopg": "postgresql+psycopg"}
+    if oracle.backend not in names:
+        yield None
+        return
+    url = oracle.engine.url.set(drivername=names[oracle.backend])
+    engine = create_engine(url, enable_from_linting=False)
+    yield engine
+    engine.dispose()
+
+
+def outcome_sync(engine: Engine, statement: Any, read: Any) -> Any:
+    with engine.connect() as conn:
+        try:
+            found = read(Session(conn).execute(statement))
+        except Exception as error:  # noqa: BLE001 - it is compared
+            return error
+        found["rows"].sort(key=repr_of)
+        return found
+
+
 async def outcome(make_session: Any, engine: AsyncEngine, statement: Any, read: Any) -> Any:
     async with engine.connect() as conn:
         session = make_session(conn)
@@ -86,25 +128,34 @@ def repr_of(row: Any) -> str:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_both_ways_next_to_the_orm(
-    oracle: Oracle, quiet: AsyncEngine, name: str, ways: Ways
+    oracle: Oracle, quiet: AsyncEngine, quiet_sync: Engine | None, name: str, ways: Ways
 ) -> None:
     make, read = STATEMENTS[name], unique_rows if name.startswith("eager") else all_rows
     theirs = oracle.run(outcome(lambda conn: OrmSession(bind=conn), quiet, make(), read))
-    for _ in range(3):
-        ways.direct = 0
-        ours = oracle.run(outcome(AsyncSession, quiet, make(), read))
-        if isinstance(theirs, Exception):
-            assert type(ours) is type(theirs)
-            continue
-        assert not isinstance(ours, Exception), ours
-        found = list(Comparison(theirs["rows"]).differences(theirs, ours))
-        assert not found, "\n".join(found[:10])
-    expected = (
-        oracle.backend in HAS_A_WAY
-        and not isinstance(theirs, Exception)
-        and has_a_way(make(), quiet)
-    )
-    assert bool(ways.direct) is expected
+
+    def of_the_async_face() -> Any:
+        return oracle.run(outcome(AsyncSession, quiet, make(), read))
+
+    def of_the_sync_face() -> Any:
+        assert quiet_sync is not None
+        return outcome_sync(quiet_sync, make(), read)
+
+    for run in (of_the_async_face, *([of_the_sync_face] if quiet_sync is not None else ())):
+        for _ in range(3):
+            ways.direct = 0
+            ours = run()
+            if isinstance(theirs, Exception):
+                assert type(ours) is type(theirs)
+                continue
+            assert not isinstance(ours, Exception), ours
+            found = list(Comparison(theirs["rows"]).differences(theirs, ours))
+            assert not found, "\n".join(found[:10])
+        expected = (
+            oracle.backend in HAS_A_WAY
+            and not isinstance(theirs, Exception)
+            and has_a_way(make(), quiet)
+        )
+        assert bool(ways.direct) is expected
 
 
 def has_a_way(statement: Any, engine: AsyncEngine) -> bool:
@@ -132,13 +183,21 @@ class Note(Base):
     number: Mapped[int]
 
 
+ROWS = [{"id": n, "text": f"note {n}", "number": n} for n in range(5)]
+
+
 @pytest.fixture
 async def filled(engine: AsyncEngine) -> AsyncEngine:
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
-        rows = [{"id": n, "text": f"note {n}", "number": n} for n in range(5)]
-        await conn.execute(insert(Note), rows)
+        await conn.execute(insert(Note), ROWS)
     return engine
+
+
+def fill(engine: Engine) -> None:
+    with engine.begin() as conn:
+        Base.metadata.create_all(conn)
+        conn.execute(insert(Note), ROWS)
 
 
 ONE = select(Note).where(Note.id == bindparam("key"))
@@ -172,6 +231,114 @@ async def test_taken_the_second_time(filled: AsyncEngine, ways: Ways, name: str)
     async with db.read() as reader:
         await TAKEN[name](reader)  # type: ignore[arg-type]
     assert ways == Ways(4, 1)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_taken_on_the_synchronous_face(sync_engine: Engine, ways: Ways, name: str) -> None:
+    fill(sync_engine)
+    db: Any = SessionFactory(sync_engine)
+    with db.begin() as session:
+        TAKEN[name](session)
+        TAKEN[name](session)
+    assert ways == Ways(1, 1)
+    TAKEN[name](db)
+    assert ways == Ways(2, 1)
+
+
+class Connects:
+    """How many connections of SQLAlchemy's were made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.number, init = 0, Connection.__init__
+
+        def counting(conn: Connection, *args: Any, **more: Any) -> None:
+            self.number += 1
+            init(conn, *args, **more)
+
+        monkeypatch.setattr(Connection, "__init__", counting)
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> Connects:
+    return Connects(monkeypatch)
+
+
+@backends_with_a_way
+@pytest.mark.parametrize("name", TAKEN)
+async def test_a_single_call_needs_no_connection_of_sqlalchemys(
+    filled: AsyncEngine, ways: Ways, connects: Connects, name: str
+) -> None:
+    db: Any = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await TAKEN[name](db)
+    connects.number = 0
+    await TAKEN[name](db)
+    assert (connects.number, ways) == (0, Ways(2, 1))
+    # what is not known yet is run on the connection that the pool gave
+    await db.scalars(select(Note).where(Note.number == 7))
+    assert (connects.number, ways) == (1, Ways(2, 2))
+    assert checked_out(filled) == 0
+
+
+def test_a_single_call_needs_none_on_the_synchronous_face(
+    sync_engine: Engine, connects: Connects
+) -> None:
+    fill(sync_engine)
+    db = SessionFactory(sync_engine)
+    for _ in range(2):
+        db.scalars(ONE, {"key": 1})
+    connects.number = 0
+    assert db.scalars(ONE, {"key": 1}).one().text == "note 1"
+    assert connects.number == 0
+
+
+@backends_with_a_way
+@pytest.mark.parametrize("name", ["checkout", "checkin", "reset", "class", "log"])
+async def test_where_somebody_could_tell_a_single_call_makes_one(
+    filled: AsyncEngine, connects: Connects, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.scalars(ONE, {"key": 1})
+    connects.number = 0
+    told: list[Any] = []
+
+    def listener(*args: Any) -> None:
+        told.append(args)
+
+    subject: Any = filled.sync_engine.pool
+    if name == "class":
+        subject, name = Connection, "commit"
+    if name == "log":
+        caplog.set_level(logging.INFO, "sqlalchemy.engine")
+    else:
+        event.listen(subject, name, listener)
+    try:
+        assert (await db.scalars(ONE, {"key": 1})).one().text == "note 1"
+    finally:
+        if name != "log":
+            event.remove(subject, name, listener)
+        # SQLAlchemy leaves the mark where it was
+        Connection._has_events = False
+    assert connects.number == 1
+    assert bool(told) is (name in ("checkout", "checkin", "reset"))
+
+
+@backends_with_a_way
+async def test_after_a_single_call_transactions_are_as_before(filled: AsyncEngine) -> None:
+    """Its statement runs in autocommit, on PostgreSQL; and so does one that fails."""
+    db = AsyncSessionFactory(create_async_engine(filled.url, pool_size=1, max_overflow=0))
+    broken = select(Note.id, literal_column("1") / (Note.number - bindparam("n")))
+    for _ in range(3):
+        await db.scalars(ONE, {"key": 1})
+    for n in (9, 9, 1, 9):
+        with contextlib.suppress(DBAPIError):
+            await db.execute(broken, {"n": n})
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"id": 100, "text": "", "number": 0})
+            await session.rollback()
+        assert await db.get(Note, 100) is None
+    await db.engine.dispose()
 
 
 @backends_with_a_way
@@ -405,6 +572,14 @@ async def test_settings_of_the_driver(
             assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
         assert (await db.scalars(ONE, {"key": 2})).one().text == "note 2"
     assert ways.direct == 5
+    sent: list[str] = []
+    async with engine.connect() as conn:
+        raw: Any = (await conn.get_raw_connection()).driver_connection
+        raw.add_query_logger(lambda record: sent.append(record.query.split()[0]))
+    await db.scalars(ONE, {"key": 2})
+    # a pooler would send what is prepared and what is executed to two servers
+    in_transaction = settings == {"prepared_statement_cache_size": 0}
+    assert ("BEGIN;" in sent) is in_transaction
     if "command_timeout" in settings:
         slow = select(Note.id, func.pg_sleep(bindparam("s"))).where(Note.id == 1)
         for _ in range(2):

@@ -119,6 +119,9 @@ async def test_one_call(db: AsyncSessionFactory) -> None:
             written = bindparam("value", value, Integer, literal_execute=True)
             assert await db.scalar(select(written)) == value
             assert await db.read().scalar(select(written)) == value
+            # one text for all of them, which goes the direct way
+            found = await db.scalars(select(Note.text).where(Note.id == -1 - value))
+            assert found.all() == []
             if i % 5 == 0:
                 await db.execute(insert(Note), {"text": f"{n} {i}"})
 

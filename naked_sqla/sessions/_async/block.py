@@ -25,6 +25,7 @@ from naked_sqla.sessions._async.greenlet import (
 )
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions._async.whole import run_whole
+from naked_sqla.sessions.alone import Alone
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
@@ -248,18 +249,17 @@ async def run_single_call(
     told = observed.seen(call) if alone and observed is not None else call
     if True:  # ASYNC
         if alone and not needs_connecting(pool):
-            single, sync_engine = Transaction(eager=eager), engine.sync_engine
+            sync_engine = engine.sync_engine
+            single = Alone(sync_engine, eager, manner.options)
             stop, loop = stopper(single, sync_engine), loop_of(pool)
             if loop is not None:
                 loop.enter()
             done = nothing if loop is None else loop.leave
             with noticing_cancellation():
-                return await run_in_greenlet(
-                    done, stop, single.read_alone, sync_engine, manner.options, told
-                )
+                return await run_in_greenlet(done, stop, single.run, told)
     else:
         if alone:
-            return Transaction(eager=eager).read_alone(engine, manner.options, told)
+            return Alone(engine, eager, manner.options).run(told)
     with_options = {**manner.options, **options} if options else manner.options
     block = AsyncSessionBlock(
         engine, manner.commit, with_options, eager, manner.snapshot, kind=kind

@@ -16,12 +16,11 @@ from naked_sqla.sessions._async.greenlet import postponed
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from naked_sqla.backends.contracts import Stop
+    from naked_sqla.backends.contracts import Stop, Stoppable
     from naked_sqla.sessions.routing.databases import Transactions
-    from naked_sqla.sessions.transaction import Transaction
 
 
-def stopper(transaction: Transaction, engine: Engine | None = None) -> Stop | None:
+def stopper(transaction: Stoppable, engine: Engine | None = None) -> Stop | None:
     """What stops the statement of a cancelled task; ``None``: a ``CancelledError`` in it."""
     dialect = engine.dialect if engine is not None else transaction.conn.dialect
     return backend_of(dialect).stop(transaction)

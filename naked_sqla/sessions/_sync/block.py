@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.session import Session
+from naked_sqla.sessions.alone import Alone
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
@@ -178,7 +179,7 @@ def run_single_call(
     alone = manner.alone and not options and queue_of(pool) is None
     told = observed.seen(call) if alone and observed is not None else call
     if alone:
-        return Transaction(eager=eager).read_alone(engine, manner.options, told)
+        return Alone(engine, eager, manner.options).run(told)
     with_options = {**manner.options, **options} if options else manner.options
     block = SessionBlock(engine, manner.commit, with_options, eager, manner.snapshot, kind=kind)
     if observed is not None:

@@ -56,6 +56,11 @@ class Call:
 
     __slots__ = ()
 
+    @property
+    def goes_directly(self) -> bool:
+        """True for a call that does nothing with its connection but run one SELECT on it."""
+        return False
+
     if TYPE_CHECKING:
         name: Any
         options: Any

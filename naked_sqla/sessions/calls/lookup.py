@@ -49,6 +49,10 @@ class LookupCall(SlotsCall):
         self.with_for_update = with_for_update
         self.required = required
 
+    @property
+    def goes_directly(self) -> bool:
+        return not self.options
+
     def run(self, conn: Connection, eager: bool) -> Any:
         if self.options:
             checks.statement_options(None, self.options)

@@ -47,6 +47,10 @@ class StatementCall(SlotsCall):
         self.take = take
         self.function = function
 
+    @property
+    def goes_directly(self) -> bool:
+        return self.function is _statement.execute and not self.options
+
     def run(self, conn: Connection, eager: bool) -> Any:
         statement = self.statement
         checks.statement_options(statement, self.options)

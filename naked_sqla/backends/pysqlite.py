@@ -1,0 +1,28 @@
+"""SQLite through the sqlite3 module of the standard library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla._sqlalchemy import pysqlite
+from naked_sqla.backends.sqlite import SQLite
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from naked_sqla._sqlalchemy.unopened import Unopened
+
+__all__ = ("Pysqlite",)
+
+
+class Pysqlite(SQLite):
+    """Nothing but the direct way sets it apart."""
+
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
+        return pysqlite.can_fetch(conn)
+
+    def fetch(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Iterable[Any]:
+        return pysqlite.fetch(conn, sql, arguments)
