@@ -50,7 +50,7 @@ PAGES = {
     "docs/guide/sqlmodel.md": 5,
     "docs/guide/streaming.md": 5,
     "docs/guide/transactions.md": 7,
-    "docs/guide/related.md": 3,
+    "docs/guide/related.md": 4,
     "docs/guide/views.md": 6,
     "docs/guide/writing.md": 17,
     "docs/guide/testing.md": 5,

@@ -284,6 +284,11 @@ def order_joined(statement: Any, prop: Any) -> Any:
     return add(order, prop)
 
 
+def reverse_of(prop: Any) -> Iterable[Any]:
+    """The relationships of the related class that ``back_populates`` ties to this one."""
+    return tuple(prop._reverse_property)
+
+
 def collection_appender(collection: Any) -> Callable[[Any], Any]:
     """How a collection of the relationship's own class takes an object that was loaded."""
     append = collection._sa_appender

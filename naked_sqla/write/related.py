@@ -23,7 +23,15 @@ from naked_sqla.objects.foreign_keys import Foreign, foreign_of
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
 
-__all__ = ("UNKNOWN", "Origin", "Related", "related_of", "value_of")
+__all__ = (
+    "UNKNOWN",
+    "Origin",
+    "Related",
+    "is_loaded",
+    "objects_in",
+    "related_of",
+    "value_of",
+)
 
 _Values = Mapping[str, Any]
 
@@ -201,12 +209,12 @@ def _refuse_without_key(call: _Storing, foreign: Foreign, target: Any, referred:
 
 def _check_objects(call: _Storing, row: _Values, foreign: Foreign, value: Any) -> None:
     """Refuse related objects that the call does not store, or whose foreign keys are not set."""
-    objects = _objects_in(value)
+    objects = objects_in(value)
     if not objects:
         return
     is_new = call.what in _INSERTS or call.origin != "loaded"
     for obj in objects:
-        if not _is_loaded(obj) or (is_new and not foreign.plain):
+        if not is_loaded(obj) or (is_new and not foreign.plain):
             break
         pairs = foreign.pairs if foreign.plain else ()
         if any(_misses(value_of(obj, key), row.get(own), is_new) for key, own in pairs):
@@ -223,6 +231,12 @@ def _check_objects(call: _Storing, row: _Values, foreign: Foreign, value: Any) -
 def _hint(call: _Storing, foreign: Foreign) -> str:
     if call.what in ("update", "update_all"):
         return f" To store the columns alone, name them: {call.what}(..., {foreign.model}.name)."
+    if call.what in ("insert", "insert_all") and call.origin == "made":
+        return (
+            f" Or name it, to store both: {call.what}(..., {foreign.name}). A relationship fills "
+            f"the one that it is the other side of: what was constructed with a {foreign.model} "
+            f"is in {foreign.name}."
+        )
     if call.origin == "made":
         return (
             f" A relationship fills the one that it is the other side of: what was constructed "
@@ -240,7 +254,7 @@ def _misses(found: Any, own: Any, is_new: bool) -> bool:
     return bool(found != own)
 
 
-def _objects_in(value: Any) -> list[Any]:
+def objects_in(value: Any) -> list[Any]:
     """The objects of a relationship: of a collection of any class, or the single one."""
     if value is None:
         return []
@@ -254,7 +268,8 @@ def _objects_in(value: Any) -> list[Any]:
     return [value]
 
 
-def _is_loaded(obj: Any) -> bool:
+def is_loaded(obj: Any) -> bool:
+    """True for an object of a stored row: this library has loaded it, or an ORM session has it."""
     if hasattr(type(obj), "__naked__"):
         return True
     state = getattr(obj, mappings.INSTANCE_STATE, None)
@@ -272,5 +287,5 @@ def value_of(obj: Any, key: str) -> Any:
             return UNKNOWN
     if hasattr(obj, mappings.INSTANCE_STATE):
         # not by the attribute, which an ORM session would load
-        return obj.__dict__.get(key, UNKNOWN if _is_loaded(obj) else None)
+        return obj.__dict__.get(key, UNKNOWN if is_loaded(obj) else None)
     return getattr(obj, key, None)

@@ -15,7 +15,16 @@ from naked_sqla.objects.classes import mapper_of, model_of
 from naked_sqla.write.related import related_of
 from naked_sqla.write.tables import Written, written_of
 
-__all__ = ("ObjectReader", "grouped", "listed", "read_all", "reader_of", "written_class")
+__all__ = (
+    "ObjectReader",
+    "grouped",
+    "known",
+    "listed",
+    "orm_defaults",
+    "read_all",
+    "reader_of",
+    "written_class",
+)
 
 _Values = Mapping[str, Any]
 _Read = Callable[[Any], _Values]
@@ -114,7 +123,17 @@ def _refuse(kind: type, what: str) -> NoReturn:
     )
 
 
-def _known(values: _Values, written: Written) -> dict[str, Any]:
+def orm_defaults(written: Written) -> dict[str, Any]:
+    """The defaults of a class that its instances do not hold themselves."""
+    return {
+        key: value
+        for part in written.parts
+        for key, value in mappings.orm_defaults(written.mapper, part.table)
+    }
+
+
+def known(values: _Values, written: Written) -> dict[str, Any]:
+    """The column attributes among some values, but those that the database computes."""
     columns, computed = written.columns, written.computed
     return {k: v for k, v in values.items() if k in columns and k not in computed}
 
@@ -124,11 +143,11 @@ def _loaded(written: Written, what: str) -> ObjectReader:
     related = related_of(written)
 
     def key(obj: Any) -> _Values:
-        return _known(vars(obj), written)
+        return known(vars(obj), written)
 
     def read(obj: Any, named: bool = False) -> _Values:
         values = vars(obj)
-        row = _known(values, written)
+        row = known(values, written)
         if related is None or len(row) == len(values):
             return row
         return related.completed(what, row, values, "loaded", named, type(obj).__naked__.loaded)
@@ -138,11 +157,7 @@ def _loaded(written: Written, what: str) -> ObjectReader:
 
 def _instances(written: Written, what: str) -> ObjectReader:
     """Instances that the application has constructed, or that an ORM session has loaded."""
-    defaults = {
-        key: value
-        for part in written.parts
-        for key, value in mappings.orm_defaults(written.mapper, part.table)
-    }
+    defaults = orm_defaults(written)
     columns = frozenset(written.columns) - written.computed
     related = related_of(written)
 
@@ -151,7 +166,7 @@ def _instances(written: Written, what: str) -> ObjectReader:
         state = values.pop(mappings.INSTANCE_STATE, None)
         if columns.issuperset(values):
             return values
-        row = _known(values, written)
+        row = known(values, written)
         if related is None:
             return row
         for attribute in related.unread.intersection(values):
@@ -165,7 +180,7 @@ def _instances(written: Written, what: str) -> ObjectReader:
         return {**defaults, **said(obj)}
 
     def key(obj: Any) -> _Values:
-        return _known(obj.__dict__, written)
+        return known(obj.__dict__, written)
 
     return ObjectReader(written, read if defaults else said, said, partial(said, named=True), key)
 
@@ -225,7 +240,7 @@ def _others(
 
     def fitting(values: _Values) -> _Values:
         found = translated(values)
-        return _known(found, written) if written.computed else found
+        return known(found, written) if written.computed else found
 
     def reading(get: _Read, named: bool = False) -> _Read:
         def fill(obj: Any) -> _Values:

@@ -273,6 +273,8 @@ async def writes(db: AsyncSessionFactory, user: User, out: Out, patch: Patch) ->
         assert_type(await session.delete_all([user, Post()]), int)
         assert_type(await session.delete_all([out], model=User, missing_ok=True), int)
 
+        assert_type(await session.insert(user, User.friends), User)
+        assert_type(await session.insert_all([user], User.friends, batch_size=2), list[User])
         assert_type(await session.link(user, User.friends, [user, 2]), int)
         assert_type(await session.unlink((1,), User.friends, {2}), int)
         assert_type(await session.relink(user, User.friends, []), Relinked)
@@ -320,6 +322,8 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
         assert_type(session.delete(user), bool)
         assert_type(session.delete_all([user]), int)
         assert_type(session.copy_in(User, [(1, "a")], columns=[User.id, "name"]), int)
+    assert_type(db.insert(user, User.friends), User)
+    assert_type(db.insert_all([user], User.friends), list[User])
     assert_type(db.link(user, User.friends, [1], execution_options={"mine": 1}), int)
     assert_type(db.relink(user, User.friends, [1]).added, int)
     assert_type(db.insert_all([user]), list[User])

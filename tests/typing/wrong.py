@@ -198,6 +198,10 @@ async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -
     print((await db.update_all([user]))[0].nmae)  # wrong
     print((await db.upsert_all([user]))[0].nmae)  # wrong
     print(sync_db.insert(user).nmae)  # wrong
+    await db.insert(user, "friends")  # wrong
+    await db.insert(user, (User.name, User.name))  # wrong
+    await db.insert_all([user], "friends")  # wrong
+    await db.insert({"name": "a"}, User.name, model=User)  # wrong
     await db.link(user, "friends", [user])  # wrong
     await db.link(user, User, [user])  # wrong
     await db.link(user, User.name, user)  # wrong

@@ -10,7 +10,7 @@ from naked_sqla.sessions._async.caller import AsyncCaller
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
 
-    from naked_sqla.sessions.types import C, Field, Fields, Options
+    from naked_sqla.sessions.types import C, Field, Fields, Options, Relationship
 
 
 class AsyncInserts(AsyncCaller):
@@ -27,17 +27,24 @@ class AsyncInserts(AsyncCaller):
 
     @overload
     async def insert(
-        self, obj: C, *, model: None = None, execution_options: Options = None
+        self,
+        obj: C,
+        *relationships: Relationship,
+        model: None = None,
+        execution_options: Options = None,
     ) -> C: ...
 
     async def insert(
-        self, obj: Any, *, model: Any = None, execution_options: Options = None
+        self, obj: Any, *relationships: Any, model: Any = None, execution_options: Options = None
     ) -> Any:
         """Insert one row; an attribute that was not set is left out, and gets its default.
 
         :param obj: an instance of a mapped class; with ``model``, any object with its attributes,
             or a dictionary.
         :param model: the mapped class, where ``obj`` is not an instance of it.
+        :param relationships: store the new objects in these relationships of a constructed object
+            too, its own and those that they lead to: ``insert(team, Team.projects,
+            Project.tasks)``.  The result has them.
         :param execution_options: of each statement that the call sends.
         :return: the stored row as a new object, its key and server defaults filled in.
         """
@@ -46,6 +53,10 @@ class AsyncInserts(AsyncCaller):
         from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
+        if relationships:
+            return await self._call(
+                _related("insert", obj, relationships, {}, model, execution_options)
+            )
         named = {"model": model}
         call = WriteCall("insert", objects.insert, obj, (), named, execution_options)
         return await self._call(call)
@@ -64,7 +75,7 @@ class AsyncInserts(AsyncCaller):
     async def insert_all(
         self,
         objs: Iterable[C],
-        *,
+        *relationships: Relationship,
         batch_size: int | None = None,
         model: None = None,
         execution_options: Options = None,
@@ -73,7 +84,7 @@ class AsyncInserts(AsyncCaller):
     async def insert_all(
         self,
         objs: Iterable[Any],
-        *,
+        *relationships: Any,
         batch_size: int | None = None,
         model: Any = None,
         execution_options: Options = None,
@@ -82,6 +93,7 @@ class AsyncInserts(AsyncCaller):
 
         :param objs: the objects, as :meth:`insert` takes them.
         :param model: the mapped class, where they are not instances of one.
+        :param relationships: store these too, as :meth:`insert` does.
         :param batch_size: at most so many rows in one statement.
         :param execution_options: of each statement that the call sends.
         :return: the stored rows as new objects, in the order of ``objs``.
@@ -91,6 +103,10 @@ class AsyncInserts(AsyncCaller):
         from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
+        if relationships:
+            given = {"batch_size": batch_size}
+            call = _related("insert_all", objs, relationships, given, model, execution_options)
+            return await self._call(call)  # type: ignore[no-any-return]
         named = {"batch_size": batch_size, "model": model}
         call = WriteCall("insert_all", objects.insert_all, objs, (), named, execution_options)
         stored: list[Any] = await self._call(call)
@@ -228,3 +244,14 @@ class AsyncInserts(AsyncCaller):
         call = WriteCall("copy_in", copying.copy_in, model, (rows,), named, execution_options)
         count: int = await self._call(call)
         return count
+
+
+def _related(
+    name: str, subject: Any, named: tuple[Any, ...], arguments: Any, model: Any, options: Options
+) -> Any:
+    """The call that inserts objects with some relationships."""
+    from naked_sqla.sessions.calls.related import GraphCall
+    from naked_sqla.write import graph
+
+    function = graph.insert_related if name == "insert" else graph.insert_all_related
+    return GraphCall(name, function, subject, named, {**arguments, "model": model}, options)

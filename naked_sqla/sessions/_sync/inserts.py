@@ -11,7 +11,7 @@ from naked_sqla.sessions._sync.caller import Caller
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from naked_sqla.sessions.types import C, Field, Fields, Options
+    from naked_sqla.sessions.types import C, Field, Fields, Options, Relationship
 
 
 class SyncInserts(Caller):
@@ -25,14 +25,25 @@ class SyncInserts(Caller):
     def insert(self, obj: object, *, model: type[C], execution_options: Options = None) -> C: ...
 
     @overload
-    def insert(self, obj: C, *, model: None = None, execution_options: Options = None) -> C: ...
+    def insert(
+        self,
+        obj: C,
+        *relationships: Relationship,
+        model: None = None,
+        execution_options: Options = None,
+    ) -> C: ...
 
-    def insert(self, obj: Any, *, model: Any = None, execution_options: Options = None) -> Any:
+    def insert(
+        self, obj: Any, *relationships: Any, model: Any = None, execution_options: Options = None
+    ) -> Any:
         """Insert one row; an attribute that was not set is left out, and gets its default.
 
         :param obj: an instance of a mapped class; with ``model``, any object with its attributes,
             or a dictionary.
         :param model: the mapped class, where ``obj`` is not an instance of it.
+        :param relationships: store the new objects in these relationships of a constructed object
+            too, its own and those that they lead to:
+            ``insert(team, Team.projects, Project.threads)``.  The result has them.
         :param execution_options: of each statement that the call sends.
         :return: the stored row as a new object, its key and server defaults filled in.
         """
@@ -41,6 +52,8 @@ class SyncInserts(Caller):
         from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
+        if relationships:
+            return self._call(_related("insert", obj, relationships, {}, model, execution_options))
         named = {"model": model}
         call = WriteCall("insert", objects.insert, obj, (), named, execution_options)
         return self._call(call)
@@ -59,7 +72,7 @@ class SyncInserts(Caller):
     def insert_all(
         self,
         objs: Iterable[C],
-        *,
+        *relationships: Relationship,
         batch_size: int | None = None,
         model: None = None,
         execution_options: Options = None,
@@ -68,7 +81,7 @@ class SyncInserts(Caller):
     def insert_all(
         self,
         objs: Iterable[Any],
-        *,
+        *relationships: Any,
         batch_size: int | None = None,
         model: Any = None,
         execution_options: Options = None,
@@ -77,6 +90,7 @@ class SyncInserts(Caller):
 
         :param objs: the objects, as :meth:`insert` takes them.
         :param model: the mapped class, where they are not instances of one.
+        :param relationships: store these too, as :meth:`insert` does.
         :param batch_size: at most so many rows in one statement.
         :param execution_options: of each statement that the call sends.
         :return: the stored rows as new objects, in the order of ``objs``.
@@ -86,6 +100,10 @@ class SyncInserts(Caller):
         from naked_sqla.sessions.calls.write import WriteCall
         from naked_sqla.write import objects
 
+        if relationships:
+            given = {"batch_size": batch_size}
+            call = _related("insert_all", objs, relationships, given, model, execution_options)
+            return self._call(call)  # type: ignore[no-any-return]
         named = {"batch_size": batch_size, "model": model}
         call = WriteCall("insert_all", objects.insert_all, objs, (), named, execution_options)
         stored: list[Any] = self._call(call)
@@ -223,3 +241,14 @@ class SyncInserts(Caller):
         call = WriteCall("copy_in", copying.copy_in, model, (rows,), named, execution_options)
         count: int = self._call(call)
         return count
+
+
+def _related(
+    name: str, subject: Any, named: tuple[Any, ...], arguments: Any, model: Any, options: Options
+) -> Any:
+    """The call that inserts objects with some relationships."""
+    from naked_sqla.sessions.calls.related import GraphCall
+    from naked_sqla.write import graph
+
+    function = graph.insert_related if name == "insert" else graph.insert_all_related
+    return GraphCall(name, function, subject, named, {**arguments, "model": model}, options)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import RelationshipProperty
 
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.calls.write import WriteCall
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.routes import Routes
     from naked_sqla.sessions.routing.tables import Key
 
-__all__ = ("LinkCall",)
+__all__ = ("GraphCall", "LinkCall")
 
 
 class LinkCall(WriteCall):
@@ -29,3 +32,16 @@ class LinkCall(WriteCall):
     def _about(self) -> list[Any]:
         between = self.arguments[0]
         return [between.own.model, between.theirs.model]
+
+
+class GraphCall(WriteCall):
+    """Write objects with the relationships that are its arguments."""
+
+    __slots__ = ()
+
+    def _about(self) -> Iterable[Any]:
+        yield from super()._about()
+        for attribute in self.arguments:
+            prop = getattr(attribute, "property", None)
+            if isinstance(prop, RelationshipProperty):
+                yield from (prop.parent.class_, prop.mapper.class_)
