@@ -9,8 +9,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import false, func, literal, orm, select, text, true, union_all
+from sqlalchemy import (
+    Row,
+    RowMapping,
+    false,
+    func,
+    insert,
+    literal,
+    orm,
+    select,
+    text,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.orm import Bundle, aliased
+
+from naked_sqla._sqlalchemy.tuples import TupleRow, as_tuples
 
 from ..models.blog import Comment, Post, Tag, User
 from ..models.columns import Pair, Segment
@@ -249,16 +265,75 @@ def test_scalars_of_the_session(oracle: Oracle, statement: str) -> None:
         oracle.compare(STATEMENTS[statement](), read=read, method="scalars")
 
 
+def _as_rows(value: Any) -> Any:
+    """What was read, with a ``Row`` for each row that is a tuple."""
+    if isinstance(value, TupleRow):
+        row = value._as_row(value)
+        assert type(row) is Row
+        return row
+    return [_as_rows(item) for item in value] if isinstance(value, list) else value
+
+
+# An entity alone, items of several kinds, one name twice, rows that SQLAlchemy reads.
+AS_TUPLES = ("entity", "mixed", "columns twice", "table")
+
+
+@pytest.mark.parametrize("statement", AS_TUPLES)
+def test_rows_that_are_tuples(oracle: Oracle, statement: str) -> None:
+    """The result of ``tuples()`` can do all that the one of ``execute()`` can."""
+    reads = {"all": READS["all"]} if oracle.postgresql else READS | UNIQUE_READS
+    found = []
+    for name, read in reads.items():
+
+        def ours(result: Any, read: Read = read) -> Any:
+            return _as_rows(read(as_tuples(result)))
+
+        # a Row can't be added to a tuple
+        theirs = (lambda r: [(*row, 1) for row in r]) if name == "row add" else read
+        try:
+            oracle.compare(STATEMENTS[statement](), read=ours, orm_read=theirs)
+        except AssertionError as error:
+            found.append(f"{name}: {error}")
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_tuples_of_the_session(oracle: Oracle, statement: str) -> None:
-    """``session.tuples()`` gives the rows of ``execute()``, typed as tuples."""
+    """``session.tuples()`` gives real tuples, with the attributes of the rows of ``execute()``."""
 
     async def work(session: Any) -> Any:
-        rows = (await session.tuples(STATEMENTS[statement]())).all()
-        again = (await session.execute(STATEMENTS[statement]())).all()
-        assert len(rows) == len(again)
-        for row, other in zip(rows, again, strict=True):
-            assert row._fields == other._fields
-            assert [type(item) for item in row] == [type(item) for item in other]
+        for _ in range(2):  # the second time may go another way
+            rows = (await session.tuples(STATEMENTS[statement]())).all()
+            again = (await session.execute(STATEMENTS[statement]())).all()
+            assert len(rows) == len(again)
+            for row, other in zip(rows, again, strict=True):
+                assert isinstance(row, tuple)
+                assert row._fields == other._fields
+                assert [type(item) for item in row] == [type(item) for item in other]
+                for name in row._fields:
+                    # a Row has methods, such as count()
+                    assert hasattr(Row, name) or getattr(row, name) is row._mapping[name]
+
+    oracle.naked(work)
+
+
+def test_results_that_are_no_tuples(oracle: Oracle) -> None:
+    """What gives no rows, or gives them in another form, is what it is in ``execute()``."""
+
+    async def work(session: Any) -> None:
+        stored = await session.tuples(update(Tag).where(Tag.id == 1).values(label="one"))
+        assert (stored.returns_rows, stored.rowcount) == (False, 1)
+        with pytest.raises(ResourceClosedError):
+            stored.all()
+        returned = await session.tuples(
+            insert(Tag).values(id=92, label="two").returning(Tag.label, Tag.id)
+        )
+        (row,) = returned
+        assert isinstance(row, tuple)
+        assert (row.label, row[0]) == ("two", "two")
+        found = await session.tuples(select(Tag.id, Tag.label).where(Tag.label == "two"))
+        assert [type(item) for item in found.mappings()] == [RowMapping]
+        nothing = (await session.tuples(select(Tag.id, Tag.label).where(false()))).first()
+        assert nothing is None
 
     oracle.naked(work)

@@ -8,7 +8,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.lookups import AsyncLookups
 from naked_sqla.sessions._async.plans import AsyncPlans
 from naked_sqla.sessions._async.rows import AsyncRows
-from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars
+from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars, tuples
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult, UpdateBase
@@ -115,11 +115,15 @@ class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans):
         *,
         execution_options: Options = None,
     ) -> TupleResult[Any]:
-        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`."""
+        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`.
+
+        Each row is a ``tuple``, made and unpacked faster than a ``Row``, and has what a ``Row``
+        has besides: the names of its items as attributes, ``t``, ``_mapping``, ``_asdict()``.
+        """
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: TupleResult[Any] = await self._call(
-            StatementCall("tuples", statement, parameters, execution_options)
+            StatementCall("tuples", statement, parameters, execution_options, tuples)
         )
         return result
 

@@ -9,7 +9,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.lookups import SyncLookups
 from naked_sqla.sessions._sync.plans import Plans
 from naked_sqla.sessions._sync.rows import Rows
-from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars
+from naked_sqla.sessions.calls.statement import StatementCall, items, scalar, scalars, tuples
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult, UpdateBase
@@ -116,11 +116,15 @@ class SyncCalls(Rows, SyncLookups, Plans):
         *,
         execution_options: Options = None,
     ) -> TupleResult[Any]:
-        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`."""
+        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`.
+
+        Each row is a ``tuple``, made and unpacked faster than a ``Row``, and has what a ``Row``
+        has besides: the names of its items as attributes, ``t``, ``_mapping``, ``_asdict()``.
+        """
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: TupleResult[Any] = self._call(
-            StatementCall("tuples", statement, parameters, execution_options)
+            StatementCall("tuples", statement, parameters, execution_options, tuples)
         )
         return result
 

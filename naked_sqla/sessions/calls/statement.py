@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Result
 
 from naked_sqla._sqlalchemy import dml, results
+from naked_sqla._sqlalchemy.tuples import as_tuples
 from naked_sqla.read import statement as _statement
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call, Effects, SlotsCall, effects_of
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.routes import Routes
     from naked_sqla.sessions.routing.tables import Key
 
-__all__ = ("IntoCall", "StatementCall", "items", "named_by_statement", "scalar", "scalars")
+__all__ = (
+    "IntoCall",
+    "StatementCall",
+    "items",
+    "named_by_statement",
+    "scalar",
+    "scalars",
+    "tuples",
+)
 
 
 class StatementCall(SlotsCall):
@@ -68,6 +77,11 @@ class StatementCall(SlotsCall):
 
     def named_database(self) -> tuple[Key, Any]:
         return named_by_statement(self)
+
+
+def tuples(result: Result[Any], _: Any) -> Any:
+    """The rows as tuples, which have the attributes of rows."""
+    return as_tuples(result)
 
 
 def scalars(result: Result[Any], _: Any) -> Any:
