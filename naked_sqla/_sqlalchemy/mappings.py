@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect, inspection
-from sqlalchemy.orm import mapperlib
+from sqlalchemy.orm import make_transient_to_detached, mapperlib
+from sqlalchemy.orm.attributes import set_committed_value
 
 from naked_sqla.exception import InvalidStatement
 
@@ -27,6 +28,18 @@ def affinity(type_: Any) -> Any:
 def register_inspection(cls: type, function: Callable[[Any], Any]) -> None:
     """Make ``sqlalchemy.inspect()`` of instances of a class call a function."""
     inspection._inspects(cls)(function)
+
+
+def detached(model: type[Any], values: Mapping[str, Any]) -> Any:
+    """A stock instance of a mapped class, detached, with the column attributes among some values."""
+    mapper = inspect(model)
+    instance = mapper.class_manager.new_instance()
+    for attribute in mapper.column_attrs:
+        if attribute.key in values:
+            set_committed_value(instance, attribute.key, values[attribute.key])
+    fire_mutable_load(instance)
+    make_transient_to_detached(instance)
+    return instance
 
 
 def state_of(instance: Any) -> Any:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.objects.collections import collection_of
-from naked_sqla.objects.naked import Naked, description_of, naked_class
+from naked_sqla.objects.naked import description_of, naked_class
 
 __all__ = ("to_naked", "to_orm")
 
@@ -25,28 +23,8 @@ def to_orm(obj: C) -> C:
     :param obj: an object that this library has loaded.
     :raises TypeError: ``obj`` was not loaded by this library.
     """
-    naked = description_of(type(obj))
-    mapper: Any = inspect(naked.model)
-    instance = mapper.class_manager.new_instance()
-    values = vars(obj)
-    for attribute in mapper.column_attrs:
-        if attribute.key in values:
-            set_committed_value(instance, attribute.key, values[attribute.key])
-    mappings.fire_mutable_load(instance)
-    make_transient_to_detached(instance)
-    converted: C = instance
+    converted: C = mappings.detached(description_of(type(obj)).model, vars(obj))
     return converted
-
-
-def _state_of(obj: Any) -> Any:
-    """The result of ``inspect(obj)``: the state of a detached twin, made for this call.
-
-    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
-    """
-    return mappings.state_of(to_orm(obj))
-
-
-mappings.register_inspection(Naked, _state_of)
 
 
 def to_naked(instance: C) -> C:

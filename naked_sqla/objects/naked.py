@@ -48,6 +48,18 @@ class Naked:
         """Do nothing: the mapped class's own hook must not see a naked class."""
 
 
+def _state_of(obj: Any) -> Any:
+    """The result of ``inspect(obj)``: the state of a detached twin, made for this call.
+
+    It lets statements compare with loaded objects: ``Post.author == user``, ``with_parent()``.
+    """
+    return mappings.state_of(mappings.detached(description_of(type(obj)).model, vars(obj)))
+
+
+# here, and not where objects are converted: a module that nobody may have imported
+mappings.register_inspection(Naked, _state_of)
+
+
 class NakedType(type):
     """The metaclass of naked classes: calling one makes an instance of the mapped class."""
 

@@ -720,6 +720,25 @@ def test_pickle_into_another_process(zoo: Oracle) -> None:
     ]
 
 
+COMPARER = """
+import pickle, sys
+obj = pickle.loads(sys.stdin.buffer.read())
+print(obj.__class__.boss == obj)
+"""
+
+
+def test_a_statement_compares_with_an_object_before_anything_else_is_imported(zoo: Oracle) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", COMPARER],
+        input=pickle.dumps(first(zoo, User)),
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stderr == b""
+    assert b":param_1 = " in done.stdout
+
+
 def test_pickle_keeps_what_was_set(zoo: Oracle) -> None:
     user = first(zoo, User, load_only(User.name))
     user.age = 41
