@@ -31,7 +31,7 @@ def register_inspection(cls: type, function: Callable[[Any], Any]) -> None:
 
 
 def detached(model: type[Any], values: Mapping[str, Any]) -> Any:
-    """A stock instance of a mapped class, detached, with the column attributes among some values."""
+    """A stock, detached instance of a mapped class, with the column attributes among values."""
     mapper = inspect(model)
     instance = mapper.class_manager.new_instance()
     for attribute in mapper.column_attrs:
