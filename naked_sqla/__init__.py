@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .sessions._sync.pagination import SyncKeysetPage, SyncPagination
     from .sessions.health import Health, Recovery
     from .sessions.notifications import Notification
-    from .write.reports import Relinked
+    from .write.reports import Relinked, Write
 
 __version__ = "1.0.0"
 
@@ -75,6 +75,7 @@ __all__ = (
     "UnsupportedOption",
     "VersionConflict",
     "ViolatedConstraint",
+    "Write",
     "constraint_of",
     "to_naked",
     "to_orm",
@@ -90,6 +91,7 @@ _LATER = {
     "Pagination": "sessions._async.pagination",
     "Recovery": "sessions.health",
     "Relinked": "write.reports",
+    "Write": "write.reports",
     "Session": "om.session",
     "SessionFactory": "om.session",
     "SyncKeysetPage": "sessions._sync.pagination",

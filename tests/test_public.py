@@ -71,6 +71,7 @@ def test_exported_names() -> None:
         "UnsupportedOption",
         "VersionConflict",
         "ViolatedConstraint",
+        "Write",
         "constraint_of",
         "to_naked",
         "to_orm",

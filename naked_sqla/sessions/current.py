@@ -24,13 +24,15 @@ class Current:
 
     :ivar secrets: of the factory, for the cursors of its sessions.
     :ivar observers: those of its sessions; ``None`` while there are none.
+    :ivar writers: the functions of ``on_write()``; ``None`` while there are none.
     """
 
-    __slots__ = ("_open", "observers", "secrets")
+    __slots__ = ("_open", "observers", "secrets", "writers")
 
     def __init__(self, secrets: tuple[bytes, ...] = ()) -> None:
         self.secrets = secrets
         self.observers: Any = None
+        self.writers: Any = None
         self._open: dict[int, list[Entry]] = {}
 
     def enter(self, owner: Any, session: Any) -> Entry | None:

@@ -62,6 +62,7 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
         self._terms = db._terms
+        self._current.writers = db._current.writers
 
     def begin(
         self,
@@ -115,6 +116,8 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
             {},
             self._eager,
         )
+        if self._current.writers is not None:
+            block._tell(self._current.writers)
         async with block as session:
             return await session._call(call)
 
@@ -184,6 +187,8 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
             raise
         session = _AsyncSandboxSession._begun(self._engine, transaction)
         self._session = session
+        if self._hooks is not None:
+            session._hooks = self._hooks
         if self._current is not None:
             self._entry = self._current.enter(asyncio.current_task(), session)
         return session
@@ -194,6 +199,10 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            await hooks.leave(self, exc_type, exc, traceback)
+            return
         try:
             await super().__aexit__(exc_type, exc, traceback)
         finally:

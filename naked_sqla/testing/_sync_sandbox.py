@@ -63,6 +63,7 @@ class _SandboxFactory(SessionFactory):
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
         self._shared = shared
         self._terms = db._terms
+        self._current.writers = db._current.writers
 
     def begin(
         self,
@@ -116,6 +117,8 @@ class _SandboxFactory(SessionFactory):
             {},
             self._eager,
         )
+        if self._current.writers is not None:
+            block._tell(self._current.writers)
         with block as session:
             return session._call(call)
 
@@ -185,6 +188,8 @@ class _SandboxBlock(SessionBlock):
             raise
         session = _SandboxSession._begun(self._engine, transaction)
         self._session = session
+        if self._hooks is not None:
+            session._hooks = self._hooks
         if self._current is not None:
             self._entry = self._current.enter(threading.current_thread(), session)
         return session
@@ -195,6 +200,10 @@ class _SandboxBlock(SessionBlock):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            hooks.leave(self, exc_type, exc, traceback)
+            return
         try:
             super().__exit__(exc_type, exc, traceback)
         finally:

@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 __all__ = ("insert_all_related", "insert_related")
 
 
-def insert_related(conn: Connection, obj: Any, *named: Any, model: Any = None) -> Any:
+def insert_related(
+    conn: Connection, obj: Any, *named: Any, model: Any = None, noted: list[Any] | None = None
+) -> Any:
     """Insert a constructed object, and those in the named relationships.
 
     :param named: relationships by their attributes, of its class and of those that they lead to.
     :return: the stored row as a naked object, with the named relationships.
+    :param noted: takes a list of the stored objects for each class.
     :raises InvalidStatement: for what can't be stored so, before anything is sent.
     """
-    return _Graph("insert", named, model).store(conn, [obj], None)[0]
+    return _Graph("insert", named, model).store(conn, [obj], None, noted)[0]
 
 
 def insert_all_related(
@@ -45,13 +48,16 @@ def insert_all_related(
     *named: Any,
     batch_size: int | None = None,
     model: Any = None,
+    noted: list[Any] | None = None,
 ) -> list[Any]:
     """Insert constructed objects, and those in the named relationships.
 
     :param batch_size: at most so many rows in one statement.
     :return: the stored rows of ``objs``, in their order, with the named relationships.
     """
-    return _Graph("insert_all", named, model).store(conn, listed(objs, "insert_all"), batch_size)
+    return _Graph("insert_all", named, model).store(
+        conn, listed(objs, "insert_all"), batch_size, noted
+    )
 
 
 class _Graph:
@@ -68,7 +74,13 @@ class _Graph:
         self.steps = {step.prop: step for step in (Step(one, call) for one in named)}
         self.nodes: dict[int, NewObject] = {}
 
-    def store(self, conn: Connection, objs: Sequence[Any], batch_size: int | None) -> list[Any]:
+    def store(
+        self,
+        conn: Connection,
+        objs: Sequence[Any],
+        batch_size: int | None,
+        noted: list[Any] | None,
+    ) -> list[Any]:
         """Find, check and insert all objects; the stored ones of ``objs``."""
         if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
             raise InvalidStatement(
@@ -87,6 +99,8 @@ class _Graph:
                 found = insert_objects(conn, written, [self._row(n, stored=True) for n in part])
                 for node, stored in zip(part, found, strict=True):
                     node.stored = stored
+            if noted is not None:
+                noted.append([node.stored for node in group])
         self._insert_links(conn)
         for node in self.nodes.values():
             self._fill(node)

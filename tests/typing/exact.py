@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, assert_type
 
@@ -33,6 +33,7 @@ from naked_sqla import (
     SessionFactory,
     SyncKeysetPage,
     SyncPagination,
+    Write,
     to_naked,
     to_orm,
 )
@@ -279,6 +280,9 @@ async def writes(db: AsyncSessionFactory, user: User, out: Out, patch: Patch) ->
         assert_type(await session.unlink((1,), User.friends, {2}), int)
         assert_type(await session.relink(user, User.friends, []), Relinked)
 
+        assert_type(session.after_commit(lambda: None), None)
+        assert_type(session.after_commit(session.rollback), None)
+
         assert_type(await session.copy_in(User, [user, {"id": 1}, (1, "a")]), int)
         assert_type(await session.copy_in(User, rows(), columns=["id", User.name]), int)
     options = {"schema_translate_map": {None: "other"}}
@@ -324,6 +328,13 @@ def writes_sync(db: SessionFactory, user: User, out: Out) -> None:
         assert_type(session.copy_in(User, [(1, "a")], columns=[User.id, "name"]), int)
     assert_type(db.insert(user, User.friends), User)
     assert_type(db.insert_all([user], User.friends), list[User])
+
+    def wrote(session: Session, writes: Sequence[Write]) -> None:
+        assert_type(writes[0].keys, tuple[Any, ...])
+        assert_type(writes[0].model, type[Any])
+
+    with db.on_write(wrote), db.begin() as session:
+        assert_type(session.after_commit(print), None)
     assert_type(db.link(user, User.friends, [1], execution_options={"mine": 1}), int)
     assert_type(db.relink(user, User.friends, [1]).added, int)
     assert_type(db.insert_all([user]), list[User])

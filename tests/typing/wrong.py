@@ -198,6 +198,13 @@ async def writes(db: AsyncSessionFactory, sync_db: SessionFactory, user: User) -
     print((await db.update_all([user]))[0].nmae)  # wrong
     print((await db.upsert_all([user]))[0].nmae)  # wrong
     print(sync_db.insert(user).nmae)  # wrong
+    db.on_write(lambda: None)  # wrong
+    db.on_write(print, 1)  # wrong
+    db.after_commit(print)  # wrong
+    async with db.begin() as hooked:
+        hooked.after_commit(lambda session: None)  # wrong
+        hooked.after_commit("print")  # wrong
+        hooked.on_write(print)  # wrong
     await db.insert(user, "friends")  # wrong
     await db.insert(user, (User.name, User.name))  # wrong
     await db.insert_all([user], "friends")  # wrong

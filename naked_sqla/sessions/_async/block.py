@@ -37,6 +37,8 @@ from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
+    from naked_sqla.sessions._async.hooks import AsyncHooks
+    from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
 
 
@@ -50,6 +52,7 @@ class AsyncSessionBlock(AsyncBlock):
         "_engine",
         "_entered",
         "_entry",
+        "_hooks",
         "_kind",
         "_loop",  # ASYNC
         "_observed",
@@ -85,6 +88,9 @@ class AsyncSessionBlock(AsyncBlock):
         self._observed: Observed | None = None
         if current is not None and current.observers is not None:
             self._observe(current.observers.session())
+        self._hooks: AsyncHooks | None = None
+        if current is not None and current.writers is not None:
+            self._tell(current.writers)
         self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
@@ -104,6 +110,8 @@ class AsyncSessionBlock(AsyncBlock):
         session._patient = self._queue is not None  # ASYNC
         if self._observed is not None:
             self._observed.over(session)
+        if self._hooks is not None:
+            session._hooks = self._hooks
         if self._current is not None:
             session._secrets = self._current.secrets
             self._entry = self._current.enter(asyncio.current_task(), session)
@@ -113,6 +121,15 @@ class AsyncSessionBlock(AsyncBlock):
         """Have the session tell what it does."""
         self._observed = observed
         self._kind = observed.kind(self._kind)
+
+    def _tell(self, writers: Writers) -> None:
+        """Have the functions of ``on_write()`` told what the session writes."""
+        # imported where it is needed: without such functions nobody pays for it
+        from naked_sqla.sessions._async.hooks import AsyncHooks
+        from naked_sqla.sessions.noting import noting
+
+        self._hooks = hooks = AsyncHooks(writers)
+        self._kind = noting(self._kind, hooks.notes)
 
     async def _opened(self) -> AsyncSession:
         self._queue = queue_of(self._engine.sync_engine.pool)
@@ -181,6 +198,10 @@ class AsyncSessionBlock(AsyncBlock):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            await hooks.leave(self, exc_type, exc, traceback)
+            return
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None
@@ -238,6 +259,7 @@ async def run_single_call(
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
     observed: Observed | None = None,
+    writers: Writers | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
@@ -266,5 +288,7 @@ async def run_single_call(
     )
     if observed is not None:
         block._observe(observed)
+    if writers is not None:
+        block._tell(writers)
     async with block as session:
         return await session._call(call)

@@ -19,6 +19,7 @@ from naked_sqla.sessions._async.notifying import AsyncListening
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.runner import AsyncRunner
 from naked_sqla.sessions._async.session import AsyncSession
+from naked_sqla.sessions._async.telling import AsyncWriteHooks
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_task
@@ -47,6 +48,7 @@ class AsyncSessionFactory(
     AsyncRunner,
     AsyncListening,
     AsyncMonitoring,
+    AsyncWriteHooks,
     Observable,
     NotCallable,
 ):
@@ -306,11 +308,10 @@ class AsyncSessionFactory(
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
+        seen = {"observed": observed, "writers": self._current.writers}
         if self._terms is not None:
-            return run_on_terms(
-                self._terms, engine, self._auto_commit, self._eager, call, observed=observed
-            )
-        return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
+            return run_on_terms(self._terms, engine, self._auto_commit, self._eager, call, **seen)
+        return run_single_call(engine, self._auto_commit, self._eager, call, **seen)
 
     def _terms_of(
         self,

@@ -8,12 +8,15 @@ from naked_sqla.sessions.stream import StreamHost
 
 if TYPE_CHECKING:
     from naked_sqla.backends.contracts import Stop
+    from naked_sqla.sessions._async.hooks import AsyncHooks
     from naked_sqla.sessions.guard import TaskGuard
 
 
 class AsyncHost(StreamHost, Protocol):
     """The session of a savepoint, or of a stream."""
 
+    @property
+    def _hooks(self) -> AsyncHooks | None: ...
     @property
     def _guard(self) -> TaskGuard: ...
     @property  # ASYNC

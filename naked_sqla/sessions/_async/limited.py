@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from naked_sqla.sessions.calls.base import Call
+    from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
     from naked_sqla.sessions.terms import Terms
 
@@ -60,6 +61,7 @@ async def run_on_terms(
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
     observed: Observed | None = None,
+    writers: Writers | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, which terms need.
 
@@ -74,5 +76,7 @@ async def run_on_terms(
     )
     if observed is not None:
         block._observe(observed)
+    if writers is not None:
+        block._tell(writers)
     async with block as session:
         return await session._call(call)

@@ -47,7 +47,7 @@ class AsyncRoutedSession(AsyncSession):
         session._engine = databases.engines[None]
         session._transaction = Transactions(databases.two_phase)
         session._guard = TaskGuard()
-        session._secrets = ()
+        session._secrets, session._hooks = (), None
         session._conn = None  # ASYNC
         session._patient = False  # ASYNC
         session._stop = StopActive(session._transaction)  # ASYNC

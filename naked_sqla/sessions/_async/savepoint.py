@@ -29,7 +29,7 @@ class AsyncSavepoint(AsyncBlock):
     session goes on.
     """
 
-    __slots__ = ("_before", "_entered", "_point", "_session")
+    __slots__ = ("_before", "_entered", "_mark", "_point", "_session")
 
     _WRITTEN = ("session.begin_nested()", "a savepoint", "session.begin_nested()")
 
@@ -55,6 +55,8 @@ class AsyncSavepoint(AsyncBlock):
                 self._point, self._before = session._transaction.savepoint()
             finally:
                 session._guard.leave()
+        hooks = session._hooks
+        self._mark = (0, 0) if hooks is None else hooks.mark()
         return self
 
     async def __aexit__(
@@ -83,8 +85,12 @@ class AsyncSavepoint(AsyncBlock):
     async def _end(self, keep: bool, failed: bool) -> None:
         session = self._session
         await session._guard.wait_and_enter()
+        kept = False
         try:
             transaction = session._transaction
             await run_to_end(transaction.end_savepoint, self._point, self._before, keep, failed)
+            kept = keep
         finally:
+            if session._hooks is not None and not kept:
+                session._hooks.cut(self._mark)
             session._guard.leave()

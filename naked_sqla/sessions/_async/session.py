@@ -13,6 +13,7 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
 from naked_sqla.sessions._async.greenlet import run_in_greenlet
+from naked_sqla.sessions._async.hooks import AsyncCommitHooks
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.whole import run_whole
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCallable):
+class AsyncSession(
+    AsyncCalls, AsyncPages, AsyncWrites, AsyncCommitHooks, OutcomeOfSession, NotCallable
+):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
@@ -53,6 +56,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
         "_conn",  # ASYNC
         "_engine",
         "_guard",
+        "_hooks",
         "_patient",  # ASYNC
         "_stop",  # ASYNC
         "_transaction",
@@ -70,7 +74,7 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
     def _fill(self, engine: AsyncEngine, transaction: Transaction) -> None:
         self._engine = engine
         self._transaction = transaction
-        self._guard, self._secrets = TaskGuard(), ()
+        self._guard, self._secrets, self._hooks = TaskGuard(), (), None
         self._conn, self._patient = None, False  # ASYNC
         self._stop = stopper(transaction)  # ASYNC
 
@@ -265,6 +269,9 @@ class AsyncSession(AsyncCalls, AsyncPages, AsyncWrites, OutcomeOfSession, NotCal
         :raises TransactionRolledBack: when the database had given the transaction up.
         :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
         """
+        if self._hooks is not None and not self._hooks.ending:
+            await self._hooks.commit(self)
+            return
         self._enter("commit")
         await self._end(self._transaction.commit)
 

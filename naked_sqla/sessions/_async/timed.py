@@ -46,6 +46,11 @@ class AsyncTimed(AsyncSessionBlock):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            # what comes after COMMIT is outside of the limit
+            await hooks.leave(self, exc_type, exc, traceback)
+            return
         if True:  # ASYNC
             clock: Any = self._terms and self._terms.clock
             if exc is None and not clock.expired:

@@ -25,6 +25,8 @@ from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
+    from naked_sqla.sessions._sync.hooks import Hooks
+    from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
 
 
@@ -38,6 +40,7 @@ class SessionBlock(Block):
         "_engine",
         "_entered",
         "_entry",
+        "_hooks",
         "_kind",
         "_observed",
         "_options",
@@ -72,6 +75,9 @@ class SessionBlock(Block):
         self._observed: Observed | None = None
         if current is not None and current.observers is not None:
             self._observe(current.observers.session())
+        self._hooks: Hooks | None = None
+        if current is not None and current.writers is not None:
+            self._tell(current.writers)
         self._terms: Terms | None = None
         self._entered = False
         self._entry: Entry | None = None
@@ -89,6 +95,8 @@ class SessionBlock(Block):
             raise
         if self._observed is not None:
             self._observed.over(session)
+        if self._hooks is not None:
+            session._hooks = self._hooks
         if self._current is not None:
             session._secrets = self._current.secrets
             self._entry = self._current.enter(threading.current_thread(), session)
@@ -98,6 +106,15 @@ class SessionBlock(Block):
         """Have the session tell what it does."""
         self._observed = observed
         self._kind = observed.kind(self._kind)
+
+    def _tell(self, writers: Writers) -> None:
+        """Have the functions of ``on_write()`` told what the session writes."""
+        # imported where it is needed: without such functions nobody pays for it
+        from naked_sqla.sessions._sync.hooks import Hooks
+        from naked_sqla.sessions.noting import noting
+
+        self._hooks = hooks = Hooks(writers)
+        self._kind = noting(self._kind, hooks.notes)
 
     def _opened(self) -> Session:
         self._queue = queue_of(self._engine.pool)
@@ -135,6 +152,10 @@ class SessionBlock(Block):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            hooks.leave(self, exc_type, exc, traceback)
+            return
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None
@@ -169,6 +190,7 @@ def run_single_call(
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
     observed: Observed | None = None,
+    writers: Writers | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, or without one.
 
@@ -184,5 +206,7 @@ def run_single_call(
     block = SessionBlock(engine, manner.commit, with_options, eager, manner.snapshot, kind=kind)
     if observed is not None:
         block._observe(observed)
+    if writers is not None:
+        block._tell(writers)
     with block as session:
         return session._call(call)

@@ -20,6 +20,7 @@ from naked_sqla.sessions._sync.notifying import Listening
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.runner import Runner
 from naked_sqla.sessions._sync.session import Session
+from naked_sqla.sessions._sync.telling import WriteHooks
 from naked_sqla.sessions._sync.writes import SyncWrites
 from naked_sqla.sessions.calls.base import Call, routed
 from naked_sqla.sessions.current import Current, in_thread
@@ -48,6 +49,7 @@ class SessionFactory(
     Runner,
     Listening,
     Monitoring,
+    WriteHooks,
     Observable,
     NotCallable,
 ):
@@ -306,11 +308,10 @@ class SessionFactory(
             engine = self._databases.engines[key]
         observers = self._current.observers
         observed = None if observers is None else observers.session()
+        seen = {"observed": observed, "writers": self._current.writers}
         if self._terms is not None:
-            return run_on_terms(
-                self._terms, engine, self._auto_commit, self._eager, call, observed=observed
-            )
-        return run_single_call(engine, self._auto_commit, self._eager, call, observed=observed)
+            return run_on_terms(self._terms, engine, self._auto_commit, self._eager, call, **seen)
+        return run_single_call(engine, self._auto_commit, self._eager, call, **seen)
 
     def _terms_of(
         self,

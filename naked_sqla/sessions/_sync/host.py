@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from naked_sqla.sessions.stream import StreamHost
 
 if TYPE_CHECKING:
+    from naked_sqla.sessions._sync.hooks import Hooks
     from naked_sqla.sessions.guard import ThreadGuard
 
 
 class Host(StreamHost, Protocol):
     """The session of a savepoint, or of a stream."""
 
+    @property
+    def _hooks(self) -> Hooks | None: ...
     @property
     def _guard(self) -> ThreadGuard: ...

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from naked_sqla.sessions.calls.base import Call
+    from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
     from naked_sqla.sessions.terms import Terms
 
@@ -61,6 +62,7 @@ def run_on_terms(
     options: Mapping[str, Any] | None = None,
     kind: type[Transaction] = Transaction,
     observed: Observed | None = None,
+    writers: Writers | None = None,
 ) -> Any:
     """Run a call as a transaction of its own, which terms need.
 
@@ -75,5 +77,7 @@ def run_on_terms(
     )
     if observed is not None:
         block._observe(observed)
+    if writers is not None:
+        block._tell(writers)
     with block as session:
         return session._call(call)

@@ -46,7 +46,7 @@ class RoutedSession(Session):
         session._engine = databases.engines[None]
         session._transaction = Transactions(databases.two_phase)
         session._guard = ThreadGuard()
-        session._secrets = ()
+        session._secrets, session._hooks = (), None
         session._databases = databases
         session._options = options
         session._eager = eager

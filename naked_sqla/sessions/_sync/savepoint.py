@@ -21,7 +21,7 @@ class Savepoint(Block):
     session goes on.
     """
 
-    __slots__ = ("_before", "_entered", "_point", "_session")
+    __slots__ = ("_before", "_entered", "_mark", "_point", "_session")
 
     _WRITTEN = ("session.begin_nested()", "a savepoint", "session.begin_nested()")
 
@@ -42,6 +42,8 @@ class Savepoint(Block):
             self._point, self._before = session._transaction.savepoint()
         finally:
             session._guard.leave()
+        hooks = session._hooks
+        self._mark = (0, 0) if hooks is None else hooks.mark()
         return self
 
     def __exit__(
@@ -60,8 +62,12 @@ class Savepoint(Block):
     def _end(self, keep: bool, failed: bool) -> None:
         session = self._session
         session._guard.wait_and_enter()
+        kept = False
         try:
             transaction = session._transaction
             transaction.end_savepoint(self._point, self._before, keep, failed)
+            kept = keep
         finally:
+            if session._hooks is not None and not kept:
+                session._hooks.cut(self._mark)
             session._guard.leave()

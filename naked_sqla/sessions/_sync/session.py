@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.calls import SyncCalls
+from naked_sqla.sessions._sync.hooks import CommitHooks
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.savepoint import Savepoint
 from naked_sqla.sessions._sync.writes import SyncWrites
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
 
 
-class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
+class Session(SyncCalls, SyncPages, SyncWrites, CommitHooks, OutcomeOfSession, NotCallable):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`SessionFactory.begin`.  One built by hand joins the transaction that
@@ -46,6 +47,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
         "__weakref__",
         "_engine",
         "_guard",
+        "_hooks",
         "_transaction",
     )
 
@@ -57,7 +59,7 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
     def _fill(self, engine: Engine, transaction: Transaction) -> None:
         self._engine = engine
         self._transaction = transaction
-        self._guard, self._secrets = ThreadGuard(), ()
+        self._guard, self._secrets, self._hooks = ThreadGuard(), (), None
 
     @classmethod
     def _begun(cls, engine: Engine, transaction: Transaction) -> Session:
@@ -231,6 +233,9 @@ class Session(SyncCalls, SyncPages, SyncWrites, OutcomeOfSession, NotCallable):
         :raises TransactionRolledBack: when the database had given the transaction up.
         :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
         """
+        if self._hooks is not None and not self._hooks.ending:
+            self._hooks.commit(self)
+            return
         self._enter("commit")
         self._end(self._transaction.commit)
 

@@ -33,4 +33,9 @@ class Timed(SessionBlock):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            # what comes after COMMIT is outside of the limit
+            hooks.leave(self, exc_type, exc, traceback)
+            return
         super().__exit__(exc_type, exc, traceback)

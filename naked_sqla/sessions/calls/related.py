@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import RelationshipProperty
 
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.calls.write import WriteCall
+from naked_sqla.sessions.calls.write import WriteCall, seen_twice
 
 if TYPE_CHECKING:
     from naked_sqla.sessions.routing.routes import Routes
@@ -29,6 +29,10 @@ class LinkCall(WriteCall):
         # the object may be a key, and nothing is looked at before it is written
         return Call.named_database(self)
 
+    def noted_in(self, noted: list[Any]) -> WriteCall:
+        between, objs = self.arguments
+        return self._replace(arguments=(between, seen_twice(objs)))
+
     def _about(self) -> list[Any]:
         between = self.arguments[0]
         return [between.own.model, between.theirs.model]
@@ -38,6 +42,10 @@ class GraphCall(WriteCall):
     """Write objects with the relationships that are its arguments."""
 
     __slots__ = ()
+
+    def noted_in(self, noted: list[Any]) -> WriteCall:
+        named = {**self.named, "noted": noted}
+        return self._replace(subject=seen_twice(self.subject), named=named)
 
     def _about(self) -> Iterable[Any]:
         yield from super()._about()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.routes import Routes
     from naked_sqla.sessions.routing.tables import Key
 
-__all__ = ("WriteCall",)
+__all__ = ("WriteCall", "seen_twice")
 
 
 # these find rows by their keys
@@ -57,6 +57,15 @@ class WriteCall(_WriteFields, Call):
         with meanwhile:
             return self.function(conn, self.subject, *self.arguments, **self.named)
 
+    def noted_in(self, noted: list[Any]) -> WriteCall:
+        """The call, whose objects can be looked at once more when it has run.
+
+        :param noted: takes the stored objects that the result does not have.
+        """
+        if not self.name.endswith("_all"):
+            return self
+        return self._replace(subject=seen_twice(self.subject))
+
     def is_write(self) -> bool:
         return True
 
@@ -68,11 +77,8 @@ class WriteCall(_WriteFields, Call):
 
     def named_database(self) -> tuple[Key, Any]:
         key, found = super().named_database()
-        objects = found.subject
-        if isinstance(objects, Iterable) and not isinstance(objects, type | list | str | Mapping):
-            # they are looked at once for their database, and once more to be written
-            found = found._replace(subject=list(objects))
-        return key, found
+        # they are looked at once for their database, and once more to be written
+        return key, found._replace(subject=seen_twice(found.subject))
 
     def _about(self) -> Iterable[Any]:
         """The mapped classes that it writes, and the SQL among its values."""
@@ -86,3 +92,10 @@ class WriteCall(_WriteFields, Call):
             yield from {
                 kind for obj in self.subject if mapper_of(kind := obj.__class__) is not None
             }
+
+
+def seen_twice(objects: Any) -> Any:
+    """Objects that can be looked at twice."""
+    if isinstance(objects, Iterable) and not isinstance(objects, type | list | str | Mapping):
+        return list(objects)
+    return objects

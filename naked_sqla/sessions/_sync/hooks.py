@@ -1,0 +1,138 @@
+# Generated from naked_sqla/sessions/_async/hooks.py by tools/async_to_sync.py: do not edit.
+"""What the application does when a synchronous session commits: before it, and after it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from naked_sqla.sessions.noting import Writers
+    from naked_sqla.sessions.transaction import Transaction
+
+logger = logging.getLogger("naked_sqla")
+
+
+class Hooks:
+    """The functions that wait for the commit of one session.
+
+    :ivar ending: the session is ending, and these functions know of it.
+    :ivar notes: what was written, for the functions of ``db.on_write()``.
+    """
+
+    __slots__ = ("_after", "_writers", "ending", "notes")
+
+    def __init__(self, writers: Writers | None = None) -> None:
+        from naked_sqla.sessions.noting import Notes
+
+        self._writers = writers
+        self._after: list[Callable[[], object]] = []
+        self.notes = Notes()
+        self.ending = False
+
+    def add(self, fn: Callable[[], object]) -> None:
+        """Have a function wait for the commit."""
+        self._after.append(fn)
+
+    def mark(self) -> tuple[int, int]:
+        """How much there is, for :meth:`cut`."""
+        return len(self._after), len(self.notes.writes)
+
+    def cut(self, mark: tuple[int, int]) -> None:
+        """Forget what came after a mark: it was rolled back."""
+        del self._after[mark[0] :], self.notes.writes[mark[1] :]
+
+    def commit(self, session: Any) -> None:
+        """Commit a session by hand."""
+        session._transaction.check_open("commit")
+        self.ending = True
+        try:
+            self._tell(session)
+            if session.state == "open":
+                session.commit()
+        finally:
+            self.ending = False
+            if session.outcome == "committed":
+                self._run()
+
+    def leave(
+        self,
+        block: Any,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the block of a session."""
+        session = block._session
+        self.ending = True
+        try:
+            if exc_type is None and block._auto_commit and session.state == "open":
+                try:
+                    if session._guard.holder is None:
+                        self._tell(session)
+                except BaseException as error:
+                    block.__exit__(type(error), error, error.__traceback__)
+                    raise
+            block.__exit__(exc_type, exc, traceback)
+        finally:
+            if session.outcome == "committed":
+                self._run()
+
+    def _tell(self, session: Any) -> None:
+        """Tell what was written.  What the functions write is not told."""
+        notes = self.notes
+        if self._writers is None or not notes.writes:
+            return
+        writes, notes.paused = tuple(notes.writes), True
+        try:
+            for listener in self._writers.all:
+                listener.fn(session, writes)
+            notes.writes.clear()
+        finally:
+            notes.paused = False
+
+    def _run(self) -> None:
+        """Call the functions of ``after_commit()``; what one raises is logged: all is stored."""
+        functions, self._after = self._after, []
+        for fn in functions:
+            try:
+                fn()
+            except Exception:
+                logger.exception("a function of after_commit() failed, after COMMIT: %r", fn)
+
+
+class CommitHooks:
+    """The method of a session that has functions wait for its commit."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _transaction: Transaction
+
+        @property
+        def _hooks(self) -> Hooks | None: ...
+        @_hooks.setter
+        def _hooks(self, value: Hooks | None) -> None: ...
+
+    def after_commit(self, fn: Callable[[], object]) -> None:
+        """Call a function when the commit of this session is known to be stored.
+
+        Functions run in the order in which they were given, when the session is closed: after
+        ``commit()``, or after the block has given its connection back.  They do not run after a
+        rollback, nor where nobody knows what became of COMMIT.  A savepoint that is rolled back
+        takes along those that were given in it.  What a function raises is logged (ERROR, logger
+        ``naked_sqla``), since all is stored; a cancellation goes on, and leaves out the rest.
+
+        :param fn: a function without arguments.
+        :raises InvalidSessionState: on a closed session.
+        :raises TypeError: for what is no function.
+        """
+        from naked_sqla.sessions.noting import check_function
+
+        check_function(fn, "after_commit", "no arguments", may_be_awaited=False)
+        self._transaction.check_open("after_commit")
+        if self._hooks is None:
+            self._hooks = Hooks()
+        self._hooks.add(fn)
