@@ -13,6 +13,7 @@ __all__ = (
     "Kept",
     "begin",
     "find",
+    "has_usual_options",
     "is_constant",
     "is_unobserved",
     "known",
@@ -24,14 +25,25 @@ __all__ = (
 _OF_TRANSACTIONS = frozenset({"isolation_level", "postgresql_readonly", "postgresql_deferrable"})
 
 
-def is_unobserved(conn: Any, statement: Any) -> bool:
-    """True while nobody listens or logs, no option is set, and the transaction is as usual."""
+def has_usual_options(bind: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """True where no option of an engine or a connection says how statements are run.
+
+    :param seen: options that the caller has looked at.
+    """
+    options = bind._execution_options
+    return not options or options.keys() <= _OF_TRANSACTIONS | seen
+
+
+def is_unobserved(conn: Any, statement: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """True while nobody listens or logs, no option is set, and the transaction is as usual.
+
+    :param seen: options of the connection that the caller has looked at.
+    """
     if conn._has_events or conn._echo or conn.engine._has_events or conn.dialect._has_events:
         return False
     if statement._execution_options or conn._dbapi_connection is None:
         return False
-    options = conn._execution_options
-    if options and not options.keys() <= _OF_TRANSACTIONS:
+    if not has_usual_options(conn, seen):
         return False
     transaction, nested = conn._transaction, conn._nested_transaction
     return (

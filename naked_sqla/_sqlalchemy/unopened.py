@@ -5,7 +5,7 @@ A Connection costs as much as a statement that goes the direct way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -40,6 +40,10 @@ class Unopened:
         self.fairy: Any = None
         self._conn: Connection | None = None
         self._prepare = prepare
+
+    def get_execution_options(self) -> Mapping[str, Any]:
+        """The options that a Connection has from its engine."""
+        return self.engine.get_execution_options()
 
     @property
     def _dbapi_connection(self) -> Any:

@@ -14,6 +14,7 @@ from sqlalchemy import Select
 from naked_sqla._sqlalchemy import compile_states, direct, results
 from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
+from naked_sqla.read.criteria import CRITERIA
 from naked_sqla.read.loader import KnownLoader, Loader, known_loader, loading_on, to_loaded_result
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import CursorResult
 
 __all__ = ("remember", "run")
+
+# in the statement by now
+_CRITERIA = frozenset({CRITERIA})
 
 
 class _Way:
@@ -63,7 +67,7 @@ def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[
     if isinstance(conn, Unopened):
         return _run_unopened(conn, statement, parameters)
     backend = backend_of(conn.dialect)
-    if not direct.is_unobserved(conn, statement) or not backend.can_fetch(conn):
+    if not direct.is_unobserved(conn, statement, _CRITERIA) or not backend.can_fetch(conn):
         return None
     ready = _ready(conn, statement, parameters)
     if ready is None:
@@ -78,9 +82,11 @@ def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[
 
 
 def _run_unopened(unopened: Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
-    ready = None
-    if not statement.get_execution_options():
-        ready = _ready(unopened, statement, parameters)
+    if statement.get_execution_options():
+        return None
+    if not direct.has_usual_options(unopened.engine, _CRITERIA):
+        return None
+    ready = _ready(unopened, statement, parameters)
     if ready is None:
         return None
     unopened.check_out()

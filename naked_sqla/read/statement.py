@@ -61,7 +61,7 @@ def execute(
 
     All but the last are raised before anything reaches the database.
     """
-    statement = _checked(statement, execution_options, eager)
+    statement = filtered(conn, _checked(statement, execution_options, eager), parameters)
     if make_loader is None and not execution_options:
         # a statement that has been checked before, and this connection has no option
         found = direct.run(conn, statement, parameters)
@@ -69,7 +69,6 @@ def execute(
             return found
     conn = opened(conn)
     _check_streaming(conn, statement, execution_options)
-    statement = filtered(conn, statement, parameters)
     if isinstance(statement, UpdateBase):
         # imported when it is first used: a service that only reads starts faster
         from naked_sqla.write import statement as bulk_persistent
@@ -84,13 +83,12 @@ def run(
     conn: Connection, statement: Any, parameters: Any, execution_options: _Options, *, eager: bool
 ) -> Result[Any]:
     """:func:`execute` for a SELECT that the library has written: its parameters fit."""
-    statement = _checked(statement, execution_options, eager)
+    statement = filtered(conn, _checked(statement, execution_options, eager))
     found = None if execution_options else direct.run(conn, statement, parameters)
     if found is not None:
         return found
     conn = opened(conn)
     _check_streaming(conn, statement, execution_options)
-    statement = filtered(conn, statement)
     return _run(conn, statement, parameters, execution_options)
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, with_loader_criteria
 
 from naked_sqla import (
     AsyncSession,
@@ -322,6 +322,56 @@ async def test_where_somebody_could_tell_a_single_call_makes_one(
         Connection._has_events = False
     assert connects.number == 1
     assert bool(told) is (name in ("checkout", "checkin", "reset"))
+
+
+@backends_with_a_way
+async def test_options_of_a_factory(filled: AsyncEngine, ways: Ways, backend: str) -> None:
+    """An option that says how a statement runs is heeded by a single call, too."""
+    schema = (
+        "main"
+        if backend == "sqlite"
+        else await AsyncSessionFactory(filled).scalar(select(func.current_schema()))
+    )
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.scalars(ONE, {"key": 1})
+    assert ways.direct == 1
+    for name, fails in ((schema, False), ("no_such_schema", True)):
+        other = db.with_options(execution_options={"schema_translate_map": {None: name}})
+        for _ in range(2):
+            if fails:
+                with pytest.raises(DBAPIError):
+                    await other.scalars(ONE, {"key": 1})
+            else:
+                assert (await other.scalars(ONE, {"key": 1})).one().text == "note 1"
+    assert ways.direct == 1
+
+
+def of_number(n: int) -> Any:
+    return with_loader_criteria(Note, lambda cls: cls.number >= n)
+
+
+@backends_with_a_way
+@pytest.mark.parametrize(
+    "make", [of_number, lambda n: with_loader_criteria(Note, Note.number >= n)]
+)
+async def test_with_criteria(filled: AsyncEngine, ways: Ways, make: Any) -> None:
+    statement = select(Note).where(Note.id > bindparam("key")).order_by(Note.id)
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        assert len((await db.scalars(statement, {"key": 1})).all()) == 3
+    for n in (2, 3, 4, 2):
+        filtered = db.with_options(make(n))
+        wanted = [each for each in range(2, 5) if each >= n]
+        found = await filtered.scalars(statement, {"key": 1})
+        assert [note.id for note in found] == wanted
+        assert await filtered.get(Note, n - 1) is None
+        async with filtered.begin() as session:
+            assert [note.id for note in await session.scalars(statement, {"key": 1})] == wanted
+            assert (await session.get_one(Note, n)).id == n
+    # all but the first of each form
+    assert ways == Ways(1 + 4 * 4 - 2, 1 + 2)
+    assert len((await db.scalars(statement, {"key": 1})).all()) == 3
 
 
 @backends_with_a_way
