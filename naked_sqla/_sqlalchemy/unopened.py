@@ -107,9 +107,9 @@ def opened(conn: Any) -> Any:
 
 def is_unobserved(engine: Any) -> bool:
     """True while nobody listens to the connections of an engine and its pool, or logs."""
-    private: Any = Connection
     if (
-        private._has_events
+        # 2.0.40 has it on the class only where somebody listens to that
+        getattr(Connection, "_has_events", False)
         or engine._has_events
         or engine.dialect._has_events
         or engine._should_log_info()
