@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from naked_sqla import (
 )
 from naked_sqla.backends import notifications as backend_notifications
 from naked_sqla.sessions._async import listening
+from naked_sqla.testing import sandbox
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._proxy import Proxy, running_proxy
@@ -129,6 +131,36 @@ async def test_the_database_of_a_bind_key(engine: AsyncEngine, tmp_path: Any) ->
         await local.dispose()
 
 
+@on_postgresql
+async def test_two_phases_and_a_notification(database_url: URL, engine: AsyncEngine) -> None:
+    """PostgreSQL prepares no transaction that has sent one: nothing is committed then."""
+    other = create_async_engine(database_url)
+    db = AsyncSessionFactory(engine, binds={"other": other}, two_phase=True)
+    async with db.listen("jobs") as notifications:
+
+        async def both() -> None:
+            async with db.begin() as session:
+                await session.notify("jobs", "lost")
+                await (await session.connection("other")).execute(text("SELECT 1"))
+
+        with pytest.raises(DBAPIError, match="NOTIFY"):
+            await both()
+        await db.notify("jobs", "1")
+        assert (await anext(notifications)).payload == "1"
+    await other.dispose()
+
+
+@on_postgresql
+async def test_in_a_sandbox_nothing_is_sent(db: AsyncSessionFactory) -> None:
+    async with db.listen("jobs") as notifications:
+        async with sandbox(db) as box:
+            await box.notify("jobs", "undone")
+            async with box.listen("jobs") as own:
+                assert await own.get(timeout=0) is None
+        await db.notify("jobs", "1")
+        assert (await anext(notifications)).payload == "1"
+
+
 # ---------------------------------------------------------------- the connection
 
 
@@ -182,6 +214,41 @@ async def test_what_arrived_before_the_loss_comes_first(
             ("4", False),
             ("", True),
         ]
+
+
+@on_postgresql
+async def test_no_gap_comes_untold(
+    db: AsyncSessionFactory, far: AsyncSessionFactory, proxy: Proxy
+) -> None:
+    """Cuts and cancellations at random: where a number is missing, a mark comes before the next."""
+    random, cuts = Random(7), Random(7)
+    last, told, marks = 0, False, 0
+    async with far.listen("numbers") as notifications:
+
+        async def send() -> None:
+            for number in range(1, 121):
+                await db.notify("numbers", str(number))
+                if cuts.random() < 0.1:
+                    await asyncio.to_thread(proxy.cut_all)
+            # until somebody has heard it
+            while last < 120:
+                await db.notify("numbers", "120")
+
+        sending = asyncio.create_task(send())
+        while last < 120:
+            try:
+                async with asyncio.timeout(random.choice((0.001, 1))):
+                    found = await anext(notifications)
+            except TimeoutError:
+                continue
+            if found.missed:
+                told, marks = True, marks + 1
+                continue
+            number = int(found.payload)
+            assert number == last + 1 or told or number == last == 120
+            last, told = number, False
+        await sending
+    assert marks
 
 
 @on_postgresql
