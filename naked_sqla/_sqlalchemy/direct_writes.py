@@ -6,7 +6,7 @@ Its parameters, defaults of the client, cursor and result are SQLAlchemy's own.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from naked_sqla._sqlalchemy import direct
 
@@ -147,7 +147,7 @@ class KeptWrite:
             self._refuse(conn, error, given)
         return context, arguments
 
-    def _refuse(self, conn: Any, error: BaseException, given: _Given) -> None:
+    def _refuse(self, conn: Any, error: BaseException, given: _Given) -> NoReturn:
         """Raise an error of a value as SQLAlchemy does, before anything is sent."""
         conn._handle_dbapi_exception(error, self.sql, [given] if given else [], None, None)
         raise error

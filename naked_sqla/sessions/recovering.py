@@ -103,7 +103,7 @@ class _Recovering:
                 # once for a database that has several bind keys
                 self.commits.setdefault(gid.mark, {}).setdefault(gid, one)
 
-    def _identify(self) -> Asking:
+    def _identify(self) -> Generator[Question, list[Any], dict[str, Key]]:
         """Ask the databases which ones they are."""
         found: dict[str, Key] = {}
         for key, prepared in self.databases.items():
@@ -148,9 +148,10 @@ class _Recovering:
 
     def _decided(self, first: Gid, ones: list[PreparedTransaction]) -> Asking:
         """How the first one has ended; ``None``, and all are left, where that is not known."""
-        if self.identities is None:
-            self.identities = yield from self._identify()
-        key = self.identities.get(first.database, _MISSING)
+        identities: dict[str, Key] | None = self.identities
+        if identities is None:
+            self.identities = identities = yield from self._identify()
+        key = identities.get(first.database, _MISSING)
         if key is _MISSING:
             self._leave(
                 ones,

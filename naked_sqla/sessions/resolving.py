@@ -42,6 +42,7 @@ class ResolvingTransaction(Transaction):
             found = backend_of(conn.dialect).outcome_of(conn.engine, self._id)
         except asyncio.CancelledError as again:
             super().no_answer(again)
+            raise
         if found == "unknown":
             super().no_answer(error)
         self.outcome = found
