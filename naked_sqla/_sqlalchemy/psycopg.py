@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import psycopg as _psycopg
 
 from naked_sqla._sqlalchemy.connections import at_return
 
-__all__ = ("can_fetch", "fetch", "fetch_async")
+__all__ = ("begin_by_hand", "can_fetch", "fetch", "fetch_async")
+
+# libpq's PQTRANS_IDLE
+_IDLE = 0
 
 _Adapter: Any = _psycopg.AsyncAdapt_psycopg_connection
 _Dialect: Any = _psycopg.PGDialect_psycopg
@@ -22,6 +26,22 @@ def can_fetch(conn: Any) -> bool:
     if dialect is _Dialect:
         return type(adapter) is conn.dialect.loaded_dbapi.Connection
     return type(adapter) is _Adapter and dialect is _AsyncDialect
+
+
+# psycopg waits for the answer to its own BEGIN, in a pipeline too; what is sent by hand it has to
+# take for a statement in autocommit, and which BEGIN it would send is in no public attribute.
+@contextmanager
+def begin_by_hand(raw: Any) -> Iterator[bytes | None]:
+    """Give the BEGIN that is to be sent by hand within; ``None`` where psycopg sends none."""
+    begin = getattr(raw, "_get_tx_start_command", None)
+    if begin is None or raw.autocommit or raw.pgconn.transaction_status != _IDLE:
+        yield None
+        return
+    vars(raw).update(_autocommit=True)
+    try:
+        yield begin()
+    finally:
+        vars(raw).update(_autocommit=False)
 
 
 def fetch(conn: Any, sql: str, arguments: Mapping[str, Any], alone: bool) -> list[Any]:

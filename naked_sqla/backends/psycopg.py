@@ -66,14 +66,18 @@ class Psycopg(PostgreSQL):
                 greenlets.await_only(self._set_local_async(conn, sql, given))
                 return
             raw: Any = conn.connection.driver_connection
-            # psycopg sends BEGIN with the first statement
-            with raw.pipeline() if _has_pipeline() else contextlib.nullcontext():
+            with adapter.begin_by_hand(raw) as begin, _pipeline(raw):
+                if begin is not None:
+                    raw.execute(begin, prepare=False)
                 raw.execute(sql, given)
 
     async def _set_local_async(self, conn: Connection, sql: str, given: Mapping[str, str]) -> None:
         raw: Any = conn.connection.driver_connection
-        async with raw.pipeline() if _has_pipeline() else contextlib.nullcontext():
-            await raw.execute(sql, given)
+        with adapter.begin_by_hand(raw) as begin:
+            async with _pipeline(raw):
+                if begin is not None:
+                    await raw.execute(begin, prepare=False)
+                await raw.execute(sql, given)
 
     def interrupt(self, raw: Any, times: int) -> None:
         if not times:
@@ -185,10 +189,10 @@ async def _ask(raw: Any) -> None:
     await raw.cancel_safe(timeout=1.0)
 
 
-def _has_pipeline() -> bool:
-    """False for a libpq before version 14."""
+def _pipeline(raw: Any) -> Any:
+    """A pipeline of a connection; nothing for a libpq before version 14, which has none."""
     psycopg: Any = sys.modules["psycopg"]
-    return bool(psycopg.Pipeline.is_supported())
+    return raw.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext()
 
 
 def _hang_up(raw: Any) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from naked_sqla.sessions import limits
 from naked_sqla.sessions._async.block import AsyncSessionBlock
 from naked_sqla.testing import sandbox
 
-from .._proxy import Proxy, running_proxy
+from .._proxy import Fault, Proxy, running_proxy
 
 POSTGRES = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -367,6 +368,80 @@ async def test_limits_are_set_with_begin(
     proxy.clear()
     assert await far.scalar(select(Note.id)) == 1
     await engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
+async def test_psycopg_does_not_wait_for_begin(
+    db: AsyncSessionFactory, proxy: Proxy, database_url: URL
+) -> None:
+    """The server has limits and settings before the answer to BEGIN is let through."""
+    engine = create_async_engine(proxy.url(database_url))
+    far = AsyncSessionFactory(engine, lock_timeout=5)
+    assert await far.scalar(select(Note.id)) == 1
+    begin, given = in_one_round_trip(proxy)
+
+    async def use() -> Any:
+        async with far.begin(statement_timeout=7, settings={"app.tenant": "42"}) as session:
+            return await session.scalar(setting("app.tenant"))
+
+    task = asyncio.create_task(use())
+    await begin.happens()
+    await given.happens()
+    begin.release()
+    assert await task == "42"
+    assert (begin.count, given.count) == (1, 1)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
+def test_psycopg_does_not_wait_for_begin_in_a_thread(
+    sync_engine: Engine, proxy: Proxy, database_url: URL
+) -> None:
+    engine = create_engine(proxy.url(database_url))
+    SessionFactory(engine).scalar(select(1))
+    begin, given = in_one_round_trip(proxy)
+    with ThreadPoolExecutor(1) as pool:
+        block = SessionFactory(engine).begin(lock_timeout=5)
+        entered = pool.submit(block.__enter__)
+        begin.wait()
+        given.wait()
+        begin.release()
+        assert entered.result().scalar(setting("lock_timeout")) == "5s"
+        block.__exit__(None, None, None)
+    engine.dispose()
+
+
+@POSTGRES
+async def test_begin_is_the_same_with_limits(db: AsyncSessionFactory) -> None:
+    for _ in range(2):
+        async with db.begin(isolation_level="SERIALIZABLE", lock_timeout=5) as session:
+            assert await session.scalar(setting("transaction_isolation")) == "serializable"
+            assert await session.scalar(setting("transaction_read_only")) == "off"
+        async with db.read(lock_timeout=5) as session:
+            assert await session.scalar(setting("transaction_read_only")) == "on"
+            assert await session.scalar(setting("lock_timeout")) == "5s"
+        async with db.begin(lock_timeout=5) as session:
+            assert await session.scalar(setting("transaction_isolation")) == "read committed"
+            assert await session.scalar(setting("transaction_read_only")) == "off"
+            await session.execute(insert(Note), {"id": 7})
+            await session.rollback()
+        with pytest.raises(DBAPIError):
+            async with db.begin(settings={"no such setting": "1"}):
+                pass
+        async with db.begin() as session:
+            # a transaction, and not AUTOCOMMIT
+            await session.execute(insert(Note), {"id": 8})
+            await session.rollback()
+    assert await ids(db) == [1]
+
+
+def in_one_round_trip(proxy: Proxy) -> tuple[Fault, Fault]:
+    """Hold the answer to BEGIN, and notice that the settings were sent."""
+    begin = proxy.on("begin", "answered", "hang")
+    given = proxy.on("execute", "sent", "hang", containing="set_config")
+    # it is noticed, and goes on
+    given.release()
+    return begin, given
 
 
 # ---------------------------------------------------------------- settings

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSessionFactory, InvalidSessionState
+from naked_sqla import AsyncSessionFactory, InvalidSessionState, TransactionTimeout
+from naked_sqla.sessions.routing.gids import Gid
 
 from ._pgbouncer import pgbouncer_program, running_pgbouncer
 
@@ -192,6 +193,61 @@ async def test_what_is_set_for_a_session_is_not_there_for_the_next(
     assert await db.scalar(select(func.count(Note.id))) == 24
 
 
+async def test_limits_and_settings_hold_for_one_transaction(db: AsyncSessionFactory) -> None:
+    """Each session has its own, on whichever server it is, and leaves nothing there."""
+    shown = "SELECT current_setting('{}', true)".format
+
+    async def use(n: int) -> None:
+        for i in range(3):
+            terms: dict[str, Any] = {
+                "statement_timeout": 100 + n,
+                "lock_timeout": 200 + n,
+                "settings": {"app.tenant": f"{n} {i}"},
+            }
+            async with db.begin(**terms) as session:
+                assert await session.scalar(text(shown("statement_timeout"))) == f"{100 + n}s"
+                assert await session.scalar(text(shown("lock_timeout"))) == f"{200 + n}s"
+                assert await session.scalar(text(shown("app.tenant"))) == f"{n} {i}"
+                await session.execute(insert(Note), {"text": f"{n} {i}"})
+            async with db.begin(settings={"app.other": "set"}) as session:
+                # to one who begins with a SET of its own, and to one who sets nothing
+                assert await session.scalar(text(shown("statement_timeout"))) == "0"
+                assert not await session.scalar(text(shown("app.tenant")))
+            async with db.begin() as session:
+                for name in ("statement_timeout", "lock_timeout"):
+                    assert await session.scalar(text(shown(name))) == "0"
+                idle = "idle_in_transaction_session_timeout"
+                assert await session.scalar(text(shown(idle))) == "0"
+                assert not await session.scalar(text(shown("app.tenant")))
+
+    await at_once(use)
+    assert await db.scalar(select(func.count(Note.id))) == 60
+
+
+async def test_limits_are_kept(db: AsyncSessionFactory) -> None:
+    async def use(n: int) -> None:
+        limit = "statement_timeout" if n % 2 else "timeout"
+        with pytest.raises(TransactionTimeout) as raised:  # noqa: PT012
+            async with db.begin(**{limit: 0.3}) as session:
+                await session.execute(insert(Note), {"text": f"late {n}"})
+                await session.scalar(text("SELECT pg_sleep(60)"))
+        assert raised.value.limit == limit
+        # none of its server's next users is ended by a limit of somebody else
+        async with db.begin() as session:
+            await session.execute(insert(Note), {"text": f"{n}"})
+            await session.scalar(text("SELECT pg_sleep(0.4)"))
+
+    await at_once(use, SERVERS)
+    found = await db.scalars(select(Note.text).order_by(Note.text))
+    assert found.all() == [str(n) for n in range(SERVERS)]
+    with pytest.raises(TransactionTimeout):
+        await AsyncSessionFactory(db.engine, timeout=0.2).scalar(text("SELECT pg_sleep(60)"))
+    assert (
+        await AsyncSessionFactory(db.engine, lock_timeout=1).scalar(text("SHOW lock_timeout"))
+        == "1s"
+    )
+
+
 async def test_two_databases_in_two_phases(db: AsyncSessionFactory, pooler: URL) -> None:
     other = create_async_engine(
         pooler.set(drivername="postgresql+psycopg"), connect_args=CONNECT["psycopg"]
@@ -206,6 +262,14 @@ async def test_two_databases_in_two_phases(db: AsyncSessionFactory, pooler: URL)
 
     for n in range(3):
         await use(n)
+    assert await db.scalar(select(func.count(Note.id))) == 6
+    async with db.begin() as session:
+        await session.execute(insert(Note), {"text": "left behind"})
+        gid = Gid(uuid.uuid4().hex, 0, "0_0", "1")
+        await session.execute(text(f"PREPARE TRANSACTION '{gid}'"))
+    recovery = await both.recover_prepared(older_than=0)
+    assert [one.name for one in recovery.rolled_back] == [str(gid)]
+    assert (recovery.left, recovery.unreachable) == ((), {})
     assert await db.scalar(select(func.count(Note.id))) == 6
     await other.dispose()
 
