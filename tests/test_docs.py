@@ -43,6 +43,7 @@ PAGES = {
     "docs/guide/from_flask_sqlalchemy.md": 7,
     "docs/guide/from_orm_session.md": 7,
     "docs/guide/into.md": 5,
+    "docs/guide/json.md": 4,
     "docs/guide/oneshots.md": 2,
     "docs/guide/outcomes.md": 4,
     "docs/guide/observability.md": 5,

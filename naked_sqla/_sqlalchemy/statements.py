@@ -65,6 +65,11 @@ def count_binds(statement: Any, name: str) -> int:
     return sum(1 for bind in _binds(statement) if bind.key == name and not bind.unique)
 
 
+def has_binds(statement: Any) -> bool:
+    """True where a statement has values of its own, in which others of its form may differ."""
+    return bool(_binds(statement))
+
+
 def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:
     """True when each parameter names a bound parameter, as :func:`bind_names` has them; quick."""
     binds = _binds(statement)
@@ -197,6 +202,26 @@ def joins_of(state: Any) -> Iterator[tuple[Any, str, Any]]:
             attribute, target = right, right.entity
         if target is not None and hasattr(getattr(attribute, "property", None), "mapper"):
             yield attribute.parent, attribute.key, target
+
+
+def has_joins(statement: Any) -> bool:
+    """True for a SELECT that joins, or says where it selects from."""
+    return bool(getattr(statement, "_setup_joins", True) or getattr(statement, "_from_obj", True))
+
+
+def is_plain_select(statement: Any) -> bool:
+    """True for a SELECT whose rows do not depend on which columns are selected."""
+    return not (
+        statement._distinct
+        or statement._distinct_on
+        or statement._group_by_clauses
+        or statement._having_criteria
+        or statement._for_update_arg is not None
+        or statement._independent_ctes
+        or statement._prefixes
+        or statement._suffixes
+        or statement._statement_hints
+    )
 
 
 def options_of(statement: Any) -> Sequence[Any]:

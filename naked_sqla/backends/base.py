@@ -97,6 +97,9 @@ class Backend:
     #: Has materialized views.
     has_materialized_views: ClassVar[bool] = False
 
+    #: json_agg() writes rows as JSON
+    has_json_agg: ClassVar[bool] = False
+
     #: How many keys one statement names, each in a parameter of its own.
     keys_per_statement: ClassVar[int] = 500
 

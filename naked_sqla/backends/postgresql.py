@@ -60,6 +60,7 @@ class PostgreSQL(Backend):
     writes_in_with = True
     prepared = PreparedTransactions()
     has_materialized_views = True
+    has_json_agg = True
     notify = "SELECT pg_notify(:channel, :payload)"
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
     pays_for_transactions = True

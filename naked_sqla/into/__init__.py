@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import CompoundSelect, Result, Select
 from sqlalchemy.orm import lazyload
@@ -30,6 +30,8 @@ from naked_sqla._sqlalchemy import compile_states, dml, results, statements
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into import nested
 from naked_sqla.into.emitting import Fill, filler
+from naked_sqla.into.fields import Form
+from naked_sqla.into.filling import Record
 from naked_sqla.into.matching import match
 from naked_sqla.into.nested import Nested
 from naked_sqla.into.row_shape import RowShape, orm_row_shape, plain_row_shape
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("execute", "loader_for", "stream")
+__all__ = ("Fit", "execute", "fit_of", "loader_for", "stream")
 
 T = TypeVar("T")
 
@@ -79,7 +81,7 @@ def execute(
     Errors of the class itself (pydantic's ``ValidationError``) and of ``session.execute()`` pass
     through.
     """
-    found = _check_before(conn, cls, statement, parameters, validate)
+    found = fit_of(conn, cls, statement, parameters, validate).nested
     if found is not None:
         return nested.execute(conn, found, statement, parameters, execution_options)
     run = _statement.execute
@@ -99,7 +101,7 @@ def stream(
 
     :return: a result that reads from the connection while it is read.
     """
-    found = _check_before(conn, cls, statement, parameters, validate)
+    found = fit_of(conn, cls, statement, parameters, validate).nested
     if found is not None:
         return nested.stream(conn, found, statement, parameters, execution_options)
     run = _statement.stream
@@ -188,11 +190,17 @@ class _Fillers:
         if fill is None:
             row_shape = _row_shape(result.context.compiled, self.state, metadata, raw, sentinels)
             fill = filler(match(cls, row_shape, validate), row_shape.width)
+            if isinstance(cls, Form):
+                fill = _finished(fill, cls)
             if result.dialect.is_async:
                 fill = in_turns(fill)
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill
+
+
+def _finished(fill: Fill, form: Form) -> Fill:
+    return lambda rows: form.finished(fill(rows))
 
 
 _fillers: weakref.WeakKeyDictionary[Any, _Fillers] = weakref.WeakKeyDictionary()
@@ -208,19 +216,30 @@ def _row_shape(
 
 # ---------------------------------------------------------------- before the statement runs
 
-_fits: BoundedCache[Any, Nested | None] = BoundedCache(_KNOWN_FITS)
 
+class Fit(NamedTuple):
+    """What is known before a statement runs of how it fills a class.
 
-def _check_before(
-    conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool
-) -> Nested | None:
-    """Refuse a class and a statement that do not fit, as far as the statement tells.
-
-    :return: what fills the objects, where relationships are loaded beside the rows.
+    :ivar nested: what fills the objects, where relationships are loaded beside the rows.
+    :ivar record: how each row fills an object, where it does; None as well where only the database
+        knows the columns.
+    :ivar row_shape: the shape of these rows.
     """
+
+    nested: Nested | None = None
+    record: Record | None = None
+    row_shape: RowShape | None = None
+
+
+_UNKNOWN = Fit()
+_fits: BoundedCache[Any, Fit] = BoundedCache(_KNOWN_FITS)
+
+
+def fit_of(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool) -> Fit:
+    """Refuse a class and a statement that do not fit, as far as the statement tells."""
     if not statements.is_executable(statement) or statements.is_empty_select(statement):
         # read.statement refuses it with the fitting message
-        return None
+        return _UNKNOWN
     statement = statements.resolved(statement)
     is_dml = getattr(statement, "is_dml", False)
     if is_dml and not dml.returning_columns(statement):
@@ -228,21 +247,26 @@ def _check_before(
     key = statements.cache_key_of(statement)
     if key is None and not is_dml and not statements.is_orm_statement(statement):
         # compiled anew for each execution; once is enough, the columns are checked with the rows
-        target_of(cls, validate)
-        return None
+        _check_class(cls, validate)
+        return _UNKNOWN
     fit = (cls, validate, key)
-    if key is not None and fit in _fits:
-        return _fits[fit]
-    target_of(cls, validate)
-    found = _fit(conn, cls, statement, parameters, validate)
-    if key is not None:
-        _fits[fit] = found
+    found = None if key is None else _fits.get(fit)
+    if found is None:
+        _check_class(cls, validate)
+        found = _fit(conn, cls, statement, parameters, validate)
+        if key is not None:
+            _fits[fit] = found
     return found
 
 
-def _fit(
-    conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool
-) -> Nested | None:
+def _check_class(cls: Any, validate: bool) -> None:
+    if not isinstance(cls, Form):
+        target_of(cls, validate)
+    elif cls.cls is not None:
+        target_of(cls.cls, validate)
+
+
+def _fit(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool) -> Fit:
     """Match a class with a statement, unless only the database knows its columns."""
     if getattr(statement, "is_insert", False) and statements.is_orm_statement(statement):
         statement = dml.as_orm_insert(statement)
@@ -251,21 +275,22 @@ def _fit(
     try:
         compiled = statement.compile(dialect=conn.dialect)
     except Exception:  # noqa: BLE001 - running it raises the same error
-        return None
+        return _UNKNOWN
     state = (compile_states.entity_state(compiled) or (None,))[0]
     metadata = compile_states.CompiledMetadata(compiled)
     if None in metadata.keys or not metadata.keys:
-        return None
+        return _UNKNOWN
     if state is not None:
         found = nested.nested(cls, validate, compiled, state, statement, parameters)
         if found is not None:
-            return found
-    match(cls, _row_shape(compiled, state, metadata), validate)
-    return None
+            return Fit(found)
+    row_shape = _row_shape(compiled, state, metadata)
+    return Fit(None, match(cls, row_shape, validate), row_shape)
 
 
 def _no_rows(cls: Any, statement: Any) -> str:
-    name = getattr(cls, "__name__", cls)
+    cls = cls.cls if isinstance(cls, Form) else cls
+    name = "json()" if cls is None else getattr(cls, "__name__", cls)
     if getattr(statement, "is_dml", False):
         return (
             f"{name} can't be filled: the {statement.__visit_name__.upper()} returns no rows. "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-__all__ = ("Default", "Extras", "Field", "Style", "Target")
+__all__ = ("Default", "Extras", "Field", "Form", "Style", "Target")
 
 # the fate of a column that has no field
 Extras = Literal["refuse", "ignore", "take"]
@@ -83,3 +83,23 @@ class Target:
     def named(self, name: str) -> tuple[Field, ...]:
         """The fields that a column of a name fills."""
         return tuple(field for field in self.fields if name in field.names)
+
+
+class Form:
+    """A use of a class other than its objects: what becomes of rows instead.
+
+    It is passed where a class is, and compares by value.
+    """
+
+    @property
+    def cls(self) -> Any:
+        """The class itself."""
+        raise NotImplementedError
+
+    def matcher(self, kind: Any) -> Any:
+        """The class that matches rows, for one that matches them with objects."""
+        return kind
+
+    def finished(self, objects: list[Any]) -> list[Any]:
+        """What comes of filled objects."""
+        return objects

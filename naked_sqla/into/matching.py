@@ -14,12 +14,12 @@ import typing_extensions
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into import mismatch
 from naked_sqla.into.annotations import alternatives, is_fillable
-from naked_sqla.into.fields import Field, Style, Target
+from naked_sqla.into.fields import Field, Form, Style, Target
 from naked_sqla.into.filling import Absent, Composed, Filling, Record, Source, Whole
 from naked_sqla.into.row_shape import Column, Computed, EntityName, RowShape, Structure
 from naked_sqla.into.targets import target_of
 
-__all__ = ("Candidates", "Matcher", "holds", "match")
+__all__ = ("Candidates", "Claim", "Matcher", "holds", "match")
 
 
 def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
@@ -27,17 +27,20 @@ def match(cls: Any, row_shape: RowShape, validate: bool = True) -> Record:
 
     :raises RowMismatch: they do not fit; the message names both sides.
     """
+    if isinstance(cls, Form):
+        found: Record = cls.matcher(Matcher)(row_shape, validate).root(cls.cls)
+        return found
     return Matcher(row_shape, validate).root(cls)
 
 
 @dataclass(slots=True)
-class _Nested:
+class Claim:
     """An entity or bundle that a field takes; ``target`` is None for the naked object itself."""
 
     structure: Structure
     target: Target | None
     optional: bool
-    below: dict[str, _Nested] = field(default_factory=dict)
+    below: dict[str, Claim] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Candidates:
 
     target: Target
     about: str
-    nested: dict[str, _Nested]
+    nested: dict[str, Claim]
     columns: list[Column]
     computed: list[Computed]
     left: list[Structure]
@@ -61,8 +64,11 @@ class Matcher:
         self.free: list[Structure] = []
         self.about = ""
 
+    def target_of(self, cls: Any) -> Target:
+        return target_of(cls, self.validate)
+
     def root(self, cls: Any) -> Record:
-        target = target_of(cls, self.validate)
+        target = self.target_of(cls)
         columns = [item for item in self.row_shape.items if isinstance(item, Column)]
         structures = [item for item in self.row_shape.items if isinstance(item, Structure)]
         alone = structures[0] if len(self.row_shape.items) == 1 and structures else None
@@ -85,9 +91,9 @@ class Matcher:
         structures: Iterable[Structure],
         may: Callable[[EntityName, Structure], bool],
         alone: Structure | None = None,
-    ) -> dict[str, _Nested]:
+    ) -> dict[str, Claim]:
         """The fields that take an entity or a bundle, by name."""
-        wanted: dict[str, list[tuple[int, _Nested]]] = {}
+        wanted: dict[str, list[tuple[int, Claim]]] = {}
         for structure in structures:
             for own in structure.names:
                 found = self.taker(target, structure, own) if may(own, structure) else None
@@ -107,21 +113,21 @@ class Matcher:
 
     def taker(
         self, target: Target, structure: Structure, own: EntityName
-    ) -> tuple[str, _Nested] | None:
+    ) -> tuple[str, Claim] | None:
         """The field of a name, if it can hold an entity."""
         for wanted in target.named(own.name):
             allowed = alternatives(wanted.annotation)
             if any(holds(choice, structure) for choice in allowed.types):
-                return wanted.name, _Nested(structure, None, allowed.none)
+                return wanted.name, Claim(structure, None, allowed.none)
             fillable = [choice for choice in allowed.types if is_fillable(choice)]
             if len(fillable) > 1:
                 raise RowMismatch(mismatch.several_types(target, wanted, structure.shown))
             if fillable:
-                inner = target_of(fillable[0], self.validate)
-                return wanted.name, _Nested(structure, inner, allowed.none)
+                inner = self.target_of(fillable[0])
+                return wanted.name, Claim(structure, inner, allowed.none)
         return None
 
-    def nest(self, nested: _Nested) -> None:
+    def nest(self, nested: Claim) -> None:
         """Let a nested object's own fields take entities that are reached from its entity."""
         if nested.target is None:
             return
@@ -218,7 +224,7 @@ class Matcher:
         wanted: Field,
         columns: list[Column],
         computed: list[Computed],
-        nested: _Nested | None,
+        nested: Claim | None,
     ) -> None:
         cells = {column.cell for column in columns}
         if len(cells) + len(computed) + (nested is not None) > 1:
@@ -239,7 +245,7 @@ class Matcher:
             taken[name] = Filling(wanted, column.cell or Absent())
         return tuple(taken.values())
 
-    def nested(self, candidates: Candidates, wanted: Field, nested: _Nested) -> Source:
+    def nested(self, candidates: Candidates, wanted: Field, nested: Claim) -> Source:
         structure = nested.structure
         absent = None
         if not nested.optional and structure.identity:
@@ -272,7 +278,7 @@ def _any_name(own: EntityName, structure: Structure) -> bool:
     return True
 
 
-def _taken(nested: dict[str, _Nested]) -> list[Structure]:
+def _taken(nested: dict[str, Claim]) -> list[Structure]:
     return [claim.structure for claim in nested.values()]
 
 

@@ -17,10 +17,10 @@ from naked_sqla.into import mismatch
 from naked_sqla.into.annotations import Alternatives, alternatives, is_fillable
 from naked_sqla.into.containers import Container, container_of, is_hashable, iterator_of
 from naked_sqla.into.emitting import Fill, filler
-from naked_sqla.into.fields import Field, Style, Target
+from naked_sqla.into.fields import Field, Form, Style, Target
 from naked_sqla.into.filling import Made, Source
 from naked_sqla.into.matching import Matcher, holds
-from naked_sqla.into.related_shape import RelatedColumn, ShapeReader
+from naked_sqla.into.related_shape import ObjectShape, RelatedColumn, ShapeReader
 from naked_sqla.into.related_values import layout_of, row_reader, values_reader
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read import statement as _statement
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("METADATA", "Nested", "execute", "nested", "stream")
+__all__ = ("METADATA", "Nested", "NestedMatcher", "execute", "nested", "stream")
 
 METADATA: Any = results.row_metadata(("object",), ((),), (None,))
+
+_Finish = Callable[[list[Any]], list[Any]]
 
 # given a loaded object, or a collection of them: what a field takes
 _Make = Callable[[Any], Any]
@@ -49,11 +51,18 @@ class Nested:
     :ivar multiplied: True when rows repeat their objects.
     """
 
-    __slots__ = ("_fill", "_read", "cls", "multiplied", "scalar")
+    __slots__ = ("_fill", "_finish", "_read", "cls", "multiplied", "scalar")
 
     def __init__(
-        self, cls: Any, fill: Fill, read: Callable[[Any], Any], scalar: bool, multiplied: bool
+        self,
+        cls: Any,
+        fill: Fill,
+        read: Callable[[Any], Any],
+        scalar: bool,
+        multiplied: bool,
+        finish: _Finish,
     ) -> None:
+        self._finish = finish
         self.cls = cls
         self._fill = fill
         self._read = read
@@ -66,7 +75,7 @@ class Nested:
         :raises RowMismatch: the objects are nested too deep, or hold themselves.
         """
         try:
-            return self._fill(map(self._read, items))
+            return self._finish(self._fill(map(self._read, items)))
         except RecursionError:
             raise RowMismatch(
                 f"{self.cls.__name__} can't be filled: the loaded objects are nested deeper than "
@@ -91,11 +100,16 @@ def nested(
     plan = plan_of(state, compile_states.CompiledMetadata(compiled))
     if not plan.later and not plan.multiplied:
         return None
+    finish: _Finish = list
     reader = ShapeReader(compiled.dialect, state, statement, parameters)
     row_shape, objects = reader.row_shape(plan)
-    layout = layout_of(_Matcher(row_shape, validate, {}).root(cls), objects)
+    kind: Any = NestedMatcher
+    if isinstance(cls, Form):
+        kind, finish, cls = cls.matcher(kind), cls.finished, cls.cls
+    layout = layout_of(kind(row_shape, validate).root(cls), objects)
     read = row_reader(layout, objects, plan.scalar)
-    return Nested(cls, filler(layout.record, layout.width), read, plan.scalar, plan.multiplied)
+    fill = filler(layout.record, layout.width)
+    return Nested(cls, fill, read, plan.scalar, plan.multiplied, finish)
 
 
 def execute(
@@ -146,7 +160,7 @@ class _Objects:
         return self.fill((self.read(obj),))[0]
 
 
-class _Matcher(Matcher):
+class NestedMatcher(Matcher):
     """Matches classes with loaded objects.
 
     :ivar inside: True where pydantic validates what is made, as a part of a model.
@@ -157,12 +171,12 @@ class _Matcher(Matcher):
         self,
         row_shape: RowShape,
         validate: bool,
-        endless: dict[Any, _Objects],
+        endless: dict[Any, _Objects] | None = None,
         about: str = "",
         inside: bool = False,
     ) -> None:
         super().__init__(row_shape, validate)
-        self.endless = endless
+        self.endless = endless or {}
         self.about = about
         self.inside = inside
 
@@ -232,13 +246,17 @@ class _Matcher(Matcher):
         if in_set and not is_hashable(cls):
             raise RowMismatch(mismatch.unhashable(target, wanted, cls.__name__))
         inside = not in_set and target.style is Style.VALIDATE and not _is_strict(target.cls)
+        return self.filled(column, shape, cls, inside)
+
+    def filled(self, column: RelatedColumn, shape: ObjectShape, cls: Any, inside: bool) -> _Objects:
+        """What fills objects of a class from those of a relationship."""
         known = (column.endless, cls, inside) if column.endless is not None else None
         if known in self.endless:
             return self.endless[known]
         found = _Objects()
         endless = self.endless if known is None else {**self.endless, known: found}
-        row_shape = RowShape(len(shape.keys), (shape.structure,))
-        matcher = _Matcher(row_shape, self.validate, endless, column.shown, inside)
+        row_shape = RowShape(len(shape.keys), (shape.structure,), joins=False)
+        matcher = type(self)(row_shape, self.validate, endless, column.shown, inside)
         record = matcher.root(cls)
         if inside and record.style is Style.VALIDATE:
             # the outer model validates it, and its errors name the place

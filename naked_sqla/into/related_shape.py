@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import inspect
 
-from naked_sqla._sqlalchemy import compile_states, loader_options, relationships
+from naked_sqla._sqlalchemy import compile_states, loader_options, relationships, statements
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.into.row_shape import (
     Column,
@@ -24,6 +24,7 @@ from naked_sqla.into.row_shape import (
     RowShape,
     Structure,
     entities_of,
+    expression_of,
     told_apart,
 )
 from naked_sqla.objects.collections import Collection
@@ -122,7 +123,8 @@ class ShapeReader:
         reader = _ItemReader(self)
         entities = compile_states.entities_of(self.state)
         items = told_apart(tuple(map(reader.row_item, entities, plan.items)))
-        return RowShape(reader.width, items), reader.objects
+        joins = statements.has_joins(self.state.select_statement)
+        return RowShape(reader.width, items, joins), reader.objects
 
     def object_shape(
         self, item: Any, shown: str, names: Sequence[EntityName], zero: Any, first: int = 0
@@ -142,7 +144,8 @@ class ShapeReader:
             if not all(each.may_be_read(key) for each in loaded):
                 continue
             cells[key] = cell = Cell(first + 1 + len(cells))
-            column = Column((key,), f"{shown}.{key}", cell, key in implied)
+            expression = expression_of(entities_of(item)[0], zero, key)
+            column = Column((key,), f"{shown}.{key}", cell, key in implied, expression)
             found = [each.related[key] for each in loaded if key in each.related]
             if found:
                 column = _related(*found[0], column, len(found) < len(loaded))
@@ -247,7 +250,13 @@ def _related(
         shape = _Lazily(lambda: reader.object_shape(found.target, column.shown, (), None, -1))
     endless = found.prop if isinstance(found, Later) and found.depth == UNLIMITED else None
     return RelatedColumn(
-        column.names, column.shown, column.cell, False, found.collection, shape, partial, endless
+        column.names,
+        column.shown,
+        column.cell,
+        collection=found.collection,
+        shape=shape,
+        partial=partial,
+        endless=endless,
     )
 
 

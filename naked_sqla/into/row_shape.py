@@ -32,6 +32,7 @@ __all__ = (
     "Structure",
     "column_of_result",
     "entities_of",
+    "expression_of",
     "orm_row_shape",
     "plain_row_shape",
     "told_apart",
@@ -49,12 +50,14 @@ class Column:
     :ivar shown: its name in messages.
     :ivar cell: None for a value that is always None.
     :ivar implied: it is loaded with its entity though the statement did not ask for it.
+    :ivar expression: the column of the statement, where it is known.
     """
 
     names: tuple[str, ...]
     shown: str
     cell: Cell | None
     implied: bool = False
+    expression: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,12 @@ class RowShape:
     """The items of a row.
 
     :ivar width: the number of columns of a driver's row.
+    :ivar joins: several tables are joined: an entity may be missing in a row.
     """
 
     width: int
     items: tuple[RowItem, ...]
+    joins: bool = True
 
 
 def plain_row_shape(
@@ -177,7 +182,8 @@ def orm_row_shape(state: Any, metadata: Any, raw: bool, sentinels: int) -> RowSh
     plan = plan_of(state, metadata, raw, sentinels=sentinels)
     reader = RowReader(state)
     items = compile_states.entities_of(state)
-    return RowShape(plan.width, told_apart(tuple(map(reader.row_item, items, plan.items))))
+    shapes = told_apart(tuple(map(reader.row_item, items, plan.items)))
+    return RowShape(plan.width, shapes, statements.has_joins(state.select_statement))
 
 
 class RowReader:
@@ -194,7 +200,8 @@ class RowReader:
 
     def row_item(self, entity: Any, item: Item) -> RowItem:
         if isinstance(item, Value):
-            return column_of_result(item.cell, item.name, statements.written_name(entity.column))
+            name = statements.written_name(entity.column)
+            return replace(column_of_result(item.cell, item.name, name), expression=entity.column)
         if isinstance(item, Constant):
             return Column((item.name,), item.name, None)
         if isinstance(item, Group):
@@ -260,7 +267,8 @@ def _structure(
             # the column that all classes have: another class's own is NULL
             cells |= {key: replace(cells[key], index=at) for key, at in primary.items()}
         for key, cell in cells.items():
-            column = Column((key,), f"{of}.{key}", cell, key in implied)
+            expression = expression_of(entity, zero, key)
+            column = Column((key,), f"{of}.{key}", cell, key in implied, expression)
             columns.setdefault((key, cell.index), column)
         for key in entity.naked.unset:
             # always None; a class needs no field for it
@@ -293,6 +301,14 @@ def _structure(
         partial=item.partial,
         spreads=zero is not None,
     )
+
+
+def expression_of(entity: Entity, zero: Any, key: str) -> Any:
+    """The attribute of an entity as a statement has it.
+
+    :param zero: the entity of the statement, or None for an object of a relationship.
+    """
+    return getattr(entity.naked.model if zero is None else zero.entity, key, None)
 
 
 def entities_of(item: Entity | Polymorphic) -> list[Entity]:

@@ -23,7 +23,7 @@ from naked_sqla.into.annotations import QUALIFIERS, hints_of
 from naked_sqla.into.fields import Default, Extras, Field, Style, Target
 from naked_sqla.objects.classes import mapper_of
 
-__all__ = ("target_of",)
+__all__ = ("has_plain_init", "target_of")
 
 
 def target_of(cls: Any, validate: bool = True) -> Target:
@@ -279,7 +279,7 @@ def _unfillable(cls: Any) -> Iterator[tuple[str, str]]:
 
 def _style(cls: Any, fields: list[Field]) -> Style:
     """The fastest way that has the same effect as calling the class."""
-    if not dataclasses.is_dataclass(cls) or not _has_plain_init(cls, fields):
+    if not dataclasses.is_dataclass(cls) or not has_plain_init(cls, fields):
         return Style.CALL
     if cls.__setattr__ is object.__setattr__:
         # since 3.13 a call of a class runs its __init__ without leaving the interpreter loop
@@ -295,7 +295,7 @@ def _style(cls: Any, fields: list[Field]) -> Style:
     return Style.CALL
 
 
-def _has_plain_init(cls: Any, fields: list[Field]) -> bool:
+def has_plain_init(cls: Any, fields: list[Field]) -> bool:
     """True for a dataclass whose ``__init__`` does nothing but store its arguments."""
     own = dataclasses.fields(cls)
     return (

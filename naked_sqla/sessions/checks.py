@@ -48,6 +48,7 @@ _IN_A_BLOCK = {
     "run_sync": "await session.conn.run_sync(...)",
     "stream": "async with session.stream(statement) as result",
     "stream_into": "async with session.stream_into(Class, statement) as result",
+    "stream_json": "async with session.stream_json(statement) as result",
     "stream_scalars": "async with session.stream_scalars(statement) as result",
 }
 

@@ -134,6 +134,8 @@ async def methods(db: AsyncSessionFactory) -> None:
 
         assert_type(await session.stream_scalars(select(User)), AsyncScalarResult[User])
         assert_type(await session.stream_into(Out, text("x")), AsyncScalarResult[Out])
+        assert_type(await session.json(select(User), into=Out), bytes)
+        assert_type(await session.stream_json(select(User)), AsyncScalarResult[bytes])
         async with session.stream_scalars(select(User)) as users:
             assert_type(users, AsyncScalarResult[User])
             async for user in users:
@@ -153,6 +155,8 @@ async def one_shots(db: AsyncSessionFactory) -> None:
     assert_type(await db.explain(select(User), format="json"), list[dict[str, Any]])
     assert_type(await db.exec(select(User)), ScalarResult[User])
     assert_type(await db.into(Out, select(User)), ScalarResult[Out])
+    assert_type(await db.json(select(User)), bytes)
+    assert_type(await db.read().json(select(User), into=None), bytes)
     assert_type(await db.read().scalars(select(User, Post.id)), ScalarResult[User])
     assert_type(await db.read().paginate(select(User)), Pagination[User])
     assert_type(db.eager, Literal["mapped", "explicit"])
@@ -170,6 +174,8 @@ def methods_sync(engine: Engine) -> None:
         assert_type(session.scalar(select(User)), User | None)
         assert_type(session.stream_scalars(select(User)), ScalarResult[User])
         assert_type(session.stream_into(Out, select(User)), ScalarResult[Out])
+        assert_type(session.json(select(User), {"a": 1}, into=Out), bytes)
+        assert_type(session.stream_json(select(User), validate=False), ScalarResult[bytes])
         assert_type(session.connection(), Connection)
 
 

@@ -86,6 +86,15 @@ async def into_classes(db: AsyncSessionFactory) -> UserRow:
     return (await db.into(UserRow, insert(User).returning(User))).one()
 
 
+async def rows_as_json(db: AsyncSessionFactory) -> bytes:
+    async with db.begin() as session:
+        async with session.stream_json(select(User), into=UserEntry) as lines:
+            async for line in lines:
+                print(line.decode())
+        print((await session.json(text("select 1"), {"a": 1}, into=UserTuple)).decode())
+    return await db.json(select(User), into=UserRow, validate=False)
+
+
 def into_classes_synchronous(db: SessionFactory) -> UserRow | None:
     with db.begin() as session:
         return session.into(UserRow, select(User)).first()

@@ -97,6 +97,9 @@ async def into_classes(db: AsyncSessionFactory) -> None:
         (await session.into(UserRow, select(User))).one().age.bit_length()  # wrong
         await session.into(UserRow, "select 1")  # wrong
         await session.into(UserRow(1), select(User))  # wrong
+        await session.json(UserRow, select(User))  # wrong
+        await session.json(select(User), into=UserRow(1))  # wrong
+        (await session.json(select(User))).encode()  # wrong
 
 
 async def methods(db: AsyncSessionFactory, async_engine: AsyncEngine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
+from naked_sqla.sessions._async.documents import AsyncDocuments
 from naked_sqla.sessions._async.lookups import AsyncLookups
 from naked_sqla.sessions._async.plans import AsyncPlans
 from naked_sqla.sessions._async.rows import AsyncRows
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans):
+class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans, AsyncDocuments):
     """Runs one statement for each call.
 
     In a session the statement is part of its transaction.  On a factory each call is a

@@ -12,6 +12,7 @@ from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
+from naked_sqla.sessions._async.documents import AsyncClassStreams
 from naked_sqla.sessions._async.greenlet import run_in_greenlet
 from naked_sqla.sessions._async.hooks import AsyncCommitHooks
 from naked_sqla.sessions._async.pages import AsyncPages
@@ -19,7 +20,7 @@ from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.whole import run_whole
 from naked_sqla.sessions._async.writes import AsyncWrites
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
+from naked_sqla.sessions.calls.statement import StatementCall
 from naked_sqla.sessions.connection_queue import queue_of
 from naked_sqla.sessions.guard import TaskGuard
 from naked_sqla.sessions.misuse import NotCallable
@@ -32,11 +33,17 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
     from naked_sqla.sessions._async.stream import AsyncStreaming
-    from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
+    from naked_sqla.sessions.types import Options, Parameters, T, Ts, TupleRows
 
 
 class AsyncSession(
-    AsyncCalls, AsyncPages, AsyncWrites, AsyncCommitHooks, OutcomeOfSession, NotCallable
+    AsyncCalls,
+    AsyncPages,
+    AsyncWrites,
+    AsyncClassStreams,
+    AsyncCommitHooks,
+    OutcomeOfSession,
+    NotCallable,
 ):
     """One transaction on one connection, in which statements give plain objects.
 
@@ -194,29 +201,6 @@ class AsyncSession(
         options = execution_options
         call = StatementCall("stream_scalars", statement, parameters, options, function=stream)
         streaming: AsyncStreaming[AsyncScalarResult[Any]] = self._streaming(
-            self._stream_scalars, call
-        )
-        return streaming
-
-    def stream_into(
-        self,
-        cls: type[C],
-        statement: Executable,
-        parameters: Parameters = None,
-        *,
-        validate: bool = True,
-        execution_options: Options = None,
-    ) -> AsyncStreaming[AsyncScalarResult[C]]:
-        """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
-
-        Arguments and errors as in :meth:`into`.
-        """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
-        call = IntoCall(
-            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
-        )
-        streaming: AsyncStreaming[AsyncScalarResult[C]] = self._streaming(
             self._stream_scalars, call
         )
         return streaming

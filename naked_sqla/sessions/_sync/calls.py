@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from naked_sqla.sessions import checks
+from naked_sqla.sessions._sync.documents import Documents
 from naked_sqla.sessions._sync.lookups import SyncLookups
 from naked_sqla.sessions._sync.plans import Plans
 from naked_sqla.sessions._sync.rows import Rows
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.types import T2, Options, Parameters, RowOfLine, T, Ts, TupleRows
 
 
-class SyncCalls(Rows, SyncLookups, Plans):
+class SyncCalls(Rows, SyncLookups, Plans, Documents):
     """Runs one statement for each call.
 
     In a session the statement is part of its transaction.  On a factory each call is a

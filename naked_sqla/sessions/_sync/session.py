@@ -11,12 +11,13 @@ from sqlalchemy import Connection, Engine
 from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.calls import SyncCalls
+from naked_sqla.sessions._sync.documents import ClassStreams
 from naked_sqla.sessions._sync.hooks import CommitHooks
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.savepoint import Savepoint
 from naked_sqla.sessions._sync.writes import SyncWrites
 from naked_sqla.sessions.calls.base import Call
-from naked_sqla.sessions.calls.statement import IntoCall, StatementCall
+from naked_sqla.sessions.calls.statement import StatementCall
 from naked_sqla.sessions.guard import ThreadGuard
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.outcome import OutcomeOfSession
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Result, ScalarResult
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
-    from naked_sqla.sessions.types import C, Options, Parameters, T, Ts, TupleRows
+    from naked_sqla.sessions.types import Options, Parameters, T, Ts, TupleRows
 
 
-class Session(SyncCalls, SyncPages, SyncWrites, CommitHooks, OutcomeOfSession, NotCallable):
+class Session(
+    SyncCalls,
+    SyncPages,
+    SyncWrites,
+    ClassStreams,
+    CommitHooks,
+    OutcomeOfSession,
+    NotCallable,
+):
     """One transaction on one connection, in which statements give plain objects.
 
     Sessions come from :meth:`SessionFactory.begin`.  One built by hand joins the transaction that
@@ -165,27 +174,6 @@ class Session(SyncCalls, SyncPages, SyncWrites, CommitHooks, OutcomeOfSession, N
         options = execution_options
         call = StatementCall("stream_scalars", statement, parameters, options, function=stream)
         streaming: ScalarResult[Any] = self._streaming(self._stream_scalars, call)
-        return streaming
-
-    def stream_into(
-        self,
-        cls: type[C],
-        statement: Executable,
-        parameters: Parameters = None,
-        *,
-        validate: bool = True,
-        execution_options: Options = None,
-    ) -> ScalarResult[C]:
-        """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
-
-        Arguments and errors as in :meth:`into`.
-        """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
-        call = IntoCall(
-            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
-        )
-        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, call)
         return streaming
 
     def begin_nested(self) -> Savepoint:

@@ -1,0 +1,106 @@
+# Generated from naked_sqla/sessions/_async/documents.py by tools/async_to_sync.py: do not edit.
+"""Rows as JSON, whole and streamed, and streams of objects of the caller's classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from naked_sqla.sessions import checks
+from naked_sqla.sessions._sync.caller import Caller
+from naked_sqla.sessions.calls.json import JsonCall
+from naked_sqla.sessions.calls.statement import IntoCall
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, ScalarResult
+
+    from naked_sqla.sessions.types import C, Options, Parameters
+
+
+class Documents(Caller):
+    """Rows as JSON."""
+
+    __slots__ = ()
+
+    def json(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        into: type[Any] | None = None,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> bytes:
+        """Run a statement, and give its rows as a JSON array.
+
+        Made by the database where it writes the values as Python does, and by orjson or msgspec
+        otherwise.
+
+        :param into: the class whose fields each object has, by the names of its aliases, as for
+            :meth:`into`; ``None``: all that the statement loads.
+        :param validate: ``False`` leaves out pydantic's validation.
+        :return: UTF-8.
+        :raises RowMismatch: when the class and the statement do not fit, before a row is read; for
+            a value that JSON can't hold.
+        :raises ImportError: when neither orjson nor msgspec is installed, and one is needed.
+
+        And the errors of :meth:`execute`.
+        """
+        if execution_options is not None:
+            checks.execution_options(execution_options)
+        found: bytes = self._call(
+            JsonCall("json", into, statement, parameters, validate, execution_options)
+        )
+        return found
+
+
+class ClassStreams:
+    """Objects of the caller's classes, and JSON, chunk by chunk."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def _streaming(self, start: Any, call: Any) -> Any: ...
+        def _stream_scalars(self, call: Any) -> Any: ...
+
+    def stream_into(
+        self,
+        cls: type[C],
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> ScalarResult[C]:
+        """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
+
+        Arguments and errors as in :meth:`into`.
+        """
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        call = IntoCall(
+            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+        )
+        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, call)
+        return streaming
+
+    def stream_json(
+        self,
+        statement: Executable,
+        parameters: Parameters = None,
+        *,
+        into: type[Any] | None = None,
+        validate: bool = True,
+        execution_options: Options = None,
+    ) -> ScalarResult[bytes]:
+        """The rows as lines of JSON, an object each, chunk by chunk; use it as :meth:`stream`.
+
+        Arguments and errors as in :meth:`json`.
+        """
+        if execution_options is not None:
+            checks.stream_options(execution_options)
+        call = JsonCall(
+            "stream_json", into, statement, parameters, validate, execution_options, streams=True
+        )
+        streaming: ScalarResult[bytes] = self._streaming(self._stream_scalars, call)
+        return streaming

@@ -1,0 +1,683 @@
+"""Rows as JSON: equal to what pydantic and msgspec write of objects built from the ORM's."""
+
+import datetime
+import decimal
+import enum
+import json
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import attrs
+import fastapi
+import msgspec
+import pydantic
+import pytest
+from fastapi.responses import StreamingResponse
+from sqlalchemy import (
+    JSON,
+    URL,
+    Enum,
+    ForeignKey,
+    LargeBinary,
+    Numeric,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    attribute_keyed_dict,
+    joinedload,
+    load_only,
+    mapped_column,
+    relationship,
+    selectinload,
+    with_loader_criteria,
+)
+from typing_extensions import TypedDict
+
+from naked_sqla import AsyncSessionFactory, SessionFactory
+from naked_sqla.exception import InvalidSessionState, RowMismatch, UnsupportedOption
+from naked_sqla.into import encoding
+
+from ..ext._server import serving
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Mood(enum.Enum):
+    FINE = "fine"
+    SAD = "sad"
+
+
+class Team(Base):
+    __tablename__ = "json_team"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    motto: Mapped[str | None]
+    members: Mapped[list["Member"]] = relationship(order_by="Member.id")
+    by_name: Mapped[dict[str, "Member"]] = relationship(
+        collection_class=attribute_keyed_dict("name"), order_by="Member.id", viewonly=True
+    )
+
+
+class Member(Base):
+    __tablename__ = "json_member"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("json_team.id"))
+    name: Mapped[str]
+    team: Mapped[Team | None] = relationship(viewonly=True)
+
+
+class Typed(Base):
+    __tablename__ = "json_typed"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    flag: Mapped[bool | None]
+    number: Mapped[float | None]
+    price: Mapped[decimal.Decimal | None] = mapped_column(Numeric(12, 3))
+    day: Mapped[datetime.date | None]
+    moment: Mapped[datetime.datetime | None]
+    hour: Mapped[datetime.time | None]
+    uid: Mapped[uuid.UUID | None]
+    mood: Mapped[Mood | None] = mapped_column(Enum(Mood, native_enum=False))
+    extra: Mapped[Any] = mapped_column(JSON)
+    word: Mapped[str | None]
+
+
+class Raw(Base):
+    __tablename__ = "json_raw"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+TYPED: list[dict[str, Any]] = [
+    {
+        "id": 1,
+        "flag": True,
+        "number": 1.5,
+        "price": decimal.Decimal("12.340"),
+        "day": datetime.date(2026, 2, 28),
+        "moment": datetime.datetime(2026, 2, 28, 12, 30, 5),
+        "hour": datetime.time(23, 59, 59),
+        "uid": uuid.UUID(int=2**127),
+        "mood": Mood.SAD,
+        "extra": {"a": [1, None, "x"]},
+        "word": 'a "quoted" \\ line\n\t\u0001 ☃ 𝄞 </script>',
+    },
+    {
+        "id": 2,
+        "flag": False,
+        "number": -0.1,
+        "price": decimal.Decimal("0.000"),
+        "day": datetime.date(1, 1, 1),
+        "moment": datetime.datetime(1999, 12, 31, 23, 59, 59, 120000),
+        "hour": datetime.time(0, 0, 0, 5),
+        "uid": uuid.UUID(int=1),
+        "mood": None,
+        "extra": [],
+        "word": "",
+    },
+    dict.fromkeys(
+        ("flag", "number", "price", "day", "moment", "hour", "uid", "mood", "extra", "word")
+    )
+    | {"id": 3},
+]
+
+
+def fill(conn: Any) -> None:
+    Base.metadata.create_all(conn)
+    conn.execute(
+        insert(Team),
+        [
+            {"id": 1, "name": "red", "motto": None},
+            {"id": 2, "name": "blue", "motto": "go"},
+            {"id": 3, "name": "empty", "motto": ""},
+        ],
+    )
+    conn.execute(
+        insert(Member),
+        [
+            {"id": 1, "team_id": 1, "name": "ada"},
+            {"id": 2, "team_id": 2, "name": "bob"},
+            {"id": 3, "team_id": 1, "name": "cy"},
+            {"id": 4, "team_id": None, "name": "dan"},
+        ],
+    )
+    conn.execute(insert(Typed), TYPED)
+    conn.execute(insert(Raw), {"id": 1, "data": b"\x00\xff"})
+
+
+@pytest.fixture
+async def db(engine: AsyncEngine) -> AsyncSessionFactory:
+    async with engine.begin() as conn:
+        await conn.run_sync(fill)
+    return AsyncSessionFactory(engine)
+
+
+async def from_orm(db: AsyncSessionFactory, statement: Any, build: Any) -> list[Any]:
+    async with OrmSession(db.engine) as session:
+        return [build(obj) for obj in (await session.scalars(statement)).unique()]
+
+
+def pretty(found: bytes) -> Any:
+    assert isinstance(found, bytes)
+    return json.loads(found)
+
+
+class MemberOut(pydantic.BaseModel):
+    id: int
+    name: str
+
+
+class TeamOut(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(
+        alias_generator=lambda name: name.capitalize(), populate_by_name=True
+    )
+
+    id: int
+    name: str
+    motto: str | None
+
+
+class Whole(TeamOut):
+    members: list[MemberOut]
+
+
+class TypedOut(pydantic.BaseModel):
+    id: int
+    flag: bool | None
+    number: float | None
+    price: decimal.Decimal | None
+    day: datetime.date | None
+    moment: datetime.datetime | None
+    hour: datetime.time | None
+    uid: uuid.UUID | None
+    mood: Mood | None
+    extra: Any
+    word: str | None
+
+
+class OfDatabase(pydantic.BaseModel):
+    """What the database can write."""
+
+    id: int
+    flag: bool | None
+    day: datetime.date | None
+    moment: datetime.datetime | None
+    uid: uuid.UUID | None
+    word: str | None
+
+
+TEAMS = select(Team).order_by(Team.id.desc())
+MEMBERS = TEAMS.options(selectinload(Team.members))
+
+
+def as_pydantic(objects: list[Any]) -> Any:
+    return json.loads(pydantic.TypeAdapter(list[Any]).dump_json(objects, by_alias=True))
+
+
+async def test_models(db: AsyncSessionFactory) -> None:
+    expected = await from_orm(
+        db, TEAMS, lambda team: TeamOut(id=team.id, name=team.name, motto=team.motto)
+    )
+    assert pretty(await db.json(TEAMS, into=TeamOut)) == as_pydantic(expected)
+    assert pretty(await db.json(TEAMS.where(Team.id > 5), into=TeamOut)) == []
+    async with db.begin() as session:
+        assert pretty(await session.json(TEAMS, into=TeamOut)) == as_pydantic(expected)
+    async with db.read() as reader:
+        assert pretty(await reader.json(TEAMS, into=TeamOut)) == as_pydantic(expected)
+
+
+async def test_models_with_collections(db: AsyncSessionFactory) -> None:
+    expected = await from_orm(
+        db,
+        MEMBERS,
+        lambda team: Whole(
+            id=team.id,
+            name=team.name,
+            motto=team.motto,
+            members=[MemberOut(id=each.id, name=each.name) for each in team.members],
+        ),
+    )
+    assert pretty(await db.json(MEMBERS, into=Whole)) == as_pydantic(expected)
+
+
+@pytest.mark.parametrize("cls", [TypedOut, OfDatabase])
+async def test_types(db: AsyncSessionFactory, cls: Any) -> None:
+    statement = select(Typed).order_by(Typed.id)
+    expected = await from_orm(
+        db,
+        statement,
+        lambda obj: cls(**{name: getattr(obj, name) for name in cls.model_fields}),
+    )
+    assert pretty(await db.json(statement, into=cls)) == as_pydantic(expected)
+    columns = select(*(getattr(Typed, name) for name in cls.model_fields)).order_by(Typed.id)
+    assert pretty(await db.json(columns, into=cls)) == as_pydantic(expected)
+    everything = pretty(await db.json(columns))
+    assert everything == as_pydantic(expected)
+
+
+async def test_bytes_and_durations(db: AsyncSessionFactory) -> None:
+    assert pretty(await db.json(select(Raw))) == [{"id": 1, "data": "AP8="}]
+
+    class RawOut(pydantic.BaseModel):
+        data: bytes
+
+    # as pydantic writes it
+    with pytest.raises(Exception, match="utf"):
+        await db.json(select(Raw.data), into=RawOut)
+
+
+@dataclass
+class MemberData:
+    id: int
+    name: str
+
+
+@dataclass
+class TeamData:
+    name: str
+    members: list[MemberData]
+
+
+class MemberStruct(msgspec.Struct, rename="upper"):
+    id: int
+    name: str
+
+
+class TeamStruct(msgspec.Struct, rename="camel"):
+    name: str
+    members: tuple[MemberStruct, ...]
+
+
+@attrs.define
+class TeamAttrs:
+    name: str
+    members: list[MemberData]
+
+
+class MemberTuple(NamedTuple):
+    id: int
+    name: str
+
+
+class TeamDict(TypedDict):
+    name: str
+    members: list[MemberTuple]
+
+
+NAMES = TEAMS.options(
+    load_only(Team.name), selectinload(Team.members).load_only(Member.id, Member.name)
+)
+
+
+@pytest.mark.parametrize(
+    ("cls", "id", "name"),
+    [
+        (TeamData, "id", "name"),
+        (TeamStruct, "ID", "NAME"),
+        (TeamAttrs, "id", "name"),
+        (TeamDict, "id", "name"),
+    ],
+)
+async def test_kinds_of_classes(db: AsyncSessionFactory, cls: Any, id: str, name: str) -> None:
+    expected = await from_orm(
+        db,
+        NAMES,
+        lambda team: {
+            "name": team.name,
+            "members": [{id: each.id, name: each.name} for each in team.members],
+        },
+    )
+    assert pretty(await db.json(NAMES, into=cls)) == expected
+
+
+# ---------------------------------------------------------------- without a class
+
+
+async def test_everything_that_was_loaded(db: AsyncSessionFactory) -> None:
+    assert pretty(await db.json(TEAMS)) == await from_orm(
+        db, TEAMS, lambda team: {"id": team.id, "name": team.name, "motto": team.motto}
+    )
+    deep = (
+        select(Team)
+        .order_by(Team.id)
+        .options(
+            load_only(Team.name),
+            selectinload(Team.members).selectinload(Member.team).load_only(Team.motto),
+            selectinload(Team.by_name).load_only(Member.name),
+        )
+    )
+
+    def build(team: Team) -> Any:
+        return {
+            "id": team.id,
+            "name": team.name,
+            "members": [
+                {
+                    "id": each.id,
+                    "team_id": each.team_id,
+                    "name": each.name,
+                    "team": {"id": team.id, "motto": team.motto},
+                }
+                for each in team.members
+            ],
+            "by_name": {
+                name: {"id": each.id, "name": each.name} for name, each in team.by_name.items()
+            },
+        }
+
+    found = pretty(await db.json(deep))
+    assert found == await from_orm(db, deep, build)
+    up = select(Member).order_by(Member.id).options(joinedload(Member.team))
+    assert pretty(await db.json(up)) == await from_orm(
+        db,
+        up,
+        lambda each: {
+            "id": each.id,
+            "team_id": each.team_id,
+            "name": each.name,
+            "team": each.team
+            and {"id": each.team.id, "name": each.team.name, "motto": each.team.motto},
+        },
+    )
+
+
+T2 = aliased(Team)
+STATEMENTS: dict[str, Any] = {
+    "columns": select(Team.id, Team.name.label("called")).order_by(Team.id),
+    "expressions": select(Team.id, func.upper(Team.name).label("loud")).order_by(Team.id),
+    "order by a label": select(Team.id.label("n")).order_by(text("n DESC")),
+    "distinct": select(Member.team_id).distinct().order_by(Member.team_id),
+    "group by": select(Member.team_id, func.count().label("n"))
+    .group_by(Member.team_id)
+    .order_by(func.count(), Member.team_id),
+    "limit": select(Team).order_by(Team.id.desc()).limit(2).offset(1),
+    "join": select(Member.name, Team.motto).join(Member.team).order_by(Member.id),
+    "outer join": select(Member.id, Team.name).outerjoin(Member.team).order_by(Member.id),
+    "alias": select(T2).where(T2.id != 2).order_by(T2.id),
+    "union": union_all(select(Team.id), select(Member.id)).order_by("id"),
+    "text": text("SELECT id, name FROM json_team ORDER BY id"),
+    "table": select(Team.__table__).order_by(Team.id),
+    "load_only": select(Team).options(load_only(Team.motto)).order_by(Team.id),
+    "criteria": select(Team).options(with_loader_criteria(Team, Team.id > 1)).order_by(Team.id),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_statements(db: AsyncSessionFactory, name: str) -> None:
+    statement = STATEMENTS[name]
+    async with OrmSession(db.engine) as session:
+        rows = (await session.execute(statement)).all()
+    expected = []
+    for row in rows:
+        item = row[0]
+        if isinstance(item, Team):
+            loaded = [key for key in ("id", "name", "motto") if key in vars(item)]
+            expected.append({key: getattr(item, key) for key in loaded})
+        else:
+            expected.append(dict(row._mapping))
+    for _ in range(2):
+        assert pretty(await db.json(statement)) == expected
+    async with db.begin() as session, session.stream_json(statement) as lines:
+        found = [line async for line in lines]
+    assert [json.loads(line) for line in found] == expected
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in found)
+
+
+async def test_parameters(db: AsyncSessionFactory) -> None:
+    statement = select(Team).where(Team.id == bindparam("key"))
+    for key in (1, 2):
+        found = pretty(await db.json(statement, {"key": key}))
+        assert [team["id"] for team in found] == [key]
+    for low in (1, 2, 3):
+        found = pretty(await db.json(select(Team.id).where(Team.id >= low).order_by(Team.id)))
+        assert found == [{"id": number} for number in range(low, 4)]
+
+
+async def test_criteria_of_a_factory(db: AsyncSessionFactory) -> None:
+    derived = AsyncSessionFactory(db.engine, options=[with_loader_criteria(Team, Team.id == 2)])
+    assert [team["id"] for team in pretty(await derived.json(TEAMS))] == [2]
+
+
+async def test_what_returning_gives(db: AsyncSessionFactory) -> None:
+    statement = insert(Team).values(id=9, name="new").returning(Team.id, Team.name)
+    assert pretty(await db.json(statement)) == [{"id": 9, "name": "new"}]
+    again = insert(Team).values(id=10, name="x").returning(Team)
+    assert pretty(await db.json(again, into=TeamOut)) == [{"Id": 10, "Name": "x", "Motto": None}]
+    assert await db.count(select(Team).where(Team.id > 8)) == 2
+
+
+# ---------------------------------------------------------------- code of the class's own
+
+
+class Shouting(pydantic.BaseModel):
+    name: str
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def shout(cls, value: str) -> str:
+        return value.upper()
+
+
+class Computed(pydantic.BaseModel):
+    name: str
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def length(self) -> int:
+        return len(self.name)
+
+
+class Constrained(pydantic.BaseModel):
+    name: Annotated[str, pydantic.StringConstraints(to_upper=True)]
+
+
+class Defaulted(pydantic.BaseModel):
+    name: str
+    more: list[int] = [1, 2]
+
+
+class Rounded(pydantic.BaseModel):
+    name: str
+    id: float
+
+
+class Serialized(pydantic.BaseModel):
+    name: str = pydantic.Field(serialization_alias="called", exclude=False)
+    id: int = pydantic.Field(exclude=True)
+
+
+class Parent(pydantic.BaseModel):
+    members: list[Shouting]
+
+
+@dataclass
+class Posted:
+    name: str
+
+    def __post_init__(self) -> None:
+        self.name += "!"
+
+
+class Tagged(msgspec.Struct, tag="team"):
+    name: str
+
+
+@attrs.define
+class Converted:
+    name: str = attrs.field(converter=str.upper)
+
+
+@pytest.mark.parametrize(
+    "cls", [Shouting, Computed, Constrained, Defaulted, Rounded, Serialized, Posted, Tagged]
+)
+async def test_classes_with_code_of_their_own(db: AsyncSessionFactory, cls: Any) -> None:
+    names = ["name", "id"] if cls in (Rounded, Serialized) else ["name"]
+    statement = select(*(getattr(Team, name) for name in names)).order_by(Team.id)
+    async with OrmSession(db.engine) as session:
+        rows = (await session.execute(statement)).all()
+    objects = [cls(**row._mapping) for row in rows]
+    if issubclass(cls, pydantic.BaseModel):
+        expected = as_pydantic(objects)
+    else:
+        expected = json.loads(msgspec.json.encode(objects))
+    for _ in range(2):
+        assert pretty(await db.json(statement, into=cls)) == expected
+    async with db.begin() as session, session.stream_json(statement, into=cls) as lines:
+        assert [json.loads(line) async for line in lines] == expected
+
+
+async def test_a_class_with_code_of_its_own_inside(db: AsyncSessionFactory) -> None:
+    found = pretty(await db.json(MEMBERS, into=Parent))
+    assert found[-1] == {"members": [{"name": "ADA"}, {"name": "CY"}]}
+    converted = pretty(await db.json(select(Team.name).order_by(Team.id), into=Converted))
+    assert converted[0] == {"name": "RED"}
+
+
+async def test_pydantic_validates_what_the_columns_do_not_say(db: AsyncSessionFactory) -> None:
+    class Strict(pydantic.BaseModel):
+        motto: str
+
+    with pytest.raises(pydantic.ValidationError):
+        await db.json(TEAMS, into=Strict)
+
+    class Outer(pydantic.BaseModel):
+        name: str
+        motto: str | None
+
+    statement = select(Member.id, Team.name, Team.motto).outerjoin(Member.team)
+    with pytest.raises(pydantic.ValidationError):
+        await db.json(statement, into=Outer)
+
+
+# ---------------------------------------------------------------- errors, and where it is made
+
+
+async def test_what_does_not_fit(db: AsyncSessionFactory) -> None:
+    with pytest.raises(RowMismatch, match="'members'"):
+        await db.json(TEAMS, into=Whole)
+    with pytest.raises(RowMismatch, match=r"Team, Member|one entity, or columns"):
+        await db.json(select(Team, Member).join(Team.members))
+
+    class Own:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    with pytest.raises(RowMismatch, match="can't write Own objects"):
+        await db.json(select(Team.name), into=Own)
+    with pytest.raises(UnsupportedOption):
+        await db.json(TEAMS, execution_options={"yield_per": 5})
+    async with db.begin() as session:
+        await session.rollback()
+        with pytest.raises(InvalidSessionState):
+            await session.json(TEAMS)
+
+
+async def test_one_statement_and_few_bytes(db: AsyncSessionFactory) -> None:
+    seen: list[str] = []
+    event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    await db.json(TEAMS, into=TeamOut)
+    assert len(seen) == 1
+    on_postgresql = db.engine.dialect.name == "postgresql"
+    assert ("json_agg" in seen[0]) is on_postgresql
+    await db.json(MEMBERS, into=Whole)
+    assert len([sql for sql in seen if sql.startswith("SELECT")]) == 3
+
+
+async def test_a_stream_with_collections(db: AsyncSessionFactory) -> None:
+    expected = pretty(await db.json(MEMBERS, into=Whole))
+    async with db.begin() as session:
+        options = {"yield_per": 1}
+        async with session.stream_json(MEMBERS, into=Whole, execution_options=options) as lines:
+            assert [json.loads(line) async for line in lines] == expected
+
+
+async def test_a_route_returns_it_as_it_is(db: AsyncSessionFactory) -> None:
+    app = fastapi.FastAPI()
+
+    @app.get("/teams", response_model=list[Whole])
+    async def teams() -> fastapi.Response:
+        body = await db.json(MEMBERS, into=Whole)
+        return fastapi.Response(body, media_type="application/json")
+
+    @app.get("/lines")
+    async def lines() -> StreamingResponse:
+        async def read() -> AsyncIterator[bytes]:
+            async with db.begin() as session, session.stream_json(MEMBERS, into=Whole) as found:
+                async for line in found:
+                    yield line
+
+        return StreamingResponse(read(), media_type="application/x-ndjson")
+
+    expected = pretty(await db.json(MEMBERS, into=Whole))
+    async with serving(app) as client:
+        response = await client.get("/teams")
+        assert response.headers["content-type"] == "application/json"
+        assert response.json() == expected
+        streamed = await client.get("/lines")
+        assert [json.loads(line) for line in streamed.text.splitlines()] == expected
+        described = (await client.get("/openapi.json")).json()["paths"]["/teams"]
+    assert "Whole" in json.dumps(described)
+
+
+class Hidden:
+    """Hides modules from imports."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(name)
+
+
+@pytest.mark.parametrize("hidden", [("orjson",), ("msgspec",), ("orjson", "msgspec")])
+async def test_either_library_will_do(
+    db: AsyncSessionFactory, hidden: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = select(Typed).order_by(Typed.id)
+    raw = select(Raw)
+    expected = pretty(await db.json(statement)), pretty(await db.json(raw))
+    for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Hidden(*hidden), *sys.meta_path])
+    encoding._encoder.cache_clear()
+    try:
+        if len(hidden) == 2:
+            with pytest.raises(ImportError, match="pip install orjson"):
+                await db.json(statement)
+        else:
+            assert (pretty(await db.json(statement)), pretty(await db.json(raw))) == expected
+    finally:
+        encoding._encoder.cache_clear()
+
+
+def test_the_synchronous_face(tmp_path: Any) -> None:
+    engine = create_engine(URL.create("sqlite", database=str(tmp_path / "json.db")))
+    with engine.begin() as conn:
+        fill(conn)
+    db = SessionFactory(engine)
+    assert pretty(db.json(TEAMS, into=TeamOut))[0] == {"Id": 3, "Name": "empty", "Motto": ""}
+    with db.begin() as session:
+        lines = session.stream_json(MEMBERS, into=Whole).all()
+        assert [json.loads(line) for line in lines] == pretty(session.json(MEMBERS, into=Whole))
+    engine.dispose()
