@@ -33,7 +33,9 @@ from naked_sqla import (
     SessionFactory,
     SyncKeysetPage,
     SyncPagination,
+    ViolatedConstraint,
     Write,
+    constraint_of,
     to_naked,
     to_orm,
 )
@@ -484,3 +486,11 @@ def sync_notifications(db: SessionFactory) -> None:
         assert_type(next(found), Notification)
         assert_type(found.get(), Notification | None)
     db.notify("jobs", "1")
+
+
+def constraints(error: Exception) -> None:
+    found = constraint_of(error, Base.metadata)
+    assert_type(found, ViolatedConstraint | None)
+    if found is not None:
+        assert_type(found.columns, tuple[str, ...])
+        assert_type(found.attributes, tuple[str, ...])

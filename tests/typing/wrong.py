@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from fastapi import FastAPI
 from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -234,6 +235,7 @@ async def in_a_service(db: AsyncSessionFactory, engine: AsyncEngine) -> None:
     number: int = (await first_or_404(db, select(User))).id + ""  # wrong
     print(number, PageParams(page="1"))  # wrong
     install(db, db)  # wrong
+    install(FastAPI(), db, metadata=User)  # wrong
 
 
 async def in_tests(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
