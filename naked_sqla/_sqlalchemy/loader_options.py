@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from sqlalchemy.sql.util import _deep_deannotate
+
 # Strategies of loader options that shape the statement itself, and never lead to another one.
 _IN_THE_STATEMENT = ("deferred", "instrument", "undefer_group", "query_expression", "raiseload")
 
@@ -45,6 +47,17 @@ def criteria_subject(option: Any) -> type:
     """The class that ``with_loader_criteria()`` is about: a mapped one, or a mixin."""
     subject: type = option.root_entity or option.entity.mapper.class_
     return subject
+
+
+def criteria_of_rows(option: Any, mapper: Any) -> Any:
+    """What ``with_loader_criteria()`` says of the rows of a mapped class, in terms of its tables.
+
+    :return: None where it is about other classes.
+    """
+    if mapper not in set(option._all_mappers()):
+        return None
+    # SQLAlchemy would take a statement with its annotations for one of the ORM
+    return _deep_deannotate(option._resolve_where_criteria(mapper))
 
 
 def contained_collection(statement: Any) -> str | None:

@@ -18,6 +18,7 @@ __all__ = (
     "CRITERIA",
     "check_criteria",
     "criteria_of",
+    "criteria_of_rows",
     "derived",
     "filtered",
     "refuse_by_key",
@@ -39,7 +40,7 @@ def criteria_of(bind: Any) -> Sequence[Any]:
 def filtered(conn: Connection, statement: Any, parameters: Any = None) -> Any:
     """The statement with the criteria that hold on the connection.
 
-    :raises UnsupportedOption: for an UPDATE or DELETE by primary key, where they can't hold.
+    :raises UnsupportedOption: for an UPDATE or DELETE of several rows, where they can't hold.
     """
     criteria = criteria_of(conn)
     if not criteria or not isinstance(statement, _FILTERED):
@@ -47,9 +48,20 @@ def filtered(conn: Connection, statement: Any, parameters: Any = None) -> Any:
     if isinstance(statement, Update | Delete) and isinstance(parameters, Sequence):
         mapper = dml.subject_mapper(statement)
         if mapper is not None:
+            if isinstance(statement, Update) and not (
+                dml.has_values(statement) or dml.has_where(statement)
+            ):
+                # by primary key: its rows are looked for there
+                return statement
             word = statement.__visit_name__
             refuse_by_key(criteria, mapper.class_, f"{word}() with a list of parameters")
     return statement.options(*criteria)
+
+
+def criteria_of_rows(conn: Connection, mapper: Any) -> list[Any]:
+    """What holds on a connection for the rows of a mapped class that are found by their keys."""
+    found = (loader_options.criteria_of_rows(one, mapper) for one in criteria_of(conn))
+    return [criterion for criterion in found if criterion is not None]
 
 
 def refuse_by_key(criteria: Iterable[Any], model: Any, what: str) -> None:
@@ -59,9 +71,9 @@ def refuse_by_key(criteria: Iterable[Any], model: Any, what: str) -> None:
         subject = loader_options.criteria_subject(option)
         if issubclass(model, subject) or issubclass(subject, model):
             raise UnsupportedOption(
-                f"{what} finds rows of {model.__name__} by their keys, and the criteria for "
-                f"{subject.__name__} of this factory can't hold there. Write update(...) or "
-                f"delete(...) with where(), where they do; or lift them: "
+                f"{what} writes rows of {model.__name__}, and the criteria for "
+                f"{subject.__name__} of this factory can't hold there. Write a statement with "
+                f"where(), where they do; or lift them: "
                 f"db.with_options(without={subject.__name__!r})."
             )
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._sqlalchemy import mappings, statements
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
+from naked_sqla.read.criteria import criteria_of, refuse_by_key
 from naked_sqla.read.loader import entity_result, loading_on
 from naked_sqla.write.finding import (
     Identity,
@@ -30,6 +31,7 @@ from naked_sqla.write.finding import (
     look,
     raise_stale,
     raise_unmatched,
+    within,
 )
 from naked_sqla.write.rows import has_expressions, runs
 from naked_sqla.write.tables import Part, Written
@@ -140,11 +142,12 @@ def update_one(conn: Connection, written: Written, change: Change) -> Any:
     :raises RowGone: it is not there.
     :raises VersionConflict: its version has moved on.
     """
+    written = within(conn, written)
     part = written.parts[0]
     keys = [*part.keys, *([] if change.version is None else [str(written.version)])]
     expected = [*map(change.key.get, part.keys), change.version]
     statement = update(written.mapper.class_).where(
-        *equal([part.columns[key] for key in keys], expected[: len(keys)])
+        *equal([part.columns[key] for key in keys], expected[: len(keys)]), *written.criteria
     )
     statement = statement.values({part.columns[key]: v for key, v in change.values.items()})
     statement = statement.returning(written.mapper.class_).options(lazyload("*"))
@@ -172,12 +175,16 @@ def update_rows(
     :raises RowGone: a row is not there.
     :raises VersionConflict: the version of a row has moved on.
     """
-    checked = not criteria
+    written, checked = within(conn, written), not criteria
+    if written.criteria and not checked:
+        refuse_by_key(criteria_of(conn), written.mapper.class_, "update() with where() and a list")
     counted = conn.dialect.supports_sane_multi_rowcount
     versioned = any(change.version is not None for change in changes)
     # look first: a row may already have the version that its UPDATE would make, and then nothing
     # tells afterwards which row was missed
     looked = checked and len(changes) > 1 and (versioned or (strict and not counted))
+    # a batch takes no list for an IN, and criteria may be about another table
+    looked = looked or bool(written.criteria)
     # no UPDATE runs for a row without values, so none tells whether it is there
     idle = checked and strict and not all(change.values for change in changes)
     if looked or idle:

@@ -11,12 +11,13 @@ from naked_sqla._sqlalchemy import mappings
 from naked_sqla.write.changing import Change
 from naked_sqla.write.finding import (
     Identity,
-    class_criteria,
     class_values,
     find,
     look,
     raise_stale,
     raise_unmatched,
+    row_criteria,
+    within,
 )
 from naked_sqla.write.keys import among, are_exact
 from naked_sqla.write.rows import Rows
@@ -40,6 +41,7 @@ def delete_rows(conn: Connection, written: Written, rows: Rows, missing_ok: bool
     :raises RowGone: a row is not there, unless ``missing_ok``.
     :raises VersionConflict: a row has another version.
     """
+    written = within(conn, written)
     changes = [Change(written, row, {}) for row in rows]
     pending = list({(change.identity, change.version): change for change in changes}.values())
     below = _tables_below(written)
@@ -97,6 +99,8 @@ def _is_looked_at(
     """True where the DELETE itself could not tell which rows there were, or of which class."""
     if len(written.parts) > 1 or (has_subclasses and class_values(written) is not None):
         return True
+    if has_subclasses and written.criteria:
+        return True
     if len(rows) < 2:
         return False
     columns = [written.columns[key] for key in written.keys]
@@ -147,7 +151,7 @@ def _statement(written: Written, part: Part, rows: Sequence[Change]) -> Any:
     keys = [row.key if version is None else {**row.key, version: row.version} for row in rows]
     statement = delete(part.table).where(_among(part, keys, version))
     if len(written.parts) == 1:
-        statement = statement.where(*class_criteria(written))
+        statement = statement.where(*row_criteria(written))
     return statement
 
 

@@ -8,6 +8,7 @@ stored ones, the database is asked again, one by one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sqlalchemy import bindparam, select
@@ -15,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla.exception import RowGone, VersionConflict
 from naked_sqla.hiding import shown
+from naked_sqla.read.criteria import criteria_of, criteria_of_rows
 from naked_sqla.write.keys import are_exact, criteria_for
 from naked_sqla.write.tables import Written
 
@@ -32,6 +34,8 @@ __all__ = (
     "raise_gone",
     "raise_stale",
     "raise_unmatched",
+    "row_criteria",
+    "within",
 )
 
 # keys in one message
@@ -68,6 +72,21 @@ def class_criteria(written: Written) -> list[Any]:
     return [of.in_([bindparam(f"naked_class_{i}", k, type_=of.type) for i, k in enumerate(kinds)])]
 
 
+def row_criteria(written: Written) -> list[Any]:
+    """:func:`class_criteria`, and the criteria of the factory.  These may have a list for an IN."""
+    return [*class_criteria(written), *written.criteria]
+
+
+def within(conn: Connection, written: Written) -> Written:
+    """How a class is written on a connection: where the factory has criteria, within these."""
+    criteria = criteria_of_rows(conn, written.mapper) if criteria_of(conn) else ()
+    if not criteria:
+        return written
+    found = copy(written)
+    found.criteria = criteria
+    return found
+
+
 def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """The criteria that columns have values, compared by the database.
 
@@ -90,7 +109,7 @@ def find(
     version = None if written.version is None else written.columns[written.version]
     read = columns if version is None else [*columns, version]
     statement = select(*read).select_from(written.mapper.persist_selectable)
-    statement = statement.where(*class_criteria(written))
+    statement = statement.where(*row_criteria(written))
     if lock:
         statement = statement.with_for_update(of=read)
     size = len(columns)

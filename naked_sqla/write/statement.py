@@ -23,7 +23,7 @@ from naked_sqla.read.loader import MakeLoader, entity_result, loading_on
 from naked_sqla.write import direct
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.empty import empty_result
-from naked_sqla.write.finding import bound, class_values, raise_unmatched
+from naked_sqla.write.finding import bound, class_values, raise_unmatched, within
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.write.keys import among, chunks
 from naked_sqla.write.parameters import Names, Same, names_of
@@ -298,7 +298,8 @@ def _update_by_primary_key(
             f"run one UPDATE for each. Leave returning() out, or write the UPDATE with where()."
         )
     chosen = class_values(written) is not None
-    if chosen or len(mapper.tables) > 1 or written.version is not None:
+    filtered = bool(within(conn, written).criteria)
+    if chosen or filtered or len(mapper.tables) > 1 or written.version is not None:
         rows = [row for same in groups for row in same.rows]
         return _update_tables(conn, statement, written, rows, options)
     criteria = dml.has_where(statement)

@@ -125,6 +125,7 @@ class Written:
         class that is mapped to a join or a subquery.
     :ivar own_columns: the names of its columns (attributes, column keys, synonyms) -> column key.
     :ivar own_omitted: its columns for which None means "not given", by column key.
+    :ivar criteria: what holds besides for the rows that are found by their keys, on one connection.
     :ivar related: its relationships, which :mod:`naked_sqla.write.related` finds and keeps here.
     """
 
@@ -133,6 +134,7 @@ class Written:
         "_composites",
         "columns",
         "computed",
+        "criteria",
         "is_view",
         "keys",
         "kind",
@@ -150,6 +152,7 @@ class Written:
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.mapper = mapper
         self.related: Any = None
+        self.criteria: Sequence[Any] = ()
         self.name: str = mapper.class_.__name__
         self.parts = tuple(Part(mapper, *found) for found in mappings.written_tables(mapper))
         self.keys = tuple(str(mappings.attribute_of(mapper, c)) for c in mapper.primary_key)

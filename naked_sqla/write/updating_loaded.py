@@ -21,6 +21,7 @@ from naked_sqla.write.finding import (
     class_values,
     raise_gone,
     raise_unmatched,
+    within,
 )
 from naked_sqla.write.keys import criteria_for
 from naked_sqla.write.names import names_of_attributes
@@ -48,6 +49,8 @@ def update_loaded(
     if chosen is None:
         return None
     written, names = chosen
+    if within(conn, written).criteria:
+        return None
     part = written.parts[0]
     keys = {f"naked_pk_{i}": key for i, key in enumerate(written.keys)}
     # in the order in which an UPDATE has its parameters

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Column,
     ForeignKey,
+    Table,
+    bindparam,
     delete,
     event,
     func,
@@ -31,8 +34,15 @@ from sqlalchemy.orm import (
     Session as SyncOrmSession,
 )
 
-from naked_sqla import AsyncSessionFactory, InvalidBind, SessionFactory, UnsupportedOption
-from naked_sqla.testing import sandbox
+from naked_sqla import (
+    AsyncSessionFactory,
+    InvalidBind,
+    RowGone,
+    SessionFactory,
+    UnsupportedOption,
+    VersionConflict,
+)
+from naked_sqla.testing import count_statements, sandbox
 
 from ..models.blog import Post, Profile, Tag, User
 from ..oracle import Comparison, Oracle, OrmSession, unique_rows
@@ -145,6 +155,7 @@ class Team(SoftDelete, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant: Mapped[int]
     members: Mapped[list[Member]] = relationship(order_by="Member.id", viewonly=True)
+    fans: Mapped[list[Member]] = relationship(secondary="fan_of_criteria")
 
 
 class Member(SoftDelete, Base):
@@ -152,6 +163,36 @@ class Member(SoftDelete, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     team_id: Mapped[int] = mapped_column(ForeignKey("team_of_criteria.id"))
+
+
+Table(
+    "fan_of_criteria",
+    Base.metadata,
+    Column("team_id", ForeignKey("team_of_criteria.id"), primary_key=True),
+    Column("member_id", ForeignKey("member_of_criteria.id"), primary_key=True),
+)
+
+
+class Thing(Base):
+    __tablename__ = "thing_of_criteria"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[int]
+    kind: Mapped[str]
+    version: Mapped[int] = mapped_column()
+    __mapper_args__ = {
+        "polymorphic_on": "kind",
+        "polymorphic_identity": "thing",
+        "version_id_col": version,
+    }
+
+
+class Special(Thing):
+    __tablename__ = "special_of_criteria"
+
+    id: Mapped[int] = mapped_column(ForeignKey("thing_of_criteria.id"), primary_key=True)
+    size: Mapped[int]
+    __mapper_args__ = {"polymorphic_identity": "special"}
 
 
 ALIVE = with_loader_criteria(SoftDelete, lambda cls: cls.gone.is_(False), include_aliases=True)
@@ -233,21 +274,96 @@ async def test_writes(plain: AsyncSessionFactory) -> None:
     assert await plain.all(select(Team.tenant).order_by(Team.id)) == [1, 0, 1, 0, 1, 0]
     await db.execute(delete(Member).where(Member.id >= 9))
     assert await plain.count(select(Member)) == 11
-    made = await db.insert(Team(id=9, tenant=1, gone=False))
-    for write in (
-        lambda: db.update(made),
-        lambda: db.update(Team, 9, tenant=2),
-        lambda: db.update_all([made]),
-        lambda: db.delete(made),
-        lambda: db.delete(Member, 1),
-        lambda: db.delete_all([made]),
-        lambda: db.execute(update(Team), [{"id": 1, "tenant": 5}]),
-    ):
+    for links in (db.link, db.unlink, db.relink):
         with pytest.raises(UnsupportedOption, match="with_options"):
-            await write()
-    assert await plain.all(select(Team.tenant).where(Team.id.in_([1, 9]))) == [1, 1]
-    lifted = db.with_options(without=[SoftDelete, Team])
-    assert await lifted.update(Team, 9, tenant=2, returning=False) == 1
+            await links(1, Team.fans, [1])
+    some = update(Team).where(Team.id == bindparam("key"))
+    with pytest.raises(UnsupportedOption, match="with_options"):
+        await db.execute(some.values(tenant=1), [{"key": 1}, {"key": 2}])
+
+
+async def everything(db: AsyncSessionFactory) -> list[Any]:
+    teams = await db.all(select(Team.id, Team.tenant, Team.gone).order_by(Team.id))
+    return [*teams, *await db.all(select(Member.id, Member.gone).order_by(Member.id))]
+
+
+# A write by key of the rows 1 and 5 of a tenant, and of others, which are not there for it.
+BY_KEY: dict[str, Any] = {
+    "update": lambda db, row: db.update(row, "gone"),
+    "update by ident": lambda db, row: db.update(Team, row.id, gone=row.gone),
+    "update, counted": lambda db, row: db.update(Team, row.id, gone=row.gone, returning=False),
+    "update_all": lambda db, row: db.update_all([row], "gone"),
+    "update_all, counted": lambda db, row: db.update_all([row], "gone", returning=False),
+    "update_all of two": lambda db, row: db.update_all([Team(id=5, gone=False), row], "gone"),
+    "execute": lambda db, row: db.execute(update(Team), [{"id": row.id, "gone": row.gone}]),
+    "delete": lambda db, row: db.delete(row),
+    "delete by ident": lambda db, row: db.delete(Team, row.id),
+    "delete_all": lambda db, row: db.delete_all([row]),
+    "delete_all of two": lambda db, row: db.delete_all([Team(id=5), row]),
+}
+
+
+@pytest.mark.parametrize("tenants", ["equal", "among"])
+async def test_writes_by_key(plain: AsyncSessionFactory, tenants: str) -> None:
+    """A row outside of the criteria is as if it were not there; one inside is written."""
+    of_one = with_loader_criteria(Team, Team.tenant.in_([1, 77]))
+    db = plain.with_options(ALIVE, of_tenant(1) if tenants == "equal" else of_one)
+    await plain.execute(delete(Member))
+    before = await everything(plain)
+    for name, write in BY_KEY.items():
+        for outside in (2, 3, 4, 99):
+            row = await plain.get(Team, outside) or Team(id=outside)
+            row.gone = True
+            with pytest.raises(RowGone) as told:
+                await write(db, row)
+            assert list(told.value.gone) == [outside], name
+            assert await everything(plain) == before, name
+        async with db.begin() as session:
+            row = await session.get_one(Team, 1)
+            row.gone = True
+            await write(session, row)
+            assert await session.get(Team, 1) is None
+            unfiltered = await session.conn.execute(Team.__table__.select())
+            assert {team.id: team.gone for team in unfiltered}.get(1, True) is True
+            await session.rollback()
+    assert await db.delete(Team, 2, missing_ok=True) is False
+    assert await db.delete_all([Team(id=i) for i in range(1, 5)], missing_ok=True) == 1
+    assert await ids(plain) == [2, 3, 4, 5, 6]
+    # it is given back as it was stored, though it is outside now
+    assert (await db.update(Team, 5, tenant=2)).tenant == 2
+    assert await ids(db) == []
+    # an INSERT looks at no criteria
+    assert (await db.insert(Team(id=9, tenant=3))).id == 9
+    assert await ids(db) == []
+    with count_statements(plain.engine) as sent, pytest.raises(RowGone):
+        await db.update(Team, 9, tenant=1)
+    # the UPDATE, and the SELECT for the error
+    assert len(sent) == 2
+    assert "tenant" in sent[0].sql.partition("WHERE")[2]
+
+
+async def test_several_tables_and_versions(plain: AsyncSessionFactory) -> None:
+    """The criteria are about the base; the rows lie in two tables, with a version."""
+    db = plain.with_options(with_loader_criteria(Thing, lambda cls: cls.owner == 1))
+    mine, theirs = await plain.insert_all([Special(owner=1, size=1), Special(owner=2, size=1)])
+    assert (await db.update(Special, mine.id, size=2, version=1)).version == 2
+    mine.size = 3
+    with pytest.raises(VersionConflict):
+        await db.update(mine)
+    for write in (
+        db.update(Special, theirs.id, size=2),
+        db.update(Thing, theirs.id, owner=1),
+        db.update_all([theirs, theirs]),
+        db.delete(theirs),
+        db.delete(Thing, theirs.id),
+        db.delete_all([theirs, Special(id=mine.id)]),
+        db.execute(update(Special), [{"id": theirs.id, "size": 9}]),
+    ):
+        with pytest.raises(RowGone):
+            await write
+    assert await plain.all(select(Special.size).order_by(Special.id)) == [2, 1]
+    assert await db.delete(Thing, mine.id) is True
+    assert await plain.all(select(Thing.id)) == [theirs.id]
 
 
 async def test_what_is_refused(plain: AsyncSessionFactory) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ("WriteCall", "seen_twice")
 
 
-# these find rows by their keys
-_BY_KEY = frozenset({"update", "update_all", "delete", "delete_all", "link", "unlink", "relink"})
+# these write a table in between, which criteria are not about
+_LINKS = frozenset({"link", "unlink", "relink"})
 
 
 class _WriteFields(NamedTuple):
@@ -46,7 +46,7 @@ class WriteCall(_WriteFields, Call):
     __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
-        if self.name in _BY_KEY and (criteria := criteria_of(conn)):
+        if self.name in _LINKS and (criteria := criteria_of(conn)):
             for part in self._about():
                 refuse_by_key(criteria, part, f"{self.name}()")
         options = self.options
