@@ -107,6 +107,36 @@ def outcome_of(error: BaseException | None) -> str:
     return "failed" if isinstance(error, Exception) else "cancelled"
 
 
+class Timed:
+    """Takes the time from where it is entered to where it is left, and tells it.
+
+    :param tell: called with the time of the beginning, the seconds taken, and the error.
+    :param since: ``now()``, where it has begun before.
+    """
+
+    __slots__ = ("_since", "_tell")
+
+    def __init__(
+        self,
+        tell: Callable[[float, float, BaseException | None], None],
+        since: tuple[float, float] | None = None,
+    ) -> None:
+        self._tell = tell
+        self._since = since
+
+    def __enter__(self) -> None:
+        self._since = self._since or now()
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        started, clock = self._since or now()
+        self._tell(started, time.perf_counter() - clock, error)
+
+
+def now() -> tuple[float, float]:
+    """The time of day, and what durations are measured by."""
+    return time.time(), time.perf_counter()
+
+
 class SeenCall(Call):
     """A call that tells what it sent, and how long it took."""
 
@@ -135,15 +165,7 @@ class SeenCall(Call):
         def sent(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
             sql.append(statement)
 
-        event.listen(conn, "before_cursor_execute", sent)
-        started, clock, error = time.time(), time.perf_counter(), None
-        try:
-            return self.call.run(conn, eager)
-        except BaseException as failure:
-            error = failure
-            raise
-        finally:
-            duration = time.perf_counter() - clock
+        def tell(started: float, duration: float, error: BaseException | None) -> None:
             event.remove(conn, "before_cursor_execute", sent)
             self.observed.tell(
                 StatementEvent,
@@ -156,6 +178,10 @@ class SeenCall(Call):
                 sql=tuple(sql),
                 outcome=outcome_of(error),
             )
+
+        event.listen(conn, "before_cursor_execute", sent)
+        with Timed(tell):
+            return self.call.run(conn, eager)
 
 
 @cache
@@ -194,49 +220,41 @@ def _observed(base: Any) -> Any:
 
         def connect(self, engine: Engine, *args: Any) -> None:
             self.observed.engine = engine
-            started, clock, error = time.time(), time.perf_counter(), None
-            try:
+            with Timed(partial(self.tell, BeginEvent)):
                 super().connect(engine, *args)
                 self.info = self.conn.info
                 self.info[KEY] = self.observed
-            except BaseException as failure:
-                error = failure
-                raise
-            finally:
-                self.tell(BeginEvent, started, clock, error, outcome=outcome_of(error))
 
         def call(self, call: Call) -> Any:
             return super().call(SeenCall(call, self.observed))
 
         def check_commit(self) -> None:
-            self.asked = time.time(), time.perf_counter()
+            self.asked = now()
             super().check_commit()
 
         def end_transaction(self, commit: bool) -> None:
-            asked = (commit and self.asked) or (time.time(), time.perf_counter())
-            self.asked, error = None, None
-            try:
+            asked, self.asked = self.asked, None
+            kind = CommitEvent if commit else RollbackEvent
+            with Timed(partial(self.tell, kind), asked if commit else None):
                 super().end_transaction(commit)
-            except BaseException as failure:
-                error = failure
-                raise
-            finally:
-                kind = CommitEvent if commit else RollbackEvent
-                self.tell(kind, *asked, error, outcome=self.outcome)
 
         def give_back(self) -> None:
             asked, self.asked = self.asked, None
             if asked is not None and self.outcome in ("committed", "unknown"):
                 # by a commit in two phases
-                self.tell(CommitEvent, *asked, None, outcome=self.outcome)
+                with Timed(partial(self.tell, CommitEvent), asked):
+                    pass
             try:
                 super().give_back()
             finally:
                 self.info.pop(KEY, None)
 
-        def tell(self, kind: Any, started: float, clock: float, *more: Any, **most: Any) -> None:
-            duration = time.perf_counter() - clock
-            self.observed.tell(kind, self.engine_of(), started, duration, *more, **most)
+        def tell(
+            self, kind: Any, started: float, duration: float, error: BaseException | None
+        ) -> None:
+            outcome = outcome_of(error) if kind is BeginEvent else self.outcome
+            engine = self.engine_of()
+            self.observed.tell(kind, engine, started, duration, error, outcome=outcome)
 
         def engine_of(self) -> Engine:
             engine: Engine = self.observed.engine if self.conn is None else self.conn.engine
