@@ -6,7 +6,12 @@ from typing import Any
 
 from sqlalchemy import inspect
 
-__all__ = ("mapper_of", "model_of")
+from naked_sqla.exception import InvalidStatement
+
+__all__ = ("mapper_of", "model_of", "refuse_reserved")
+
+# The mark of a class that the library has made, and what makes its instances.
+RESERVED = ("__naked__", "__slots__", "__new__", "__getattribute__")
 
 
 def mapper_of(cls: Any) -> Any:
@@ -18,4 +23,22 @@ def mapper_of(cls: Any) -> Any:
 def model_of(cls: Any) -> Any:
     """The mapped class of a naked class; any other class itself."""
     naked = getattr(cls, "__naked__", None)
-    return cls if naked is None else naked.model
+    if naked is None:
+        return cls
+    try:
+        return naked.model
+    except AttributeError:
+        refuse_reserved(cls)
+        raise
+
+
+def refuse_reserved(model: Any) -> None:
+    """Raise ``InvalidStatement`` for a class that maps an attribute of a name in ``RESERVED``."""
+    mapper = mapper_of(model)
+    for name in RESERVED:
+        if mapper is not None and name in mapper.attrs:
+            raise InvalidStatement(
+                f"{model.__qualname__}.{name} is a mapped attribute, and naked_sqla needs this "
+                f"name for the objects that it makes. Give the attribute another name; the column "
+                f"may keep its own, as in `title = mapped_column({name!r}, ...)`."
+            )

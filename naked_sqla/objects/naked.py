@@ -31,6 +31,7 @@ from naked_sqla.objects.attributes import (
     Untracked,
     Variables,
 )
+from naked_sqla.objects.classes import refuse_reserved
 from naked_sqla.objects.makers import maker_of
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def naked_class(
     :param mapper: the mapper of the class.
     :param loaded: keys of the loaded attributes, composites included.
     :param unset: keys of query expressions that are None.
+    :raises InvalidStatement: for a class that maps an attribute of a name that is not free.
     """
     with _lock:
         by_keys = _classes.get(mapper)
@@ -174,6 +176,7 @@ def naked_class(
             by_keys = _classes[mapper] = weakref.WeakValueDictionary()
         found = by_keys.get((loaded, unset))
         if found is None:
+            refuse_reserved(mapper.class_)
             found = by_keys[loaded, unset] = NakedClass(mapper, loaded, unset)
         return found
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import load_only, registry
 from sqlalchemy.sql.elements import quoted_name
 from typing_extensions import TypedDict
 
-from naked_sqla import AsyncSessionFactory, NotLoadedError
+from naked_sqla import AsyncSessionFactory, InvalidStatement, NotLoadedError
 
 from ..models.hostile import NAMES, SPECIAL, batches
 
@@ -156,3 +156,36 @@ async def test_classes(engine: AsyncEngine) -> None:
             assert (one.the_key, one.__class__.__name__) == (1, name)
             with pytest.raises(NotLoadedError):
                 _ = one.a
+
+
+@pytest.mark.parametrize("name", ["__naked__", "__slots__", "__new__", "__getattribute__"])
+async def test_a_name_that_is_not_free_is_refused(engine: AsyncEngine, name: str) -> None:
+    """Before any row, with the name of the attribute; columns and statements are as they were."""
+    table = table_of("title")
+    await created(engine, table)
+    model = mapped(table, {name: "title"})
+    db = AsyncSessionFactory(engine)
+    await db.execute(insert(model), {"the_key": 1, name: 5})
+    assert await db.scalar(select(getattr(model, name))) == 5
+    refused = pytest.raises(
+        InvalidStatement, match=rf"Thing\.{name} is a mapped attribute.* Give the attribute another"
+    )
+    with refused:
+        await db.scalars(select(model))
+    with refused:
+        await db.scalars(select(model).options(load_only(model.the_key)))
+    with refused:
+        await db.get(model, 1)
+    with refused:
+        await db.update(model, 1, {name: 6})
+    assert await db.scalar(select(getattr(model, name))) == 5
+    if name in ("__new__", "__getattribute__"):
+        # no class makes objects with these
+        return
+    obj = model()
+    obj.the_key = 2
+    with refused:
+        await db.insert(obj)
+    with refused:
+        await db.insert_all([obj])
+    assert (await db.scalars(select(model.the_key))).all() == [1]
