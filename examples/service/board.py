@@ -17,7 +17,6 @@ from naked_sqla import KeysetPage
 from naked_sqla.ext.fastapi import CursorParams
 
 from .database import Database
-from .schemas import Carrier
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,29 +51,30 @@ $rows
 async def board(
     db: Database,
     pages: Annotated[CursorParams, Depends()],
-    carrier: Annotated[Carrier | None, Query()] = None,
+    # a form sends what is empty, too
+    carrier: Annotated[str, Query(pattern=r"^([A-Z0-9]{2})?$")] = "",
 ) -> HTMLResponse:
     """Flights from the latest on; the links go on from the keys of the rows."""
     statement = select(Flight).options(joinedload(Flight.airline))
-    if carrier is not None:
+    if carrier:
         statement = statement.where(Flight.carrier == carrier)
     latest = statement.order_by(Flight.day.desc(), Flight.sched_dep_time.desc())
     page = await db.keyset(latest, **pages.arguments)
     rows = "\n".join(map(_row, page.items))
     links = _links(page, carrier, pages.per_page)
-    return HTMLResponse(PAGE.substitute(carrier=carrier or "", rows=rows, links=links))
+    return HTMLResponse(PAGE.substitute(carrier=carrier, rows=rows, links=links))
 
 
 def _row(flight: Flight) -> str:
     time = f"{flight.sched_dep_time // 100:02}:{flight.sched_dep_time % 100:02}"
-    name = f"{flight.carrier}{flight.number}"
+    name = f"{flight.carrier} {flight.number}"
     how = "cancelled" if flight.cancelled else f"{flight.dep_delay:+} min"
     cells = (flight.day, time, name, flight.airline.name, flight.origin, flight.dest)
     shown = "".join(f"<td>{escape(str(cell))}" for cell in cells)
     return f'<tr id="{flight.id}">{shown}<td class="{how.split()[0]}">{how}'
 
 
-def _links(page: KeysetPage[Flight], carrier: str | None, per_page: int) -> str:
+def _links(page: KeysetPage[Flight], carrier: str, per_page: int) -> str:
     links = ""
     for rel, said, name, cursor in (
         ("prev", "Later", "before", page.prev_cursor),
