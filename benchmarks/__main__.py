@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, legacy
+from benchmarks import growing, imports, legacy
 from benchmarks.chart import chart
 from benchmarks.database import DRIVERS, database
 from benchmarks.report import markdown
@@ -24,7 +24,9 @@ RESULTS = Path(__file__).parent / "results"
 # The README and the page on performance show it.
 PICTURE = RESULTS.parents[1] / "docs" / "assets" / "speed.svg"
 ROUNDS, QUICK = 200, 25
-ALONE = ("streaming", "rowlayer", "memory", "imports")
+PAGES = ("growth", "peers")
+ALONE = ("streaming", "rowlayer", "memory", "imports", *PAGES)
+ASSETS = PICTURE.parent
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,9 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     series.mkdir(exist_ok=True)
     if told.command == "run":
         alone = told.only or ([] if told.driver else ALONE)
-        found: dict[str, Any] = {"environment": environment()}
+        # the pages of their own have the environment of theirs
+        found: dict[str, Any] = {} if set(alone) <= {*PAGES} else {"environment": environment()}
         found["drivers"] = _drivers(drivers, rounds, told.shape, old=False)
-        found |= {part: _alone(part, told.quick) for part in alone if part != "streaming"}
+        parts = [part for part in alone if part != "streaming"]
+        found |= {part: _alone(part, told.quick, told.large) for part in parts}
         if "streaming" in alone:
             found["streaming"] = _streams(told.driver or list(DRIVERS), told.quick)
         _store(series / "results.json", found)
@@ -63,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shape", action="append", default=[], help="a shape's short name")
     parser.add_argument("--only", action="append", choices=ALONE, help="one part")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--large", action="store_true", help="growth: up to 1,000,000 rows")
     return parser
 
 
@@ -92,14 +97,28 @@ def _streams(drivers: Sequence[str], quick: bool) -> dict[str, Any]:
     return found
 
 
-def _alone(part: str, quick: bool) -> dict[str, Any]:
+def _alone(part: str, quick: bool, large: bool) -> dict[str, Any]:
     """Measure what no server takes part in."""
     print(part, file=sys.stderr)
+    if part == "growth":
+        return _growth(quick, large)
     if part == "imports":
         return imports.measure(5 if quick else 25)
     if part == "rowlayer":
         return _process([*_module(part), "100" if quick else "500"])
     return _process(_module(part))
+
+
+def _growth(quick: bool, large: bool) -> dict[str, Any]:
+    """Measure what grows, each driver in a process of its own."""
+    largest = 1000 if quick else growing.LARGEST_BY_OPTION if large else growing.LARGEST
+    found = {}
+    for driver in growing.GROWING:
+        with database(driver) as url:
+            task = url.render_as_string(hide_password=False)
+            seconds = "0.2" if quick else "1.5"
+            found[driver] = _process([*_module("growth"), task, str(largest), seconds])
+    return found
 
 
 def _module(name: str) -> list[str]:
@@ -137,6 +156,8 @@ def _report(home: Path, series: Path) -> None:
     (series / "results.md").write_text(text)
     picture = PICTURE if home == RESULTS else series / "chart.svg"
     picture.write_text(chart(results))
+    if home == RESULTS:
+        growing.write(results, ASSETS)
     print(text)
     print(f"written to {series}", file=sys.stderr)
 
