@@ -31,10 +31,8 @@ from naked_sqla.exception import RowMismatch, UnsupportedOption
 from ..models.blog import Comment, Hub, Post, Tag, User
 from ..models.inheritance import Engineer, Firm, Manager, Person
 from ..models.related import Country
-from ..oracle import Oracle, oracle
+from ..oracle import Oracle
 from ..read.test_oracle_eager import RELATIONSHIPS, keys_of
-
-__all__ = ("oracle",)
 
 # a class and, for each of its fields that is a relationship, how its objects are built
 Build = Callable[[Any], Any]
