@@ -8,7 +8,7 @@ to, which are compiled and not run.  So a class is matched before the first row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import inspect
@@ -221,7 +221,7 @@ class _ItemReader(RowReader):
 
     def row_item(self, entity: Any, item: Item) -> RowItem:
         if isinstance(item, Value):
-            item = replace(item, cell=Cell(self.width))
+            item = item._replace(cell=Cell(self.width))
         if not isinstance(item, Entity | Polymorphic):
             self.objects.append(None)
             self.width += 1

@@ -265,7 +265,7 @@ def _structure(
         of = shown if entity is entities[0] else entity.name
         if isinstance(item, Polymorphic):
             # the column that all classes have: another class's own is NULL
-            cells |= {key: replace(cells[key], index=at) for key, at in primary.items()}
+            cells |= {key: cells[key]._replace(index=at) for key, at in primary.items()}
         for key, cell in cells.items():
             expression = expression_of(entity, zero, key)
             column = Column((key,), f"{of}.{key}", cell, key in implied, expression)
