@@ -249,7 +249,8 @@ def refuse_autocommit(dialect: Any, options: Mapping[str, Any]) -> None:
             "a session is one transaction, and isolation_level='AUTOCOMMIT' stores every statement "
             "as it runs: neither an exception nor rollback() would undo it. Begin with another "
             "level, e.g. db.begin(isolation_level='READ COMMITTED'), or use engine.connect() for "
-            "statements that need AUTOCOMMIT."
+            "statements that need AUTOCOMMIT. In tests, create the engine without it, and have the "
+            "fixture yield the factory, or a sandbox(): each call on it commits by itself."
         )
 
 

@@ -11,9 +11,11 @@ from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock
 from naked_sqla.sessions._async.limited import on_terms
 from naked_sqla.sessions._async.reader import AsyncReader
+from naked_sqla.sessions._async.routed import AsyncRoutedBlock, AsyncRoutedSession
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.resolving import check_resolving
+from naked_sqla.sessions.routing.tables import Key
 from naked_sqla.sessions.single_call import manner_of
 from naked_sqla.sessions.terms import Terms
 
@@ -22,7 +24,9 @@ from ._level import (
     Level,
     ReadOnlySandboxTransaction,
     SandboxConnection,
+    SandboxDatabases,
     SandboxTransaction,
+    check_databases,
     note_call,
     open_in_task,
 )
@@ -31,18 +35,30 @@ from ._level import (
 class AsyncSandbox:
     """The block that :func:`sandbox` returns; it is entered once."""
 
-    _shared: SandboxConnection
-
     def __init__(self, db: AsyncSessionFactory, patience: float, options: dict[str, Any]) -> None:
         self._db = db
         self._patience = patience
+        databases = db._databases
+        engines: Any = {None: db.engine} if databases is None else databases.engines
+        check_databases(engines)
+        for engine in engines.values():
+            checks.begin_options(engine.sync_engine, options)
         # opened and ended as any session is, whatever is cancelled; never committed
-        self._block = AsyncSessionBlock(db.engine, False, options, db._eager, snapshot=True)
+        self._blocks = {
+            key: AsyncSessionBlock(engine, False, options, db._eager, snapshot=True)
+            for key, engine in engines.items()
+        }
+        self._shared: dict[Key, SandboxConnection] = {}
 
     async def __aenter__(self) -> AsyncSessionFactory:
-        session = await self._block.__aenter__()
-        conn = session._transaction.conn
-        self._shared = SandboxConnection(conn, self._patience, asyncio.Lock)
+        try:
+            for key, block in self._blocks.items():
+                session = await block.__aenter__()
+                conn = session._transaction.conn
+                self._shared[key] = SandboxConnection(conn, self._patience, asyncio.Lock)
+        except BaseException as error:
+            await self._end(type(error), error, error.__traceback__)
+            raise
         return _AsyncSandboxFactory(self._db, self._shared)
 
     async def __aexit__(
@@ -51,16 +67,31 @@ class AsyncSandbox:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._shared.ended = True
-        await self._block.__aexit__(exc_type, exc, traceback)
+        await self._end(exc_type, exc, traceback)
+
+    async def _end(self, *raised: Any) -> None:
+        """End the blocks that were entered."""
+        first: BaseException | None = None
+        for key, shared in self._shared.items():
+            shared.ended = True
+            try:
+                await self._blocks[key].__aexit__(*raised)
+            except BaseException as error:  # noqa: BLE001 - it comes out when all have ended
+                first = first or error
+        if first is not None:
+            raise first
 
 
 class _AsyncSandboxFactory(AsyncSessionFactory):
     __slots__ = ("_shared",)
 
-    def __init__(self, db: AsyncSessionFactory, shared: SandboxConnection) -> None:
+    def __init__(self, db: AsyncSessionFactory, shared: Mapping[Key, SandboxConnection]) -> None:
         super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
-        self._shared = shared
+        self._shared = shared[None]
+        if db._databases is not None:
+            # nothing is committed, and so nothing is prepared
+            engines, routes = db._databases.engines, db._databases.routes
+            self._databases = SandboxDatabases(engines, routes, False, shared)
         self._terms = db._terms
         self._current.writers = db._current.writers
 
@@ -79,16 +110,33 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
         if resolve_commit is not False:
             # the answer to a savepoint's release is never lost without the sandbox
             check_resolving(resolve_commit, [self._engine.dialect])
+        terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
+        return self._block(terms, self._auto_commit, execution_options, current=self._current)
+
+    def _block(
+        self, terms: Terms | None, commit: bool, options: Mapping[str, Any], **more: Any
+    ) -> AsyncSessionBlock:
+        if self._databases is not None:
+            return on_terms(
+                _AsyncSandboxRoutedBlock,
+                terms,
+                SandboxTransaction,
+                self._databases,
+                commit,
+                options,
+                self._eager,
+                current=more.get("current"),
+            )
         return on_terms(
             _AsyncSandboxBlock,
-            self._terms_of(timeout, statement_timeout, lock_timeout, settings),
+            terms,
             SandboxTransaction,
             self._shared,
             self._engine,
-            self._auto_commit,
-            execution_options,
+            commit,
+            options,
             self._eager,
-            current=self._current,
+            **more,
         )
 
     def read(
@@ -106,16 +154,7 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
     async def _call(self, call: Call) -> Any:
         manner = manner_of(self._engine.sync_engine, self._auto_commit, self._eager, call)
         self._shared.check()
-        block = on_terms(
-            _AsyncSandboxBlock,
-            self._terms,
-            SandboxTransaction,
-            self._shared,
-            self._engine,
-            manner.commit,
-            {},
-            self._eager,
-        )
+        block = self._block(self._terms, manner.commit, {})
         if self._current.writers is not None:
             block._tell(self._current.writers)
         async with block as session:
@@ -134,12 +173,24 @@ class _AsyncSandboxReader(AsyncReader):
         options: dict[str, Any],
         terms: Terms | None,
     ) -> None:
-        super().__init__(db._engine, db._eager, options, db._current, None, terms)
+        databases = db._databases and db._databases.reading(db._engine)
+        super().__init__(db._engine, db._eager, options, db._current, databases, terms)
         self._shared = shared
 
     def _make_block(self) -> AsyncSessionBlock:
         self._shared.check()
         checks.begin_options(self._engine.sync_engine, self._options)
+        if self._databases is not None:
+            return on_terms(
+                _AsyncSandboxRoutedBlock,
+                self._terms,
+                ReadOnlySandboxTransaction,
+                self._databases,
+                False,
+                self._options,
+                self._eager,
+                current=self._current,
+            )
         return on_terms(
             _AsyncSandboxBlock,
             self._terms,
@@ -218,3 +269,42 @@ class _AsyncSandboxSession(AsyncSession):
     def _call(self, call: Call) -> Any:
         note_call(self._transaction, call)
         return super()._call(call)
+
+
+class _AsyncSandboxRoutedSession(AsyncRoutedSession):
+    __slots__ = ()
+
+    def _block_on(self, key: Key) -> AsyncSessionBlock:
+        databases: Any = self._databases
+        kind: Any = self._kind
+        return _AsyncSandboxBlock(
+            databases.shared[key],
+            databases.engines[key],
+            False,
+            self._options,
+            self._eager,
+            kind=kind,
+        )
+
+
+class _AsyncSandboxRoutedBlock(AsyncRoutedBlock):
+    __slots__ = ()
+
+    _SESSION = _AsyncSandboxRoutedSession
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            await hooks.leave(self, exc_type, exc, traceback)
+            return
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            session: Any = self._session
+            for block in session._blocks:
+                block._level.step_out()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -18,13 +20,12 @@ from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.read_only import refuse_writes
+from naked_sqla.sessions.routing.databases import Databases
+from naked_sqla.sessions.routing.tables import Key, database_name
 from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction, watch
 
 from ..exception import InvalidSessionState, UnsupportedOption
-
-# Which session new ones are inside of; it passes on to child tasks, as their place in line does.
-inside: ContextVar[Level | None] = ContextVar("naked_sqla.testing.inside", default=None)
 
 _STRICTNESS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
@@ -53,7 +54,7 @@ class Level:
     def enter(self, who: str) -> Level:
         """Open a level inside of this one, whose lock the caller has."""
         self.child = Level(self.shared, self, who)
-        inside.set(self.child)
+        self.shared.inside.set(self.child)
         return self.child
 
     def leave(self) -> None:
@@ -65,8 +66,8 @@ class Level:
 
     def step_out(self) -> None:
         """Let what this task, or thread, opens from now on be inside of the parent."""
-        if inside.get() is self:
-            inside.set(self.parent)
+        if self.shared.inside.get() is self:
+            self.shared.inside.set(self.parent)
 
     def check(self) -> None:
         """Raise ``InvalidSessionState`` when a session that this one is inside of has ended."""
@@ -115,6 +116,8 @@ class SandboxConnection:
         self.patience = patience
         self.make_lock = make_lock
         self.ended = False
+        # Which session new ones are inside of; it passes on to child tasks, as their place in line.
+        self.inside: ContextVar[Level | None] = ContextVar("inside", default=None)
         self.root = Level(self, None, "")
         event.listen(conn, "commit", self._refuse_commit)
         event.listen(conn, "rollback", self._refuse_rollback)
@@ -122,8 +125,8 @@ class SandboxConnection:
     def innermost(self) -> Level:
         """The session of this sandbox that the caller is inside of, or the sandbox."""
         self.check()
-        level = inside.get()
-        while level is not None and (level.closed or level.shared is not self):
+        level = self.inside.get()
+        while level is not None and level.closed:
             level = level.parent
         return level or self.root
 
@@ -152,6 +155,32 @@ class SandboxConnection:
             f"{what}() on the connection of a sandbox would end its transaction, and not only the "
             f"session's. Use session.{what}()."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxDatabases(Databases):
+    """The databases of a sandbox.
+
+    :ivar shared: the connection to each.
+    """
+
+    shared: Mapping[Key, SandboxConnection]
+
+
+def check_databases(engines: Mapping[Key, Any]) -> None:
+    """Refuse engines that a sandbox can't give a connection each.
+
+    :raises TypeError: two of them are one.
+    """
+    pools: dict[int, Key] = {}
+    for key, engine in engines.items():
+        other = pools.setdefault(id(engine.pool), key)
+        if other != key:
+            raise TypeError(
+                f"sandbox() has one connection to each database, and {database_name(other)} and "
+                f"{database_name(key)} of this factory are one engine. Give it a factory without "
+                f"binds: it looks at no bind keys."
+            )
 
 
 class SandboxTransaction(Transaction):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from naked_sqla.sessions import checks
-
 from ..om.asession import AsyncSessionFactory
 from ..om.session import SessionFactory
 from ._async_sandbox import AsyncSandbox
@@ -35,24 +33,18 @@ def sandbox(
     what the outer one has not committed yet, and is undone with it.  Others wait for their turn.
     Whatever does not go through the factory, such as ``db.engine``, is outside of the sandbox.
     ``db.read()`` reads the data of the sandbox, and refuses writes; it does not use ``reader``.
+    With ``binds`` there is one such connection to each database, and no two-phase commit.
 
     :param patience: seconds that a session waits for others to end before it raises
         ``InvalidSessionState``.
     :param execution_options: of the connection, e.g. ``isolation_level="SERIALIZABLE"``.  A
         ``begin()`` may ask for the isolation level of the sandbox, or for a less strict one.
-    :raises TypeError: when ``db`` is no factory, or one with ``binds``.
+    :raises TypeError: when ``db`` is no factory, or two of its ``binds`` are one engine.
     :raises InvalidSessionState: in AUTOCOMMIT.
     """
-    if getattr(db, "_databases", None) is not None:
-        raise TypeError(
-            "sandbox() has one connection, and this factory has several databases. Give it a "
-            "factory without binds, on an engine that has all tables: it looks at no bind keys."
-        )
     if isinstance(db, AsyncSessionFactory):
-        checks.begin_options(db.engine.sync_engine, execution_options)
         return AsyncSandbox(db, patience, execution_options)
     if isinstance(db, SessionFactory):
-        checks.begin_options(db.engine, execution_options)
         return Sandbox(db, patience, execution_options)
     raise TypeError(
         f"sandbox() takes an AsyncSessionFactory or a SessionFactory, not {type(db).__name__!r}."

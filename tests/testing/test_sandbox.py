@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Engine, create_engine, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from naked_sqla import (
     AsyncSession,
@@ -422,7 +424,91 @@ def test_reading_stays_inside_sync(sync_engine: Engine) -> None:
                 session.execute(note("b"))
 
 
-def test_several_databases_are_refused() -> None:
-    engine = create_async_engine("sqlite+aiosqlite://")
-    with pytest.raises(TypeError, match="several databases"):
-        sandbox(AsyncSessionFactory(engine, binds={"logs": engine}))
+class Logs(DeclarativeBase):
+    __bind_key__ = "logs"
+
+
+class Visit(Logs):
+    __tablename__ = "visit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    page: Mapped[str]
+
+
+async def test_several_databases(real: AsyncSessionFactory, tmp_path: Path) -> None:
+    """Each has a connection, and its part of each session is a savepoint there."""
+    logs = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/logs.db")
+    elsewhere = create_async_engine("sqlite+aiosqlite:////nowhere/at/all")
+    async with logs.begin() as conn:
+        await conn.run_sync(Logs.metadata.create_all)
+    both = AsyncSessionFactory(real.engine, binds={"logs": logs}, reader=elsewhere)
+    pages = select(Visit.page).order_by(Visit.id)
+    with pytest.raises(KeyError):
+        async with sandbox(both) as db:
+            async with db.begin() as session:
+                await session.execute(note("a"))
+                await session.insert(Visit(page="/a"))
+                async with db.begin() as inner:
+                    # inside of the outer one, on both
+                    assert await inner.all(pages) == ["/a"]
+                    assert await texts(inner) == ["a"]
+                with pytest.raises(LookupError):
+                    async with session.begin_nested():
+                        await session.insert(Visit(page="/no"))
+                        raise LookupError
+            with pytest.raises(LookupError):
+                async with db.begin() as session:
+                    await session.insert(Visit(page="/no"))
+                    await session.execute(note("no"))
+                    raise LookupError
+            assert session.outcome == "rolled_back"
+            await db.insert_all(Visit(page=page) for page in ("/b", "/c"))
+            assert await db.run(_visits) == 3
+            assert await db.read().all(pages) == ["/a", "/b", "/c"]
+            async with db.read() as reading:
+                assert await reading.all(pages) == ["/a", "/b", "/c"]
+                assert await texts(reading) == ["a"]
+                with pytest.raises(InvalidSessionState, match="only reads"):
+                    await reading.insert(Visit(page="/d"))
+            assert await db.with_options(execution_options={"mine": 1}).all(pages)
+            assert db.get_bind(Visit) is logs
+            raise KeyError
+    assert await both.all(pages) == []
+    assert await texts(real) == []
+    assert checked_out(real.engine) == checked_out(logs) == 0
+    with pytest.raises(InvalidSessionState):
+        await db.all(pages)
+    await logs.dispose()
+    await elsewhere.dispose()
+
+
+async def _visits(session: AsyncSession) -> int:
+    return await session.count(select(Visit))
+
+
+def test_several_databases_sync(sync_engine: Engine, tmp_path: Path) -> None:
+    Base.metadata.create_all(sync_engine)
+    logs = create_engine(f"sqlite:///{tmp_path}/logs.db")
+    Logs.metadata.create_all(logs)
+    both = SessionFactory(sync_engine, binds={"logs": logs})
+    with sandbox(both) as db:
+        with db.begin() as session:
+            session.insert(Visit(page="/a"))
+            session.execute(note("a"))
+        assert db.all(select(Visit.page)) == ["/a"]
+        assert db.read().all(select(Note.text)) == ["a"]
+    assert both.all(select(Visit.page)) == []
+    logs.dispose()
+
+
+async def test_several_databases_that_fail(real: AsyncSessionFactory) -> None:
+    """A database that can't be reached leaves the others as they were."""
+    nowhere = create_async_engine("sqlite+aiosqlite:////nowhere/at/all")
+    both = AsyncSessionFactory(real.engine, binds={"logs": nowhere})
+    with pytest.raises(OperationalError):
+        async with sandbox(both):
+            pass
+    assert checked_out(real.engine) == 0
+    await nowhere.dispose()
+    with pytest.raises(TypeError, match="'logs' of this factory are one engine"):
+        sandbox(AsyncSessionFactory(real.engine, binds={"logs": real.engine}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -116,10 +116,14 @@ class AsyncRoutedSession(AsyncSession):
                 self._guard.leave()
         return found
 
-    async def _open(self, key: Key) -> AsyncSession:
+    def _block_on(self, key: Key) -> AsyncSessionBlock:
+        """A block on one database, which this session ends."""
         engine = self._databases.engines[key]
-        checks.begin_options(engine.sync_engine, self._options)
-        block = AsyncSessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+        return AsyncSessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+
+    async def _open(self, key: Key) -> AsyncSession:
+        checks.begin_options(self._databases.engines[key].sync_engine, self._options)
+        block = self._block_on(key)
         block._terms = self._terms
         session = await block.__aenter__()
         transaction = session._transaction
@@ -145,6 +149,8 @@ class AsyncRoutedBlock(AsyncSessionBlock):
 
     __slots__ = ("_databases",)
 
+    _SESSION: ClassVar[type[AsyncRoutedSession]] = AsyncRoutedSession
+
     def __init__(
         self,
         databases: Databases,
@@ -161,7 +167,7 @@ class AsyncRoutedBlock(AsyncSessionBlock):
 
     async def _opened(self) -> AsyncSession:
         # Connections are opened by the first statement for each.
-        session = AsyncRoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session = self._SESSION._over(self._databases, self._options, self._eager, self._kind)
         session._terms = self._terms
         return session
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine
 
@@ -110,10 +110,14 @@ class RoutedSession(Session):
                 self._guard.leave()
         return found
 
-    def _open(self, key: Key) -> Session:
+    def _block_on(self, key: Key) -> SessionBlock:
+        """A block on one database, which this session ends."""
         engine = self._databases.engines[key]
-        checks.begin_options(engine, self._options)
-        block = SessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+        return SessionBlock(engine, False, self._options, self._eager, kind=self._kind)
+
+    def _open(self, key: Key) -> Session:
+        checks.begin_options(self._databases.engines[key], self._options)
+        block = self._block_on(key)
         block._terms = self._terms
         session = block.__enter__()
         transaction = session._transaction
@@ -136,6 +140,8 @@ class RoutedBlock(SessionBlock):
 
     __slots__ = ("_databases",)
 
+    _SESSION: ClassVar[type[RoutedSession]] = RoutedSession
+
     def __init__(
         self,
         databases: Databases,
@@ -152,7 +158,7 @@ class RoutedBlock(SessionBlock):
 
     def _opened(self) -> Session:
         # Connections are opened by the first statement for each.
-        session = RoutedSession._over(self._databases, self._options, self._eager, self._kind)
+        session = self._SESSION._over(self._databases, self._options, self._eager, self._kind)
         session._terms = self._terms
         return session
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.exception import InvalidSessionState, PartialCommit, TransactionRolledBack
@@ -41,12 +41,12 @@ class Databases:
         :param default: the derived engine of the default database.
         """
         engines: dict[Key, Any] = {key: derive(one) for key, one in self.engines.items()}
-        return Databases({**engines, None: default}, self.routes, self.two_phase)
+        return replace(self, engines={**engines, None: default})
 
     def reading(self, engine: Any) -> Databases:
         """A copy for reading: another engine for the default database, no two-phase commit."""
         engines: dict[Key, Any] = {**self.engines, None: engine}
-        return Databases(engines, self.routes, two_phase=False)
+        return replace(self, engines=engines, two_phase=False)
 
 
 def databases(name: str, engine: Any, binds: Mapping[str, Any], two_phase: bool) -> Databases:
