@@ -16,6 +16,7 @@ __all__ = (
     "has_usual_options",
     "is_constant",
     "is_unobserved",
+    "is_usual",
     "known",
     "names_of",
     "raise_as_sqlalchemy",
@@ -98,10 +99,15 @@ def names_of(parameters: Any) -> tuple[str, ...] | None:
 
 def is_constant(compiled: Any) -> bool:
     """True when each execution of a compiled statement sends the same SQL, with other values."""
+    return not (compiled.literal_execute_params or compiled.post_compile_params) and (
+        is_usual(compiled)
+    )
+
+
+def is_usual(compiled: Any) -> bool:
+    """True when the values of a compiled statement can be found by its cache key."""
     return not (
-        compiled.literal_execute_params
-        or compiled.post_compile_params
-        or compiled.escaped_bind_names
+        compiled.escaped_bind_names
         or compiled.schema_translate_map
         or compiled.isplaintext
         or compiled.cache_key is None
@@ -112,12 +118,17 @@ def is_constant(compiled: Any) -> bool:
 class Kept:
     """A compiled SELECT, and how the values that it is sent with are found.
 
+    :ivar names: of its parameters, in the order of their positions.
     :ivar sql: as it is sent.
     """
 
-    __slots__ = ("_all_given", "_names", "_steps", "sql")
+    __slots__ = ("_all_given", "_by_position", "_steps", "names", "sql")
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, without: str | None = None) -> None:
+        """Find out what is kept.
+
+        :param without: the name of a parameter that is left out.
+        """
         self.sql: str = compiled.string
         matched = compiled._cache_key_bind_match[0]
         index = {
@@ -129,9 +140,9 @@ class Kept:
         names = (
             (compiled.positiontup or ()) if compiled.positional else compiled.bind_names.values()
         )
-        # None where the driver takes the values by their positions
-        self._names: list[str] | None = None if compiled.positional else list(names)
-        for name in names:
+        self.names = [name for name in names if name != without]
+        self._by_position: bool = compiled.positional
+        for name in self.names:
             bind = compiled.binds[name]
             convert = compiled._bind_processors.get(name)
             self._steps.append((name, bind, index.get(bind), convert))
@@ -157,14 +168,15 @@ class Kept:
         :param values: in the statement in hand, as :func:`find` gives them.
         :return: None where one is missing.
         """
-        found = self._values(parameters, values)
-        if found is None or self._names is None:
+        found = self.in_order(parameters, values)
+        if found is None or self._by_position:
             return found
-        return dict(zip(self._names, found, strict=True))
+        return dict(zip(self.names, found, strict=True))
 
-    def _values(
+    def in_order(
         self, parameters: Mapping[str, Any] | None, values: Sequence[Any]
     ) -> tuple[Any, ...] | None:
+        """The same in the order of :attr:`names`."""
         if parameters and self._all_given is not None:
             try:
                 return tuple([parameters[key] for key in self._all_given])

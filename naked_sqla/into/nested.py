@@ -24,7 +24,8 @@ from naked_sqla.into.related_shape import ObjectShape, RelatedColumn, ShapeReade
 from naked_sqla.into.related_values import layout_of, row_reader, values_reader
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read import statement as _statement
-from naked_sqla.read.loader import Loader, loader_of, loading_on
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import Loader, loader_of
 from naked_sqla.read.planner import plan_of
 from naked_sqla.read.result import to_result
 from naked_sqla.read.statement import further_options

@@ -14,17 +14,15 @@ from sqlalchemy import Select
 from naked_sqla._sqlalchemy import compile_states, direct, results
 from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
-from naked_sqla.read.criteria import CRITERIA
-from naked_sqla.read.loader import KnownLoader, Loader, known_loader, loading_on, to_loaded_result
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import KnownLoader, Loader, known_loader, to_loaded_result
+from naked_sqla.read.quiet import CRITERIA_ONLY, is_quiet, rows_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
 
 __all__ = ("remember", "run")
-
-# in the statement by now
-_CRITERIA = frozenset({CRITERIA})
 
 
 class _Way:
@@ -66,25 +64,19 @@ def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[
         return None
     if isinstance(conn, Unopened):
         return _run_unopened(conn, statement, parameters)
-    backend = backend_of(conn.dialect)
-    if not direct.is_unobserved(conn, statement, _CRITERIA) or not backend.can_fetch(conn):
+    if not is_quiet(conn, statement):
         return None
     ready = _ready(conn, statement, parameters)
     if ready is None:
         return None
     loader, sql, arguments = ready
-    direct.begin(conn)
-    try:
-        rows = backend.fetch(conn, sql, arguments)
-    except BaseException as error:  # noqa: BLE001 - it comes out again
-        direct.raise_as_sqlalchemy(conn, error, sql, arguments)
-    return to_loaded_result(loader, rows)
+    return to_loaded_result(loader, rows_of(conn, sql, arguments))
 
 
 def _run_unopened(unopened: Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
     if statement.get_execution_options():
         return None
-    if not direct.has_usual_options(unopened.engine, _CRITERIA):
+    if not direct.has_usual_options(unopened.engine, CRITERIA_ONLY):
         return None
     ready = _ready(unopened, statement, parameters)
     if ready is None:

@@ -16,9 +16,9 @@ from sqlalchemy.exc import SAWarning
 
 from naked_sqla._sqlalchemy import relationships
 from naked_sqla.objects.naked import description_of
-from naked_sqla.read.further import KEYS, FurtherStatements
+from naked_sqla.read.further import FurtherStatements
 from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_of_keys
-from naked_sqla.read.loading import ByKey, Loading, Row, Step
+from naked_sqla.read.loading import KEYS, ByKey, Loading, Row, Step
 from naked_sqla.read.plan import Later, LaterClass
 from naked_sqla.read.relationships import UNLIMITED, next_depth
 

@@ -17,12 +17,10 @@ from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, relationships, statements
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.read.keys import compares_columns, types_of_keys
+from naked_sqla.read.loading import KEYS
 from naked_sqla.read.plan import Later, LaterClass
 
-__all__ = ("KEYS", "FurtherStatements", "related_select")
-
-# the parameter that takes the keys of the parents
-KEYS = "primary_keys"
+__all__ = ("FurtherStatements", "related_select")
 
 
 class FurtherStatements(Frozen):

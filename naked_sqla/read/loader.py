@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import CursorResult
@@ -10,13 +10,13 @@ from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._frozen import Frozen
-from naked_sqla._sqlalchemy import compile_states, relationships, results, statements
+from naked_sqla._sqlalchemy import compile_states, results
 from naked_sqla.read.loading import Loading
 from naked_sqla.read.result import Keys, to_chunked_result, to_result
 from naked_sqla.read.turns import in_turns
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Result
+    from sqlalchemy import Result
 
     from naked_sqla.read.hydrator import Hydrate
     from naked_sqla.read.plan import Plan
@@ -28,7 +28,6 @@ __all__ = (
     "entity_result",
     "known_loader",
     "loader_of",
-    "loading_on",
     "stream_result",
     "to_loaded_result",
 )
@@ -225,10 +224,11 @@ class KnownLoader:
         return _loader_of_one(self._state, self._is_dml, self._loaders, compiled, statement, how)
 
 
-def known_loader(result: CursorResult[Any]) -> KnownLoader | None:
+def known_loader(result: CursorResult[Any], shared: bool = False) -> KnownLoader | None:
     """What the next execution of a statement need not find out.
 
     :param result: of the statement, after :func:`loader_of`.
+    :param shared: as :attr:`.Loading.shared` was.
     :return: None where SQLAlchemy has to read the rows, or each execution has other columns.
     """
     found = compile_states.entity_state(result.context.compiled)
@@ -237,7 +237,7 @@ def known_loader(result: CursorResult[Any]) -> KnownLoader | None:
     state, is_dml = found
     loaders: _Loaders | None = compile_states.state_cache(state).get(_Loaders)
     current = None if loaders is None else loaders.current
-    if loaders is None or current is None or current.stamp != (True, 0, False):
+    if loaders is None or current is None or current.stamp != (True, 0, shared):
         return None
     if current.metadata is not results.metadata_of(result):
         return None
@@ -318,35 +318,3 @@ def stream_result(
             yield loader.load(rows)
 
     return to_chunked_result(chunks, loader.metadata, loader.scalar, result)
-
-
-def loading_on(
-    conn: Connection, options: Mapping[str, Any] | None, parameters: Any = None
-) -> Loading:
-    """Say how the further statements of a statement are run.
-
-    :param options: the execution options of the statement; further statements get them too.
-    :param parameters: of the statement, which its loader options may use.
-    """
-    return Loading(_fetch, conn, options, parameters if isinstance(parameters, Mapping) else None)
-
-
-def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> list[Any]:
-    if loading.parameters:
-        named = statements.bind_names(statement)
-        given = {key: value for key, value in loading.parameters.items() if key in named}
-        parameters = {**given, **parameters}
-    options = statements.orm_options(loading.options)
-    if relationships.is_deep(statement):
-        options = options.union({"compiled_cache": None})
-    result = loading.conn.execute(statement, parameters, execution_options=options)
-    loader = loader_of(result, statement, loading)
-    if loader is None:
-        return list(result)
-    rows = loader.load(results.raw_rows(result) if loader.raw else result.all())
-    if not loader.multiplied:
-        return rows
-    if loader.scalar:
-        return list({id(row): row for row in rows}.values())
-    # the related object comes last, after the key of its parent
-    return list({(*row[:-1], id(row[-1])): row for row in rows}.values())

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from naked_sqla.read.relationships import Depths
 
-__all__ = ("ByKey", "Loading", "Row", "Step")
+__all__ = ("KEYS", "ByKey", "Loading", "Row", "Step")
+
+# the parameter of a further statement that takes the keys of the parents
+KEYS = "primary_keys"
 
 Row = tuple[Any, ...]
 

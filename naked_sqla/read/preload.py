@@ -13,8 +13,8 @@ from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import NakedClass, description_of
 from naked_sqla.read.criteria import filtered
 from naked_sqla.read.eager import load_relationship
+from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.further import related_select
-from naked_sqla.read.loader import loading_on
 from naked_sqla.read.plan import Later
 
 if TYPE_CHECKING:

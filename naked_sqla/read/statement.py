@@ -16,7 +16,8 @@ from naked_sqla.exception import InvalidStatement, UnknownAttribute, Unsupported
 from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read import direct
 from naked_sqla.read.criteria import filtered
-from naked_sqla.read.loader import MakeLoader, entity_result, loading_on, stream_result
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import MakeLoader, entity_result, stream_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result

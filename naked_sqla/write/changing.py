@@ -19,7 +19,8 @@ from naked_sqla._sqlalchemy import mappings, statements
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.criteria import criteria_of, refuse_by_key
-from naked_sqla.read.loader import entity_result, loading_on
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import entity_result
 from naked_sqla.write.finding import (
     Identity,
     bound,

@@ -11,7 +11,8 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._sqlalchemy import dml, statements
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.read.loader import entity_result, loader_of, loading_on
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import entity_result, loader_of
 from naked_sqla.write.keys import by_key, criteria_for, has_key
 from naked_sqla.write.ordering import insert_in_order, keys_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key

@@ -19,7 +19,8 @@ from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.read.loader import MakeLoader, entity_result, loading_on
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import MakeLoader, entity_result
 from naked_sqla.write import direct
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.empty import empty_result

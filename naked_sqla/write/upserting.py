@@ -13,7 +13,8 @@ from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
-from naked_sqla.read.loader import entity_result, loading_on
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import entity_result
 from naked_sqla.write.changing import expected_version, next_version
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from sqlalchemy import (
     Connection,
     Engine,
+    ForeignKey,
     bindparam,
     create_engine,
     event,
@@ -27,7 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, with_loader_criteria
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    mapped_column,
+    relationship,
+    selectinload,
+    with_loader_criteria,
+)
 
 from naked_sqla import (
     AsyncSession,
@@ -36,7 +45,7 @@ from naked_sqla import (
     SessionFactory,
     UnknownAttribute,
 )
-from naked_sqla.read import direct
+from naked_sqla.read import direct, fetching
 
 from .._notes import checked_out
 from ..oracle import Comparison, Oracle, all_rows, unique_rows
@@ -46,10 +55,12 @@ from .test_oracle_statements import ALL
 
 @dataclass
 class Ways:
-    """How many statements went the direct way, and how many could not."""
+    """How many statements went the direct way, and how many could not; further ones beside."""
 
     direct: int = 0
     sqlalchemys: int = 0
+    further: int = field(default=0, compare=False)
+    further_sqlalchemys: int = field(default=0, compare=False)
 
 
 @pytest.fixture
@@ -64,7 +75,18 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
             counted.direct += 1
         return found
 
+    run_further = fetching.run
+
+    def counting_further(*args: Any) -> Any:
+        found = run_further(*args)
+        if found is None:
+            counted.further_sqlalchemys += 1
+        else:
+            counted.further += 1
+        return found
+
     monkeypatch.setattr(direct, "run", counting)
+    monkeypatch.setattr(fetching, "run", counting_further)
     return counted
 
 
@@ -142,7 +164,7 @@ def test_both_ways_next_to_the_orm(
 
     for run in (of_the_async_face, *([of_the_sync_face] if quiet_sync is not None else ())):
         for _ in range(3):
-            ways.direct = 0
+            ways.direct = ways.further = ways.further_sqlalchemys = 0
             ours = run()
             if isinstance(theirs, Exception):
                 assert type(ours) is type(theirs)
@@ -156,6 +178,7 @@ def test_both_ways_next_to_the_orm(
             and has_a_way(make(), quiet)
         )
         assert bool(ways.direct) is expected
+        assert not (expected and ways.further_sqlalchemys)
 
 
 def has_a_way(statement: Any, engine: AsyncEngine) -> bool:
@@ -181,8 +204,19 @@ class Note(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
     number: Mapped[int]
+    tags: Mapped[list[Tag]] = relationship(back_populates="note", order_by="Tag.id")
 
 
+class Tag(Base):
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note_id: Mapped[int] = mapped_column(ForeignKey("note.id"))
+    word: Mapped[str]
+    note: Mapped[Note] = relationship(back_populates="tags")
+
+
+TAGS = [{"id": n, "note_id": n // 2, "word": f"word {n}"} for n in range(10)]
 ROWS = [{"id": n, "text": f"note {n}", "number": n} for n in range(5)]
 
 
@@ -191,6 +225,7 @@ async def filled(engine: AsyncEngine) -> AsyncEngine:
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
         await conn.execute(insert(Note), ROWS)
+        await conn.execute(insert(Tag), TAGS)
     return engine
 
 
@@ -198,6 +233,7 @@ def fill(engine: Engine) -> None:
     with engine.begin() as conn:
         Base.metadata.create_all(conn)
         conn.execute(insert(Note), ROWS)
+        conn.execute(insert(Tag), TAGS)
 
 
 ONE = select(Note).where(Note.id == bindparam("key"))
@@ -461,6 +497,69 @@ async def test_not_taken_where_somebody_could_tell(
         for _ in range(2):
             assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
         assert ways.direct == 1
+
+
+WITH_TAGS = (
+    select(Note)
+    .where(Note.id < bindparam("limit"))
+    .order_by(Note.id)
+    .options(selectinload(Note.tags).joinedload(Tag.note))
+)
+
+
+@backends_with_a_way
+async def test_further_statements_with_any_number_of_keys(filled: AsyncEngine, ways: Ways) -> None:
+    db = AsyncSessionFactory(filled)
+    await db.scalars(WITH_TAGS, {"limit": 1})
+    for limit in (1, 5, 3, 5, 2):
+        async with db.begin() as session:
+            notes = (await session.scalars(WITH_TAGS, {"limit": limit})).all()
+        assert [[tag.word for tag in note.tags] for note in notes] == [
+            [f"word {2 * n}", f"word {2 * n + 1}"] for n in range(limit)
+        ]
+        assert all(tag.note.text == note.text for note in notes for tag in note.tags)
+    assert (ways.further, ways.further_sqlalchemys) == (5, 1)
+    tags = select(Tag).order_by(Tag.id).options(selectinload(Tag.note))
+    for _ in range(3):
+        assert [tag.note.id for tag in await db.scalars(tags)] == [n // 2 for n in range(10)]
+    assert (ways.further, ways.further_sqlalchemys) == (7, 2)
+
+
+@backends_with_a_way
+async def test_further_statements_where_somebody_could_tell(
+    filled: AsyncEngine, ways: Ways
+) -> None:
+    heard: list[str] = []
+    async with AsyncSessionFactory(filled).begin() as session:
+        for _ in range(2):
+            await session.scalars(WITH_TAGS, {"limit": 2})
+        await session.scalars(WITH_TAGS, {"limit": 2}, execution_options={"mine": 1})
+        event.listen(
+            session.conn.sync_connection,
+            "before_cursor_execute",
+            lambda _c, _cursor, sql, *_: heard.append(sql),
+        )
+        await session.scalars(WITH_TAGS, {"limit": 2})
+    assert (ways.further, ways.further_sqlalchemys) == (1, 3)
+    assert len(heard) == 2
+
+
+@backends_with_a_way
+async def test_a_further_statement_that_fails(filled: AsyncEngine, ways: Ways) -> None:
+    statement = select(Note).options(selectinload(Note.tags))
+    db = AsyncSessionFactory(filled)
+    for _ in range(2):
+        await db.scalars(statement)
+    async with db.begin() as session:
+        await session.execute(text("ALTER TABLE tag RENAME COLUMN word TO term"))
+        with pytest.raises(DBAPIError, match=r"tag\.word") as caught:
+            await session.scalars(statement)
+        assert caught.value.statement is not None
+        assert caught.value.statement.count("$" if "$" in caught.value.statement else "?") in (0, 5)
+        assert len(caught.value.params or ()) == 5
+        await session.rollback()
+    # and the connection is in order
+    assert (await db.scalars(ONE, {"key": 1})).one().text == "note 1"
 
 
 NOT_TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
