@@ -132,12 +132,12 @@ class TripIn(BaseModel):
 
 
 class TripChange(BaseModel):
-    """What becomes of a trip, and the version of it that the client has seen."""
+    """Another title, and the version of the trip that the client has seen."""
 
     model_config = ConfigDict(extra="forbid")
 
+    title: Title
     version: Key
-    title: Title | None = None
 
 
 class FlightKeys(BaseModel):

@@ -1,7 +1,7 @@
 """Trips of a tenant: a tree, many-to-many with flights, versions, soft delete.
 
 ``TenantDatabase`` adds the tenant to each statement; the factory itself leaves out what was
-deleted.  Both hold for what is written by a statement, too.
+deleted.  Both hold for what is changed, too: the trip of another tenant is not there.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from examples.models import Flight, OfTenant, SoftDelete, Trip
-from naked_sqla.ext.fastapi import get_or_404
+from naked_sqla.ext.fastapi import get_or_404, update_or_404
 
 from .database import Tenant, TenantDatabase
 from .schemas import FlightKeys, TripChange, TripIn, TripOut, TripTree
@@ -56,14 +56,7 @@ async def create_trip(new: TripIn, tenant: Tenant, db: TenantDatabase) -> Trip:
 @router.patch("/{trip_id}", response_model=TripOut)
 async def change_trip(trip_id: TripId, change: TripChange, db: TenantDatabase) -> Trip:
     """Store another title; 409 for a client that has not seen the last change."""
-    values = change.model_dump(exclude_unset=True) | {"version": change.version + 1}
-    seen = update(Trip).where(Trip.id == trip_id, Trip.version == change.version)
-    async with db.begin() as session:
-        changed = await session.one_or_none(seen.values(values).returning(Trip))
-        if changed is None:
-            await get_or_404(session, Trip, trip_id)
-            raise HTTPException(409, f"Trip {trip_id} was changed since.")
-        return changed
+    return await update_or_404(db, Trip, trip_id, title=change.title, version=change.version)
 
 
 @router.put("/{trip_id}/flights", response_model=TripTree)
@@ -74,7 +67,7 @@ async def choose_flights(trip_id: TripId, chosen: FlightKeys, db: TenantDatabase
     missing = set(chosen.flights) - {flight.id for flight in flights}
     if missing:
         raise HTTPException(422, f"There are no flights {sorted(missing)}.")
-    # what is written by key is out of reach of criteria: they have let this trip through above
+    # links know no criteria, which have let this trip through above
     await db.with_options(without=(OfTenant, SoftDelete)).relink(trip, Trip.flights, flights)
     return await read_trip(trip_id, db)
 
@@ -82,6 +75,4 @@ async def choose_flights(trip_id: TripId, chosen: FlightKeys, db: TenantDatabase
 @router.delete("/{trip_id}", status_code=204)
 async def delete_trip(trip_id: TripId, db: TenantDatabase) -> None:
     """Mark a trip as deleted: nobody sees it any more, and its title is free again."""
-    gone = update(Trip).where(Trip.id == trip_id).values(deleted_at=dt.datetime.now(dt.UTC))
-    if await db.one_or_none(gone.returning(Trip.id)) is None:
-        raise HTTPException(404, f"Trip {trip_id} was not found.")
+    await update_or_404(db, Trip, trip_id, deleted_at=dt.datetime.now(dt.UTC))
