@@ -74,7 +74,7 @@ class BatchLoader(Generic[V]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self, key: Any) -> V:
-        """The object of a key, or ``None``; with ``many=True`` a list of objects.
+        """Return the object of a key, or ``None``; with ``many=True`` a list of objects.
 
         :param key: a value, or a tuple where the loader's key has several attributes.
         :raises InvalidRequestError: for a key that does not fit.
@@ -97,14 +97,14 @@ class BatchLoader(Generic[V]):
         return found[0] if found else None  # type: ignore[return-value]
 
     async def load_many(self, keys: Iterable[Any]) -> list[V]:
-        """What :meth:`load` gives for each of some keys, in their order; the first error.
+        """Return what :meth:`load` returns for each key, in their order; raise the first error.
 
         :param keys: any number of keys, as :meth:`load` takes them.
         """
         return list(await asyncio.gather(*map(self.load, list(keys))))
 
     def prime(self, key: Any, value: V) -> None:
-        """Give the loader what a key has, unless it knows it already.
+        """Tell the loader what a key has, unless it knows it already.
 
         :param key: as :meth:`load` takes it.
         :param value: an object or ``None``; with ``many=True`` a list of objects.

@@ -162,7 +162,7 @@ class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans, AsyncDocuments):
         *,
         execution_options: Options = None,
     ) -> ScalarResult[Any]:
-        """The first item of each row; arguments and errors as in :meth:`execute`."""
+        """Return the first item of each row; arguments and errors as in :meth:`execute`."""
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[Any] = await self._call(
@@ -204,7 +204,7 @@ class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans, AsyncDocuments):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """The first item of the first row, ``None`` when there is no row.
+        """Return the first item of the first row, or ``None`` if there is no row.
 
         Arguments and errors as in :meth:`execute`.
         """
@@ -275,7 +275,7 @@ class AsyncCalls(AsyncRows, AsyncLookups, AsyncPlans, AsyncDocuments):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """Run a statement, and give the result that SQLModel's ``exec()`` gives.
+        """Run a statement, and return what SQLModel's ``exec()`` returns.
 
         One selected item gives a ``ScalarResult``, several a ``TupleResult``, a statement without
         rows its ``Result``.  Arguments and errors as in :meth:`execute`.

@@ -52,7 +52,7 @@ class AsyncSessionFactory(
     Observable,
     NotCallable,
 ):
-    """Opens sessions on an engine.  One for an application; it holds no connection.
+    """Opens sessions on an engine.  Make one for an application; it holds no connection.
 
     :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
     :param auto_commit: commit at the end of a block that was left without an exception.
@@ -151,10 +151,11 @@ class AsyncSessionFactory(
         resolve_commit: bool = False,
         **execution_options: Any,
     ) -> AsyncSessionBlock:
-        """A block, for ``async with``, that is one transaction in one session.
+        """Return a block for ``async with``: one transaction in one session.
 
-        A clean end commits (with ``auto_commit``) unless the session was committed or rolled back
-        by hand; any exception rolls back, and comes out.  The session is closed afterwards.
+        If the block ends without an error, it commits (with ``auto_commit``), unless you committed
+        or rolled back by hand.  Any exception rolls back, and leaves the block.  The session is
+        closed afterwards.
 
         :param timeout: seconds that the block may take, from here to the end of COMMIT, whatever it
             waits for.
@@ -244,7 +245,7 @@ class AsyncSessionFactory(
         without: type | str | Iterable[type | str] = (),
         execution_options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """A factory on the same engine, all whose statements are filtered, or have options.
+        """Return a factory on the same engine whose statements are all filtered, or have options.
 
         ``with_loader_criteria()`` holds for each SELECT, what it loads eagerly, ``get()``,
         ``preload()``, pages and counts, and for ``update()`` and ``delete()`` statements.  A write
@@ -281,7 +282,7 @@ class AsyncSessionFactory(
             )
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
-        """The engine to which the statements for a model go, or a statement, table or column.
+        """Return the engine to which the statements for a model, a table or a column go.
 
         :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
         :raises InvalidBind: for a subject in two databases, or with an unknown bind key.
@@ -292,7 +293,7 @@ class AsyncSessionFactory(
         return engine
 
     def current_session(self) -> AsyncSession:
-        """The innermost session that this task has opened, for code too deep to pass it to.
+        """Return the innermost session that this task has opened, where you can't pass it.
 
         A child task does not have the session of the task that started it.
 

@@ -164,7 +164,7 @@ class AsyncLookups(AsyncCaller):
             options: LoaderOptions = None,
             execution_options: Options = None,
         ) -> BatchLoader[Any]:
-            """A loader that batches: all keys that are asked for in one turn of the event loop.
+            """Return a loader: one statement loads all keys of one turn of the event loop.
 
             Make one for each request: it keeps what it has loaded.
 

@@ -96,7 +96,7 @@ class AsyncPages(AsyncCaller):
         error_out: bool = True,
         count: bool = True,
     ) -> Pagination[Any]:
-        """One page of a statement, by its number, and how many pages there are.
+        """Return one page of a statement, by its number, and how many pages there are.
 
         One entity or column gives objects or values, several give rows.  Without an ORDER BY that
         tells all rows apart the database may show a row on two pages, or on none.

@@ -79,7 +79,7 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """The only row of a statement.
+        """Return the only row of a statement.
 
         :raises NoResultFound: when there is none.
         :raises MultipleResultsFound: when there are several.
@@ -143,7 +143,12 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """The only row of a statement, ``None`` when there is none; errors as in :meth:`one`."""
+        """Return the only row of a statement, or ``None`` if there is none.
+
+        :raises MultipleResultsFound: when there are several.
+
+        Arguments and further errors as in :meth:`execute`.
+        """
         if execution_options is not None:
             checks.execution_options(execution_options)
         return await self._call(
@@ -202,7 +207,7 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """The first row of a statement, ``None`` when there is none.
+        """Return the first row of a statement, or ``None`` if there is none.
 
         A ``select()`` is sent with ``LIMIT 1``, so that no further row is read, or locked.
 
@@ -266,7 +271,7 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> list[Any]:
-        """All rows of a statement, as a list.
+        """Return all rows of a statement, as a list.
 
         :raises InvalidStatement: for a statement that returns no rows.
 
@@ -286,7 +291,7 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> bool:
-        """True when a statement has a row; one small statement, which loads nothing.
+        """Return True if a statement has a row.  Sends one small statement, which loads nothing.
 
         :param statement: a ``select()``, a ``union()`` and its kin, or ``text().columns()``.
         :raises InvalidStatement: for any other statement.
@@ -309,7 +314,7 @@ class AsyncRows(AsyncCaller):
         *,
         execution_options: Options = None,
     ) -> int:
-        """How many rows a statement has; one small statement, which loads nothing.
+        """Count the rows of a statement.  Sends one small statement, which loads nothing.
 
         DISTINCT, GROUP BY, LIMIT and OFFSET hold.  Eager loads add no rows; a join does.
 

@@ -91,7 +91,7 @@ class AsyncRunner:
         [Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]]],
         Callable[P, Coroutine[Any, Any, R]],
     ]:
-        """A decorator: the function is called without its session, and runs as :meth:`run` does it.
+        """Return a decorator: call the function without its session, and it runs as in :meth:`run`.
 
         :raises TypeError: for wrong arguments.
 
@@ -118,13 +118,13 @@ class AsyncRunner:
         return decorated
 
     def is_retryable(self, error: BaseException) -> bool:
-        """True for an error after which :meth:`run` would try again, unasked."""
+        """Return True for an error after which :meth:`run` tries again by itself."""
         from naked_sqla.sessions.retrying import is_retryable
 
         return is_retryable(error, self._backends())
 
     def is_connect_error(self, error: BaseException) -> bool:
-        """True for an error of a connection that could not be made, any ``OSError`` among them."""
+        """Return True if no connection could be made; every ``OSError`` counts as such an error."""
         from naked_sqla.sessions.retrying import is_connect_error
 
         return is_connect_error(error, self._backends())

@@ -195,7 +195,7 @@ class AsyncSession(
         *,
         execution_options: Options = None,
     ) -> AsyncStreaming[AsyncScalarResult[Any]]:
-        """The first item of each row; arguments, use and errors as in :meth:`stream`."""
+        """Stream the first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
         options = execution_options
@@ -206,10 +206,10 @@ class AsyncSession(
         return streaming
 
     def begin_nested(self) -> AsyncSavepoint:
-        """A savepoint, as a block: ``async with session.begin_nested():``.
+        """Return a savepoint, as a block: ``async with session.begin_nested():``.
 
-        A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and
-        the session goes on.
+        If the block ends without an error, its changes are kept.  An exception rolls back to the
+        savepoint and leaves the block, and you can go on with the session.
 
         :raises InvalidSessionState: on entering it in a closed session, or a second time.
         :raises ConcurrentSessionUse: when another task is inside the session.
@@ -218,11 +218,11 @@ class AsyncSession(
         return AsyncSavepoint(self)
 
     def in_transaction(self) -> bool:
-        """True while there is a transaction to commit; False on a closed session."""
+        """Return True while there is a transaction to commit; False on a closed session."""
         return self._transaction.in_transaction()
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> AsyncEngine:
-        """The engine to which the statements for a model go, or a statement, table or column.
+        """Return the engine to which the statements for a model, a table or a column go.
 
         :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
         :raises InvalidBind: on a factory with ``binds``: for a subject in two databases, or with
@@ -231,7 +231,7 @@ class AsyncSession(
         return self._engine
 
     async def connection(self, bind_key: str | None = None) -> AsyncConnection:
-        """The connection, for Core work in the same transaction.
+        """Return the connection, for Core work in the same transaction.
 
         On asyncpg a failure of a statement that runs there, and not through the session, is not
         known to :meth:`commit`.

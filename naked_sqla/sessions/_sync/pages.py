@@ -97,7 +97,7 @@ class SyncPages(Caller):
         error_out: bool = True,
         count: bool = True,
     ) -> SyncPagination[Any]:
-        """One page of a statement, by its number, and how many pages there are.
+        """Return one page of a statement, by its number, and how many pages there are.
 
         One entity or column gives objects or values, several give rows.  Without an ORDER BY that
         tells all rows apart the database may show a row on two pages, or on none.

@@ -168,7 +168,7 @@ class Session(
         *,
         execution_options: Options = None,
     ) -> ScalarResult[Any]:
-        """The first item of each row; arguments, use and errors as in :meth:`stream`."""
+        """Stream the first item of each row; arguments, use and errors as in :meth:`stream`."""
         if execution_options is not None:
             checks.stream_options(execution_options)
         options = execution_options
@@ -177,10 +177,10 @@ class Session(
         return streaming
 
     def begin_nested(self) -> Savepoint:
-        """A savepoint, as a block: ``with session.begin_nested():``.
+        """Return a savepoint, as a block: ``with session.begin_nested():``.
 
-        A clean end keeps what was done; an exception rolls back to the savepoint and comes out, and
-        the session goes on.
+        If the block ends without an error, its changes are kept.  An exception rolls back to the
+        savepoint and leaves the block, and you can go on with the session.
 
         :raises InvalidSessionState: on entering it in a closed session, or a second time.
         :raises ConcurrentSessionUse: when another thread is inside the session.
@@ -189,11 +189,11 @@ class Session(
         return Savepoint(self)
 
     def in_transaction(self) -> bool:
-        """True while there is a transaction to commit; False on a closed session."""
+        """Return True while there is a transaction to commit; False on a closed session."""
         return self._transaction.in_transaction()
 
     def get_bind(self, mapper: Any = None, clause: Any = None) -> Engine:
-        """The engine to which the statements for a model go, or a statement, table or column.
+        """Return the engine to which the statements for a model, a table or a column go.
 
         :param mapper: a mapped class or its mapper; without it and ``clause``, the default.
         :raises InvalidBind: on a factory with ``binds``: for a subject in two databases, or with
@@ -202,7 +202,7 @@ class Session(
         return self._engine
 
     def connection(self, bind_key: str | None = None) -> Connection:
-        """The connection, for Core work in the same transaction.
+        """Return the connection, for Core work in the same transaction.
 
         :param bind_key: of a factory with ``binds``: the connection to this database.
         :raises InvalidSessionState: on a closed session.
