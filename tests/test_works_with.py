@@ -57,6 +57,7 @@ class Point(MappedAsDataclass, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     x: Mapped[int]
+    note: Mapped[str | None] = mapped_column(default=None, deferred=True)
 
 
 @pytest.fixture
@@ -166,6 +167,12 @@ async def test_orjson(db: AsyncSessionFactory) -> None:
     assert orjson.dumps(point, default=vars, option=orjson.OPT_PASSTHROUGH_DATACLASS) == (
         b'{"id":1,"x":7}'
     )
+    # what was not loaded is left out
+    assert orjson.dumps([point], default=vars) == b'[{"id":1,"x":7}]'
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        orjson.dumps(point)
+    # orjson would take the fields from the slots, and end the process at one that is not loaded
+    assert "__dataclass_fields__" not in vars(type(point))
 
 
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)

@@ -296,6 +296,12 @@ class Written:
 
 def refuse_name(fact: str, key: Any, known: Iterable[str]) -> NoReturn:
     """Raise ``UnknownAttribute`` for a name, with the closest one that there is."""
+    if key == mappings.INSTANCE_STATE:
+        raise UnknownAttribute(
+            f"{fact} It is the ORM's own, so that this is the __dict__ of an instance. Pass the "
+            f"instance itself to insert(obj), insert_all(objs) or update(obj); for execute(), make "
+            f"dictionaries of its attributes."
+        )
     # imported here, since it takes as long to import as all of this library
     from difflib import get_close_matches
 

@@ -672,3 +672,19 @@ async def test_one_bad_value_among_many(
             async with session.begin_nested():
                 await way(session, bad_rows)
     assert await names(db) == ["before"]
+
+
+async def test_the_dict_of_an_instance(db: AsyncSessionFactory) -> None:
+    """``__dict__`` has what the ORM keeps there, and says so."""
+    user = User(name="x")
+    for write in (
+        lambda: db.execute(insert(User), [user.__dict__]),
+        lambda: db.execute(insert(User), vars(user)),
+        lambda: db.execute(insert(User).values(**vars(user))),
+        lambda: db.execute(insert(User.__table__), [vars(user)]),
+        lambda: db.insert(vars(user), model=User),
+        lambda: db.upsert_all([vars(user)], model=User),
+    ):
+        with pytest.raises(UnknownAttribute, match=r"'_sa_instance_state'.*Pass the instance"):
+            await write()
+    assert await names(db) == []
