@@ -121,11 +121,6 @@ class AsyncCommitHooks:
     if TYPE_CHECKING:
         _transaction: Transaction
 
-        @property
-        def _hooks(self) -> AsyncHooks | None: ...
-        @_hooks.setter
-        def _hooks(self, value: AsyncHooks | None) -> None: ...
-
     def after_commit(self, fn: Callable[[], object]) -> None:
         """Call a function when the commit of this session is known to be stored.
 
@@ -148,6 +143,7 @@ class AsyncCommitHooks:
         else:
             check_function(fn, "after_commit", "no arguments", may_be_awaited=False)
         self._transaction.check_open("after_commit")
-        if self._hooks is None:
-            self._hooks = AsyncHooks()
-        self._hooks.add(fn)
+        session: Any = self
+        if session._hooks is None:
+            session._hooks = AsyncHooks()
+        session._hooks.add(fn)

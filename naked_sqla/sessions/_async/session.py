@@ -14,7 +14,7 @@ from naked_sqla.sessions._async.calls import AsyncCalls
 from naked_sqla.sessions._async.cancel import stopper
 from naked_sqla.sessions._async.documents import AsyncClassStreams
 from naked_sqla.sessions._async.greenlet import run_in_greenlet
-from naked_sqla.sessions._async.hooks import AsyncCommitHooks
+from naked_sqla.sessions._async.hooks import AsyncCommitHooks, AsyncHooks
 from naked_sqla.sessions._async.pages import AsyncPages
 from naked_sqla.sessions._async.savepoint import AsyncSavepoint
 from naked_sqla.sessions._async.whole import run_whole
@@ -70,6 +70,7 @@ class AsyncSession(
     )
 
     _conn: AsyncConnection | None  # ASYNC
+    _hooks: AsyncHooks | None
 
     def __init__(self, conn: AsyncConnection) -> None:
         checks.session_connection(type(self), conn, AsyncConnection)

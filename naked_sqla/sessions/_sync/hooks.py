@@ -111,11 +111,6 @@ class CommitHooks:
     if TYPE_CHECKING:
         _transaction: Transaction
 
-        @property
-        def _hooks(self) -> Hooks | None: ...
-        @_hooks.setter
-        def _hooks(self, value: Hooks | None) -> None: ...
-
     def after_commit(self, fn: Callable[[], object]) -> None:
         """Call a function when the commit of this session is known to be stored.
 
@@ -133,6 +128,7 @@ class CommitHooks:
 
         check_function(fn, "after_commit", "no arguments", may_be_awaited=False)
         self._transaction.check_open("after_commit")
-        if self._hooks is None:
-            self._hooks = Hooks()
-        self._hooks.add(fn)
+        session: Any = self
+        if session._hooks is None:
+            session._hooks = Hooks()
+        session._hooks.add(fn)

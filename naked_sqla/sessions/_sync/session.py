@@ -12,7 +12,7 @@ from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.calls import SyncCalls
 from naked_sqla.sessions._sync.documents import ClassStreams
-from naked_sqla.sessions._sync.hooks import CommitHooks
+from naked_sqla.sessions._sync.hooks import CommitHooks, Hooks
 from naked_sqla.sessions._sync.pages import SyncPages
 from naked_sqla.sessions._sync.savepoint import Savepoint
 from naked_sqla.sessions._sync.writes import SyncWrites
@@ -59,6 +59,8 @@ class Session(
         "_hooks",
         "_transaction",
     )
+
+    _hooks: Hooks | None
 
     def __init__(self, conn: Connection) -> None:
         checks.session_connection(type(self), conn, Connection)
