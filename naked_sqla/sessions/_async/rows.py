@@ -146,6 +146,7 @@ class AsyncRows(AsyncCaller):
         """Return the only row of a statement, or ``None`` if there is none.
 
         :raises MultipleResultsFound: when there are several.
+        :raises InvalidStatement: for a statement that returns no rows.
 
         Arguments and further errors as in :meth:`execute`.
         """

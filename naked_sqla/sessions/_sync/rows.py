@@ -147,6 +147,7 @@ class Rows(Caller):
         """Return the only row of a statement, or ``None`` if there is none.
 
         :raises MultipleResultsFound: when there are several.
+        :raises InvalidStatement: for a statement that returns no rows.
 
         Arguments and further errors as in :meth:`execute`.
         """
