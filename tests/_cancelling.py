@@ -30,10 +30,22 @@ class Run:
     """What became of a coroutine that was cancelled at one of its suspension points."""
 
     point: int
+    kind: Kind = "task"
+    moment: Moment = "pending"
     reached: bool = False
     cancelled: bool = False
     # How often it was suspended.
     points: int = 0
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether it was cancelled exactly when that was asked for.
+
+        A scope does not cancel a task that waits for nothing any more: where the future of its last
+        point is done, there is nothing left to be cancelled.
+        """
+        over = self.kind == "scope" and self.moment == "done" and self.points == self.point
+        return self.cancelled is self.reached or over
 
 
 @types.coroutine
@@ -66,7 +78,7 @@ async def cancelled_at(
     and the task has not been resumed.
     """
     loop = asyncio.get_running_loop()
-    run = Run(point)
+    run = Run(point, kind, moment)
     scope = anyio.CancelScope()
 
     def cancel(_: Any = None) -> None:

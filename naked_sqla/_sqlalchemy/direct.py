@@ -15,6 +15,7 @@ __all__ = (
     "find",
     "has_usual_options",
     "is_constant",
+    "is_listened_to",
     "is_unobserved",
     "is_usual",
     "known",
@@ -40,7 +41,10 @@ def is_unobserved(conn: Any, statement: Any, seen: frozenset[str] = frozenset())
 
     :param seen: options of the connection that the caller has looked at.
     """
-    if conn._has_events or conn._echo or conn.engine._has_events or conn.dialect._has_events:
+    if conn._echo or (
+        (conn._has_events or conn.engine._has_events or conn.dialect._has_events)
+        and (is_listened_to(conn) or is_listened_to(conn.dialect))
+    ):
         return False
     if statement._execution_options or conn._dbapi_connection is None:
         return False
@@ -52,6 +56,13 @@ def is_unobserved(conn: Any, statement: Any, seen: frozenset[str] = frozenset())
         and (transaction is None or transaction.is_active)
         and (nested is None or nested.is_active)
     )
+
+
+# SQLAlchemy notes that somebody has begun to listen, and never that the last one has ended.
+def is_listened_to(target: Any) -> bool:
+    """True while somebody listens to a connection, an engine or a dialect."""
+    dispatch = target.dispatch
+    return any(getattr(dispatch, name) for name in type(target).dispatch._event_names)
 
 
 def find(conn: Any, statement: Any, parameters: Any) -> tuple[Any, Sequence[Any]] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from naked_sqla._sqlalchemy import connections
+from naked_sqla._sqlalchemy.direct import is_listened_to
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -105,13 +106,16 @@ def opened(conn: Any) -> Any:
     return conn.open() if type(conn) is Unopened else conn
 
 
+def _is_heard(engine: Any) -> bool:
+    return is_listened_to(engine) or is_listened_to(engine.dialect)
+
+
 def is_unobserved(engine: Any) -> bool:
     """True while nobody listens to the connections of an engine and its pool, or logs."""
     if (
         # 2.0.40 has it on the class only where somebody listens to that
         getattr(Connection, "_has_events", False)
-        or engine._has_events
-        or engine.dialect._has_events
+        or ((engine._has_events or engine.dialect._has_events) and _is_heard(engine))
         or engine._should_log_info()
     ):
         return False

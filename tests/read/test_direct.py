@@ -46,6 +46,7 @@ from naked_sqla import (
     UnknownAttribute,
 )
 from naked_sqla.read import direct, fetching
+from naked_sqla.testing import count_statements
 
 from .._notes import checked_out
 from ..oracle import Comparison, Oracle, all_rows, unique_rows
@@ -560,6 +561,54 @@ async def test_a_further_statement_that_fails(filled: AsyncEngine, ways: Ways) -
         await session.rollback()
     # and the connection is in order
     assert (await db.scalars(ONE, {"key": 1})).one().text == "note 1"
+
+
+@backends_with_a_way
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        ("engine", "before_cursor_execute"),
+        ("engine", "handle_error"),
+        ("engine", "do_execute"),
+        ("class", "after_execute"),
+        ("count", ""),
+    ],
+)
+async def test_taken_again_when_nobody_listens_any_more(
+    filled: AsyncEngine, ways: Ways, connects: Connects, subject: str, name: str
+) -> None:
+    """SQLAlchemy itself goes on as if somebody did."""
+    db = AsyncSessionFactory(filled)
+    engine = filled.sync_engine
+    target: Any = Engine if subject == "class" else engine
+
+    def listener(*_: Any) -> None:
+        pass
+
+    for _ in range(2):
+        await db.scalars(ONE, {"key": 1})
+    before = ways.direct
+    if subject == "count":
+        with count_statements(filled):
+            await db.scalars(ONE, {"key": 1})
+    else:
+        event.listen(target, name, listener)
+        try:
+            await db.scalars(ONE, {"key": 1})
+        finally:
+            event.remove(target, name, listener)
+    try:
+        assert ways.direct == before
+        assert engine._has_events or engine.dialect._has_events
+        connects.number = 0
+        assert (await db.scalars(ONE, {"key": 1})).one().text == "note 1"
+        assert (connects.number, ways.direct) == (0, before + 1)
+        async with db.begin() as session:
+            assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
+        assert ways.direct == before + 2
+    finally:
+        # the class is every test's
+        Engine._has_events = False
 
 
 NOT_TAKEN: dict[str, Callable[[AsyncSession], Any]] = {

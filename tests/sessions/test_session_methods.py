@@ -306,6 +306,7 @@ async def test_savepoints_are_cancelled_anywhere(
             await session.rollback()
 
     async def check(run: Run) -> None:
+        assert run.as_asked, run
         assert checked_out(db.engine) == 0
         async with witness.begin() as conn:
             if db.engine.name == "postgresql":

@@ -456,6 +456,7 @@ async def test_cancelled_anywhere(
             await db.scalars(select(Book.id))
 
     async def check(run: Run) -> None:
+        assert run.as_asked, run
         assert checked_out(db.engine) == 0
         async with witness.begin() as conn:
             if db.engine.name == "postgresql":

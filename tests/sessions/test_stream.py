@@ -385,6 +385,7 @@ async def test_cancelled_anywhere(
         await db.get(Team, 1)
 
     async def check(run: Run) -> None:
+        assert run.as_asked, run
         assert checked_out(db.engine) == 0
         assert {session.state for session in sessions} <= {"closed"}
         async with witness.begin() as conn:
