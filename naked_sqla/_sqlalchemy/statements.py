@@ -65,9 +65,18 @@ def count_binds(statement: Any, name: str) -> int:
     return sum(1 for bind in _binds(statement) if bind.key == name and not bind.unique)
 
 
-def has_binds(statement: Any) -> bool:
-    """True where a statement has values of its own, in which others of its form may differ."""
-    return bool(_binds(statement))
+def bound_keys(statement: Any) -> list[str]:
+    """The keys of the bound values of a statement; others of its form have theirs in this order."""
+    return [bind.key for bind in _binds(statement)]
+
+
+def bound_values(statement: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """The values of a statement as parameters of another of its form.
+
+    :param keys: of :func:`bound_keys` for the other one.
+    """
+    binds = zip(keys, _binds(statement), strict=True)
+    return {key: bind.effective_value for key, bind in binds if not bind.required}
 
 
 def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:

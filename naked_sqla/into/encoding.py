@@ -47,20 +47,21 @@ def encode_objects(cls: Any) -> Encode:
         pydantic: Any = sys.modules["pydantic"]
         adapter = pydantic.TypeAdapter(Any)
         return lambda value: bytes(adapter.dump_json(value, by_alias=True))
+    shown = cls.__name__
     if not (
         dataclasses.is_dataclass(cls)
         or hasattr(cls, "__struct_config__")
         or hasattr(cls, "__attrs_attrs__")
     ):
         raise RowMismatch(
-            f"json() can't write {cls.__name__} objects: it is no dataclass, pydantic model, "
+            f"json() can't write {shown} objects: it is no dataclass, pydantic model, "
             f"msgspec Struct, attrs class, NamedTuple or TypedDict. Next: pass one of these, or "
             f"none for all columns."
         )
     msgspec = _module("msgspec")
     if msgspec is None:
         raise ImportError(
-            f"json() writes {cls.__name__} objects, which have code of their own, by msgspec, "
+            f"json() writes {shown} objects, which have code of their own, by msgspec, "
             f"which is not installed: pip install msgspec."
         )
     return msgspec.json.encode  # type: ignore[no-any-return]

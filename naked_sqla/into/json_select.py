@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, Text, case, cast, func, literal_column, select
 from sqlalchemy import types as sqltypes
-from sqlalchemy.orm import Load
+from sqlalchemy.orm import Load, aliased
+from sqlalchemy.orm.interfaces import MANYTOONE
 
 from naked_sqla._cache import BoundedCache
-from naked_sqla._sqlalchemy import statements
+from naked_sqla._sqlalchemy import correlated, statements
 from naked_sqla.backends import backend_of
+from naked_sqla.into.annotations import alternatives
+from naked_sqla.into.fields import Field
+from naked_sqla.into.filling import Made
+from naked_sqla.into.nested import Matched
+from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read.criteria import criteria_of
 from naked_sqla.read.plan import Cell
@@ -50,8 +56,8 @@ _TIMES = frozenset((sqltypes.DateTime, sqltypes.TIMESTAMP, sqltypes.DATETIME))
 # written for a date that Python does not have, infinity for one: what a driver makes of it differs
 _BEYOND = "<beyond 0001 to 9999>"
 
-# statements and what is written of them: False where the database can't, the statement for the
-# array where all that have its form are equal
+# statements and what is written of them: the first of its form as a statement for the array, and
+# the keys of its values; False where the database can't write it
 _known: BoundedCache[Any, Any] = BoundedCache(1000)
 
 
@@ -62,28 +68,35 @@ def array_of(conn: Connection, statement: Any, parameters: Any, fit: Fit) -> byt
     """
     if type(statement) is not Select or not backend_of(conn.dialect).has_json_agg:
         return None
-    key = (statements.cache_key_of(statement), fit.record)
+    if statement.get_execution_options():
+        # they are the statement's own
+        return None
+    key = (statements.cache_key_of(statement), fit.nested or fit.record)
     known = _known.get(key)
     if key[0] is None or known is False or criteria_of(conn):
         return None
-    array = known if known is not None else _array(statement, fit)
-    if array is None:
-        _known[key] = False
-        return None
     if known is None:
-        try:
-            array.compile(dialect=conn.dialect)
-        except Exception:  # noqa: BLE001 - such as an order by the label of a column
-            _known[key] = False
+        known = _known[key] = _checked(conn, _array(statement, fit), statement)
+        if known is False:
             return None
-        if not statements.has_binds(statement):
-            _known[key] = array
-    for options in (conn.get_execution_options(), statement.get_execution_options()):
-        refuse_streaming(options)
+    array, keys = known
+    refuse_streaming(conn.get_execution_options())
     if parameters:
         check_parameters(conn, statement, parameters)
-    found: str = conn.execute(array, parameters).scalar_one()
+    values = statements.bound_values(statement, keys)
+    found: str = conn.execute(array, {**values, **(parameters or {})}).scalar_one()
     return None if _BEYOND in found else found.encode()
+
+
+def _checked(conn: Connection, array: Any, statement: Any) -> Any:
+    """A statement for an array, and the keys of its values; False where it can't be."""
+    if array is None:
+        return False
+    try:
+        array.compile(dialect=conn.dialect)
+    except Exception:  # noqa: BLE001 - such as an order by the label of a column
+        return False
+    return array, statements.bound_keys(statement)
 
 
 def _array(statement: Any, fit: Fit) -> Any:
@@ -105,34 +118,78 @@ def _array(statement: Any, fit: Fit) -> Any:
 
 def _columns(fit: Fit) -> list[Any] | None:
     """The columns of the rows, by their names in JSON; None where one is not known so well."""
-    record, row_shape = fit.record, fit.row_shape
-    if record is None or row_shape is None or record.extra:
+    if fit.nested is not None:
+        items = fit.nested.matched.row_shape.items
+        only = items[0] if len(items) == 1 and isinstance(items[0], Structure) else None
+        if only is None or only.entity is None:
+            return None
+        return _labelled(fit.nested.matched, only.entity.entity)
+    if fit.record is None or fit.row_shape is None:
         return None
-    known = _by_cell(row_shape)
+    return _labelled(Matched(fit.record, fit.row_shape, {}), None)
+
+
+def _labelled(matched: Matched, entity: Any, *, below: bool = False) -> list[Any] | None:
+    """The members of the objects that rows fill.
+
+    :param entity: the class, or the alias, that has the relationships among them.
+    :param below: it is an alias for a relationship, and has the columns too.
+    """
+    known = _by_cell(matched.row_shape, below)
     found: dict[str, Any] = {}
-    for filling in record.fillings:
-        name = filling.field.keyword
-        column = known.get(filling.source) if isinstance(filling.source, Cell) else None
-        written = None if column is None else _written(column.expression)
+    for filling in matched.record.fillings:
+        name, written = filling.field.keyword, None
+        source = filling.source
+        if isinstance(source, Made) and source.cell in matched.below:
+            written = _related(*matched.below[source.cell], filling.field, entity)
+        elif isinstance(source, Cell) and source in known:
+            column = known[source]
+            written = _written(getattr(entity, column.names[0]) if below else column.expression)
         if written is None or name in found or not _is_name(name):
             return None
         found[name] = written.label(name)
-    return list(found.values()) or None
+    return None if matched.record.extra else list(found.values()) or None
 
 
-def _by_cell(row_shape: RowShape) -> dict[Cell, Column]:
+def _related(column: RelatedColumn, objects: Any, field: Field, parent: Any) -> Any:
+    """The objects of a relationship, as the database writes them; None where it can't."""
+    later, matched = column.later, objects.matched
+    if later is None or matched is None or not correlated.is_indexed(later.prop):
+        return None
+    if later.depth is not None or later.target.is_aliased_class:
+        return None
+    if correlated.has_criteria(later.option) or not _is_one_table(later.prop.mapper):
+        return None
+    many = column.collection is not None
+    if many and isinstance(column.collection.make(), dict):  # type: ignore[union-attr]
+        return None
+    if not many and not (alternatives(field.annotation).none and later.prop.direction is MANYTOONE):
+        return None
+    alias = aliased(later.prop.mapper.class_)
+    order = correlated.order_of(later.prop, alias)
+    members = _labelled(matched, alias, below=True)
+    if members is None or order is None:
+        return None
+    owned = getattr(parent, later.key).of_type(alias)
+    rows = select(*members).where(owned).order_by(*order).correlate(parent).subquery()
+    if not many:
+        return select(func.row_to_json(rows.table_valued())).scalar_subquery()
+    array = select(func.json_agg(rows.table_valued())).scalar_subquery()
+    return func.coalesce(array, literal_column("json '[]'"))
+
+
+def _by_cell(row_shape: RowShape, below: bool) -> dict[Cell, Column]:
     columns: list[Column] = []
     for item in row_shape.items:
         if isinstance(item, Column):
             columns.append(item)
-        elif _has_one_table(item):
+        elif below or (item.entity is not None and _is_one_table(item.entity.mapper)):
             columns += item.columns
     return {column.cell: column for column in columns if column.cell is not None}
 
 
-def _has_one_table(item: Structure) -> bool:
-    mapper = item.entity.mapper if item.entity is not None else None
-    return mapper is not None and mapper.inherits is None and mapper.polymorphic_on is None
+def _is_one_table(mapper: Any) -> bool:
+    return mapper.inherits is None and mapper.polymorphic_on is None
 
 
 def _is_name(name: str) -> bool:

@@ -6,8 +6,8 @@ objects fill those of the caller's class, by the names of their attributes, to a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from naked_sqla.into.annotations import Alternatives, alternatives, is_fillable
 from naked_sqla.into.containers import Container, container_of, is_hashable, iterator_of
 from naked_sqla.into.emitting import Fill, filler
 from naked_sqla.into.fields import Field, Form, Style, Target
-from naked_sqla.into.filling import Made, Source
+from naked_sqla.into.filling import Made, Record, Source
 from naked_sqla.into.matching import Matcher, holds
 from naked_sqla.into.related_shape import ObjectShape, RelatedColumn, ShapeReader
 from naked_sqla.into.related_values import layout_of, row_reader, values_reader
@@ -26,6 +26,7 @@ from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import Loader, loader_of
+from naked_sqla.read.plan import Cell
 from naked_sqla.read.planner import plan_of
 from naked_sqla.read.result import to_result
 from naked_sqla.read.statement import further_options
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("METADATA", "Nested", "NestedMatcher", "execute", "nested", "stream")
+__all__ = ("METADATA", "Matched", "Nested", "NestedMatcher", "execute", "nested", "stream")
 
 METADATA: Any = results.row_metadata(("object",), ((),), (None,))
 
@@ -50,9 +51,10 @@ class Nested:
 
     :ivar scalar: True when a row is one loaded object, not a tuple.
     :ivar multiplied: True when rows repeat their objects.
+    :ivar matched: what was decided of the rows.
     """
 
-    __slots__ = ("_fill", "_finish", "_read", "cls", "multiplied", "scalar")
+    __slots__ = ("_fill", "_finish", "_read", "cls", "matched", "multiplied", "scalar")
 
     def __init__(
         self,
@@ -62,8 +64,10 @@ class Nested:
         scalar: bool,
         multiplied: bool,
         finish: _Finish,
+        matched: Matched,
     ) -> None:
         self._finish = finish
+        self.matched = matched
         self.cls = cls
         self._fill = fill
         self._read = read
@@ -107,10 +111,12 @@ def nested(
     kind: Any = NestedMatcher
     if isinstance(cls, Form):
         kind, finish, cls = cls.matcher(kind), cls.finished, cls.cls
-    layout = layout_of(kind(row_shape, validate).root(cls), objects)
+    matcher = kind(row_shape, validate)
+    matched = Matched(matcher.root(cls), row_shape, matcher.below)
+    layout = layout_of(matched.record, objects)
     read = row_reader(layout, objects, plan.scalar)
     fill = filler(layout.record, layout.width)
-    return Nested(cls, fill, read, plan.scalar, plan.multiplied, finish)
+    return Nested(cls, fill, read, plan.scalar, plan.multiplied, finish, matched)
 
 
 def execute(
@@ -144,12 +150,28 @@ def stream(
     return result.scalars()
 
 
-class _Objects:
-    """Fills objects of one class from the objects of a relationship."""
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What was decided of rows, or of the objects of a relationship.
 
-    __slots__ = ("fill", "read")
+    :ivar below: what fills the relationships, by their cells.
+    """
+
+    record: Record
+    row_shape: RowShape
+    below: Mapping[Cell, tuple[RelatedColumn, _Objects]]
+
+
+class _Objects:
+    """Fills objects of one class from the objects of a relationship.
+
+    :ivar matched: what was decided of them; None while it is being decided.
+    """
+
+    __slots__ = ("fill", "matched", "read")
 
     def __init__(self) -> None:
+        self.matched: Matched | None = None
         self.read: Any = None
         self.fill: Any = None
 
@@ -178,6 +200,7 @@ class NestedMatcher(Matcher):
     ) -> None:
         super().__init__(row_shape, validate)
         self.endless = endless or {}
+        self.below: dict[Cell, tuple[RelatedColumn, _Objects]] = {}
         self.about = about
         self.inside = inside
 
@@ -252,9 +275,11 @@ class NestedMatcher(Matcher):
     def filled(self, column: RelatedColumn, shape: ObjectShape, cls: Any, inside: bool) -> _Objects:
         """What fills objects of a class from those of a relationship."""
         known = (column.endless, cls, inside) if column.endless is not None else None
+        found = self.endless.get(known) or _Objects()
+        if column.cell is not None:
+            self.below[column.cell] = column, found
         if known in self.endless:
-            return self.endless[known]
-        found = _Objects()
+            return found
         endless = self.endless if known is None else {**self.endless, known: found}
         row_shape = RowShape(len(shape.keys), (shape.structure,), joins=False)
         matcher = type(self)(row_shape, self.validate, endless, column.shown, inside)
@@ -262,6 +287,7 @@ class NestedMatcher(Matcher):
         if inside and record.style is Style.VALIDATE:
             # the outer model validates it, and its errors name the place
             record = replace(record, style=Style.DICT)
+        found.matched = Matched(record, row_shape, matcher.below)
         layout = layout_of(record, [shape], alone=True)
         found.fill = filler(layout.record, layout.width)
         found.read = values_reader(layout.keys[0] or (), shape.varied)

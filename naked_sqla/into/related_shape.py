@@ -68,12 +68,14 @@ class RelatedColumn(Column):
     :ivar shape: gives the shape of its objects.
     :ivar partial: some class of the objects that have it lacks it.
     :ivar endless: the relationship, where it is loaded again for its own objects, down to the last.
+    :ivar later: what a further statement loads; None where it is in the row.
     """
 
     collection: Collection | None = None
     shape: Callable[[], ObjectShape] | None = None
     partial: bool = False
     endless: Any = None
+    later: Later | None = None
 
 
 @dataclass(slots=True)
@@ -257,6 +259,7 @@ def _related(
         shape=shape,
         partial=partial,
         endless=endless,
+        later=found if isinstance(found, Later) else None,
     )
 
 

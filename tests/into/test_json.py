@@ -19,10 +19,12 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import (
     JSON,
     URL,
+    Column,
     Enum,
     ForeignKey,
     LargeBinary,
     Numeric,
+    Table,
     bindparam,
     create_engine,
     event,
@@ -80,9 +82,38 @@ class Member(Base):
     __tablename__ = "json_member"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    team_id: Mapped[int | None] = mapped_column(ForeignKey("json_team.id"))
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("json_team.id"), index=True)
     name: Mapped[str]
     team: Mapped[Team | None] = relationship(viewonly=True)
+    roles: Mapped[list["Role"]] = relationship(secondary=lambda: member_role, order_by="Role.id")
+    friends: Mapped[list["Member"]] = relationship(
+        secondary=lambda: friends,
+        primaryjoin=lambda: Member.id == friends.c.one,
+        secondaryjoin=lambda: Member.id == friends.c.other,
+        order_by="Member.name.desc()",
+    )
+
+
+class Role(Base):
+    __tablename__ = "json_role"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    since: Mapped[datetime.datetime | None]
+
+
+member_role = Table(
+    "json_member_role",
+    Base.metadata,
+    Column("member_id", ForeignKey("json_member.id"), primary_key=True),
+    Column("role_id", ForeignKey("json_role.id"), primary_key=True),
+)
+friends = Table(
+    "json_friends",
+    Base.metadata,
+    Column("one", ForeignKey("json_member.id"), primary_key=True),
+    Column("other", ForeignKey("json_member.id"), primary_key=True),
+)
 
 
 class Typed(Base):
@@ -161,6 +192,17 @@ def fill(conn: Any) -> None:
             {"id": 4, "team_id": None, "name": "dan"},
         ],
     )
+    conn.execute(
+        insert(Role),
+        [
+            {"id": 1, "title": "lead", "since": datetime.datetime(2026, 1, 1, 0, 0, 0, 500000)},
+            {"id": 2, "title": "dev", "since": None},
+        ],
+    )
+    pairs = [(1, 1), (1, 2), (2, 2), (4, 1)]
+    conn.execute(insert(member_role), [{"member_id": m, "role_id": r} for m, r in pairs])
+    circle = [(1, 2), (1, 3), (2, 1), (3, 3)]
+    conn.execute(insert(friends), [{"one": a, "other": b} for a, b in circle])
     conn.execute(insert(Typed), TYPED)
     conn.execute(insert(Raw), {"id": 1, "data": b"\x00\xff"})
 
@@ -284,6 +326,73 @@ async def test_bytes_and_durations(db: AsyncSessionFactory) -> None:
     # as pydantic writes it
     with pytest.raises(Exception, match="utf"):
         await db.json(select(Raw.data), into=RawOut)
+
+
+class RoleOut(pydantic.BaseModel):
+    title: str
+    since: datetime.datetime | None
+
+
+class FriendOut(pydantic.BaseModel):
+    name: str
+    roles: list[RoleOut]
+
+
+class DeepMember(pydantic.BaseModel):
+    id: int
+    roles: list[RoleOut]
+    friends: list[FriendOut]
+    team: TeamOut | None
+
+
+class DeepTeam(pydantic.BaseModel):
+    name: str
+    members: list[DeepMember]
+
+
+async def test_many_levels(db: AsyncSessionFactory) -> None:
+    members = selectinload(Team.members)
+    statement = TEAMS.where(Team.id != 9).options(
+        members.selectinload(Member.roles),
+        members.selectinload(Member.friends).selectinload(Member.roles),
+        members.selectinload(Member.team),
+    )
+
+    def roles(member: Member) -> list[RoleOut]:
+        return [RoleOut(title=role.title, since=role.since) for role in member.roles]
+
+    def build(team: Team) -> DeepTeam:
+        return DeepTeam(
+            name=team.name,
+            members=[
+                DeepMember(
+                    id=each.id,
+                    roles=roles(each),
+                    friends=[FriendOut(name=f.name, roles=roles(f)) for f in each.friends],
+                    team=TeamOut(id=team.id, name=team.name, motto=team.motto),
+                )
+                for each in team.members
+            ],
+        )
+
+    expected = as_pydantic(await from_orm(db, statement, build))
+    seen: list[str] = []
+    event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    for _ in range(2):
+        assert pretty(await db.json(statement, into=DeepTeam)) == expected
+    if db.engine.dialect.name == "postgresql":
+        assert len(seen) == 2
+    alone = select(Member).order_by(Member.id).options(selectinload(Member.team))
+
+    class Alone(pydantic.BaseModel):
+        id: int
+        team: TeamOut | None
+
+    assert [
+        each["team"] and each["team"]["Name"] for each in pretty(await db.json(alone, into=Alone))
+    ] == ["red", "blue", "red", None]
+    picky = TEAMS.options(selectinload(Team.members.and_(Member.id > 1)))
+    assert [len(team["Members"]) for team in pretty(await db.json(picky, into=Whole))] == [0, 1, 1]
 
 
 @dataclass
@@ -600,7 +709,8 @@ async def test_one_statement_and_few_bytes(db: AsyncSessionFactory) -> None:
     on_postgresql = db.engine.dialect.name == "postgresql"
     assert ("json_agg" in seen[0]) is on_postgresql
     await db.json(MEMBERS, into=Whole)
-    assert len([sql for sql in seen if sql.startswith("SELECT")]) == 3
+    selects = [sql for sql in seen if sql.startswith("SELECT")]
+    assert len(selects) == (2 if on_postgresql else 3)
 
 
 async def test_a_stream_with_collections(db: AsyncSessionFactory) -> None:
