@@ -284,6 +284,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "unlink": ((Draft(id=1), Draft.posts, [1]), {}),
     "relink": ((1, Draft.posts, []), {}),
     "copy_in": ((User, [{"name": "x"}]), {}),
+    "notify": (("channel", "x"), {}),
 }
 
 
