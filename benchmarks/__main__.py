@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growing, imports, legacy
+from benchmarks import growing, imports, legacy, standing
 from benchmarks.chart import chart
 from benchmarks.database import DRIVERS, database
 from benchmarks.report import markdown
@@ -102,6 +102,10 @@ def _alone(part: str, quick: bool, large: bool) -> dict[str, Any]:
     print(part, file=sys.stderr)
     if part == "growth":
         return _growth(quick, large)
+    if part == "peers":
+        with database("asyncpg") as url:
+            task = url.render_as_string(hide_password=False)
+            return _process([*_module(part), task, "10" if quick else "80"])
     if part == "imports":
         return imports.measure(5 if quick else 25)
     if part == "rowlayer":
@@ -158,6 +162,7 @@ def _report(home: Path, series: Path) -> None:
     picture.write_text(chart(results))
     if home == RESULTS:
         growing.write(results, ASSETS)
+        standing.write(results, ASSETS)
     print(text)
     print(f"written to {series}", file=sys.stderr)
 

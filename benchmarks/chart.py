@@ -36,13 +36,6 @@ def chart(results: dict[str, Any]) -> str:
         if (shape := measured[driver]["shapes"].get(name))
         and (bars := _bars(results, driver, name))
     ]
-    longest = max((value for _, bars in panels for _, _, value in bars), default=1.0)
-    scale = (WIDTH - LABEL - 70) / longest
-    body: list[str] = []
-    y = 34
-    for title, bars in panels:
-        body += _panel(title, bars, y, scale)
-        y += HEAD + len(bars) * (BAR + GAP) + 14
     notes = [
         f"shorter is faster; SQLAlchemy {results['environment']['sqlalchemy']},"
         f" {results['environment']['implementation']} {results['environment']['python']}"
@@ -51,6 +44,23 @@ def chart(results: dict[str, Any]) -> str:
         notes.append(
             f"{legacy.NAME}: another library, on SQLAlchemy 2.0, to Core in its own process"
         )
+    title = "Time to read every attribute, as a ratio to SQLAlchemy Core read by position"
+    return bars_chart(title, panels, notes)
+
+
+Panel = tuple[str, list[tuple[str, str, float]]]
+"""A title, and (name, title, ratio) of each bar."""
+
+
+def bars_chart(title: str, panels: list[Panel], notes: list[str]) -> str:
+    """Return the SVG of some panels; the bar named ``naked`` stands out."""
+    longest = max((value for _, bars in panels for _, _, value in bars), default=1.0)
+    scale = (WIDTH - LABEL - 70) / longest
+    body: list[str] = []
+    y = 34
+    for heading, bars in panels:
+        body += _panel(heading, bars, y, scale)
+        y += HEAD + len(bars) * (BAR + GAP) + 14
     for note in notes:
         body.append(f'<text class="note" x="10" y="{y + 6}">{escape(note)}</text>')
         y += 18
@@ -59,8 +69,7 @@ def chart(results: dict[str, Any]) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 6}"'
             f' width="{WIDTH}" height="{y + 6}" role="img" aria-label="{_spoken(panels)}">',
             f"<style>{STYLE}</style>",
-            '<text class="title" x="10" y="22">Time to read every attribute, as a ratio to'
-            " SQLAlchemy Core read by position</text>",
+            f'<text class="title" x="10" y="22">{escape(title)}</text>',
             *body,
             "</svg>",
             "",
