@@ -140,7 +140,8 @@ def points(count: int) -> list[Point]:
     found: list[Point] = [("execute", "sent", n, "txid_current") for n in range(count)]
     found.append(("execute", "sent", 0, "pg_control_system"))
     for moment in ("prepare", "commit prepared"):
-        found += [(moment, side, n, "") for n in range(count) for side in ("sent", "answered")]
+        for n in range(count):
+            found.extend([(moment, "sent", n, ""), (moment, "answered", n, "")])
     # with three databases, what is in the middle
     return found if count == 2 else [one for one in found if one[2] == 1]
 
