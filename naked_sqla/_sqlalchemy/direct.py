@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 __all__ = (
     "Kept",
     "begin",
+    "cache_of",
     "find",
     "has_usual_options",
     "is_constant",
@@ -83,12 +84,17 @@ def known(conn: Any, statement: Any) -> tuple[Any, Any, Sequence[Any]] | None:
 
     :return: None for a connection without a cache, and a statement without a key.
     """
-    cache = conn.engine._compiled_cache
+    cache = cache_of(conn)
     key = None if cache is None else statement._generate_cache_key()
     # 2.1 keeps the values of statement.params() beside the key
     if cache is None or key is None or (len(key) > 2 and key[2]):
         return None
     return cache, key[0], key[1]
+
+
+def cache_of(conn: Any) -> Any:
+    """SQLAlchemy's cache of compiled statements, or None."""
+    return conn.engine._compiled_cache
 
 
 def names_of(parameters: Any) -> tuple[str, ...] | None:

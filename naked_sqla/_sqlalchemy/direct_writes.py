@@ -104,6 +104,16 @@ class KeptWrite:
         except BaseException as error:  # noqa: BLE001 - it comes out again
             conn._handle_dbapi_exception(error, self.sql, arguments, context.cursor, context)
 
+    def matched(
+        self, conn: Any, statement: Any, given: _Given, values: Sequence[Any], options: Any
+    ) -> int:
+        """Send it, and give how many rows it has matched, or -1."""
+        context, arguments = self._bound(conn, statement, given, values, options)
+        self._execute(conn, context, arguments)
+        count: int = context.cursor.rowcount
+        context.cursor.close()
+        return count
+
     def rows(
         self, conn: Any, statement: Any, given: _Given, values: Sequence[Any], options: Any
     ) -> Iterable[Any]:

@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import bindparam, exists, func, literal_column, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import lazyload
 
-from naked_sqla._sqlalchemy import mappings, statements
+from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.criteria import criteria_of, refuse_by_key
-from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import entity_result
 from naked_sqla.write.finding import (
     Identity,
     bound,
     class_criteria,
     class_values,
-    equal,
     find,
     has_row,
     look,
@@ -40,7 +36,13 @@ from naked_sqla.write.tables import Part, Written
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("Change", "expected_version", "next_version", "update_one", "update_rows")
+__all__ = (
+    "Change",
+    "expected_version",
+    "next_version",
+    "raise_missed",
+    "update_rows",
+)
 
 
 class Change:
@@ -135,28 +137,6 @@ def next_version(written: Written, version: Any) -> Any:
             f"{written.name}.{written.version} is {shown(version)}, and the mapping can't make the "
             f"next version from it. Pass the version as it was loaded."
         ) from error
-
-
-def update_one(conn: Connection, written: Written, change: Change) -> Any:
-    """UPDATE one row of a class with one table, and load what is stored now.
-
-    :raises RowGone: it is not there.
-    :raises VersionConflict: its version has moved on.
-    """
-    written = within(conn, written)
-    part = written.parts[0]
-    keys = [*part.keys, *([] if change.version is None else [str(written.version)])]
-    expected = [*map(change.key.get, part.keys), change.version]
-    statement = update(written.mapper.class_).where(
-        *equal([part.columns[key] for key in keys], expected[: len(keys)]), *written.criteria
-    )
-    statement = statement.values({part.columns[key]: v for key, v in change.values.items()})
-    statement = statement.returning(written.mapper.class_).options(lazyload("*"))
-    result = conn.execute(statement, execution_options=statements.orm_options(None))
-    found = entity_result(result, statement, loading_on(conn, None)).scalars().all()
-    if not found:
-        _raise_missed(conn, written, [change])
-    return found[0]
 
 
 def update_rows(
@@ -283,7 +263,7 @@ def _update_part(
         if checked and 0 <= result.rowcount != len(group):
             versioned = any(change.version is not None for change in changes)
             # without versions the error names all missing rows, those of later groups too
-            _raise_missed(conn, written, changes if versioned else everything)
+            raise_missed(conn, written, changes if versioned else everything)
     return matched
 
 
@@ -303,7 +283,7 @@ def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None
         raise_stale(written, gone, moved)
 
 
-def _raise_missed(conn: Connection, written: Written, changes: Sequence[Change]) -> NoReturn:
+def raise_missed(conn: Connection, written: Written, changes: Sequence[Change]) -> NoReturn:
     """Find out which of some rows an UPDATE has not matched, and raise."""
     identities = [change.identity for change in changes]
     found = find(conn, written, identities)

@@ -9,8 +9,10 @@ from sqlalchemy import delete
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.write.changing import Change
+from naked_sqla.write.direct import RowStatement
 from naked_sqla.write.finding import (
     Identity,
+    bound,
     class_values,
     find,
     look,
@@ -80,13 +82,32 @@ def _delete_chunk(
         conn.execute(delete(part.table).where(_among(part, keys)))
     for part in reversed(written.parts[1:]):
         conn.execute(_statement(written, part, rows))
+    if len(rows) == 1:
+        count = _delete_one(conn, written, root, rows[0])
+        return count, rows if count != 1 else ()
     statement = _statement(written, root, rows)
-    if not named or len(rows) == 1 or not conn.dialect.delete_returning:
+    if not named or not conn.dialect.delete_returning:
         count = int(conn.execute(statement).rowcount)
         return count, rows if count != len(rows) else ()
     names = [root.columns[key] for key in root.keys]
     gone = set(map(tuple, conn.execute(statement.returning(*names))))
     return len(gone), [row for row in rows if tuple(map(row.key.get, root.keys)) not in gone]
+
+
+def _delete_one(conn: Connection, written: Written, root: Part, row: Change) -> int:
+    """Delete one row from the first table of a class; how many there were."""
+    versioned = row.version is not None and written.version in root.columns
+    form: RowStatement | None = written.forms.get(("delete", versioned))
+    if form is None:
+        names = [*root.keys, *([str(written.version)] if versioned else [])]
+        found_by = bound([root.columns[name] for name in names], "naked_key_")
+        own = row_criteria(written) if len(written.parts) == 1 else []
+        form = RowStatement(delete(root.table).where(*found_by, *own))
+        written.forms["delete", versioned] = form
+    values = [row.key[name] for name in root.keys]
+    if versioned:
+        values.append(row.version)
+    return form.matched(conn, {f"naked_key_{i}": value for i, value in enumerate(values)})
 
 
 def _is_looked_at(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Delete, Insert, Update
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("Asked", "remember", "run")
+__all__ = ("Asked", "RowStatement", "has_values_only", "remember", "run")
 
 # dialects have subclasses of Insert, which are as constant
 _WRITES = (Insert, Update, Delete)
@@ -53,7 +53,7 @@ _PLAIN = frozenset(
 )
 
 
-def _has_values_only(values: Iterable[Any]) -> bool:
+def has_values_only(values: Iterable[Any]) -> bool:
     """True when none of some values is an SQL expression."""
     return all(type(v) in _PLAIN or not has_expressions((type(v),)) for v in values)
 
@@ -117,14 +117,28 @@ class Way:
             given = {name: given[key] for name, key in sent.names.items()}
         if sent.added:
             given = {**given, **{name: make() for name, make in sent.added.items()}}
-        kept = self._kept
         if self._loader is None:
-            result: Result[Any] = kept.result(conn, statement, given, values, self._options)
+            result: Result[Any] = self._kept.result(conn, statement, given, values, self._options)
             return result
         loader = self._loader.of(statement, lambda: loading_on(conn, None, given))
         if loader is None:
             return None
         return to_loaded_result(loader, self._rows(conn, statement, given, values))
+
+    def objects(
+        self, conn: Connection, statement: Any, given: Any, values: Any
+    ) -> list[Any] | None:
+        """Send the statement in hand, and load what it returns."""
+        loader = None
+        if self._loader is not None:
+            loader = self._loader.of(statement, lambda: loading_on(conn, None))
+        if loader is None or loader.multiplied or not loader.scalar:
+            return None
+        return loader.load(self._rows(conn, statement, given, values))
+
+    def matched(self, conn: Connection, statement: Any, given: Any, values: Any) -> int:
+        """Send the statement in hand, which returns nothing, and give how many rows it matched."""
+        return self._kept.matched(conn, statement, given, values, self._options)
 
     def _rows(self, conn: Connection, statement: Any, given: Any, values: Any) -> Iterable[Any]:
         kept = self._kept
@@ -136,6 +150,59 @@ class Way:
             return backend_of(conn.dialect).fetch(conn, kept.sql, arguments)
         except BaseException as error:  # noqa: BLE001 - it comes out again
             direct.raise_as_sqlalchemy(conn, error, kept.sql, arguments)
+
+
+class RowStatement:
+    """A statement of this library's own, for one class: it is made once, and what differs between
+    rows are parameters.
+    """
+
+    __slots__ = ("_values", "statement")
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+        # SQLAlchemy has compiled it for another class, which has other values (discriminators)
+        self._values: Sequence[Any] = ()
+
+    def objects(self, conn: Connection, given: Mapping[str, Any]) -> list[Any] | None:
+        """Send it the direct way, and load what it returns.
+
+        :return: None where it has to go SQLAlchemy's way: nothing was sent.
+        """
+        way = self._way(conn, given)
+        return None if way is None else way.objects(conn, self.statement, given, self._values)
+
+    def matched(self, conn: Connection, given: Mapping[str, Any]) -> int:
+        """Send it, and give how many rows it has matched, or -1."""
+        way = self._way(conn, given)
+        if way is not None:
+            return way.matched(conn, self.statement, given, self._values)
+        result = conn.execute(self.statement, given)
+        self.remember(conn, given, result)
+        return result.rowcount
+
+    def remember(
+        self, conn: Connection, given: Mapping[str, Any], result: CursorResult[Any]
+    ) -> None:
+        """Keep its direct way for parameters with the same names, if it has one."""
+        if not direct.is_unobserved(conn, self.statement):
+            return
+        found, names = direct.known(conn, self.statement), direct.names_of(given)
+        if found is None or names is None:
+            return
+        cache, _, self._values = found
+        if cache.get((self, conn.dialect, names)) is None:
+            way = Way.of(result, names, Sent()) if _has_values(result, self._values) else None
+            # False: it has none, and need not be looked at again
+            cache[self, conn.dialect, names] = way or False
+
+    def _way(self, conn: Connection, given: Mapping[str, Any]) -> Way | None:
+        if not direct.is_unobserved(conn, self.statement):
+            return None
+        if not backend_of(conn.dialect).can_fetch(conn):
+            return None
+        cache, names = direct.cache_of(conn), direct.names_of(given)
+        return None if cache is None else cache.get((self, conn.dialect, names)) or None
 
 
 def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None:
@@ -152,7 +219,7 @@ def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None
         return None
     cache, key, values = found
     way: Way | None = cache.get((Way, conn.dialect, key, names))
-    if not way or (parameters and not _has_values_only(parameters.values())):
+    if not way or (parameters and not has_values_only(parameters.values())):
         return None
     return way.run(conn, statement, parameters, values)
 
@@ -171,10 +238,11 @@ def remember(conn: Connection, asked: Asked, result: CursorResult[Any]) -> None:
     cache, key, values = found
     if cache.get((Way, conn.dialect, key, names)) is not None:
         return
-    way: Way | None = None
-    context: Any = result.context
-    # the statement that was sent has its values where the caller's has them
-    if list(map(id, values)) == list(map(id, context.extracted_parameters or ())):
-        way = Way.of(result, names, sent)
+    way = Way.of(result, names, sent) if _has_values(result, values) else None
     # False: it has none, and need not be looked at again
     cache[Way, conn.dialect, key, names] = way or False
+
+
+def _has_values(result: Any, values: Sequence[Any]) -> bool:
+    """True when the statement that was sent has just these values, in this order."""
+    return list(map(id, values)) == list(map(id, result.context.extracted_parameters or ()))

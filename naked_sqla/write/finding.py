@@ -84,6 +84,8 @@ def within(conn: Connection, written: Written) -> Written:
         return written
     found = copy(written)
     found.criteria = criteria
+    # those of the class have no criteria
+    found.forms = {}
     return found
 
 

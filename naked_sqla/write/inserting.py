@@ -13,8 +13,9 @@ from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result, loader_of
+from naked_sqla.write.direct import RowStatement, has_values_only
 from naked_sqla.write.keys import by_key, criteria_for, has_key
-from naked_sqla.write.ordering import insert_in_order, keys_of
+from naked_sqla.write.ordering import check_inserted, insert_in_order, keys_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
 from naked_sqla.write.tables import Part, Written
 
@@ -53,8 +54,17 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
             )
         return stored
     part = written.parts[0]
-    statement = dml.as_orm_insert(insert(written.mapper.class_)).options(lazyload("*"))
-    options = statements.orm_options(None)
+    form: RowStatement | None = written.forms.get("insert")
+    if form is None:
+        statement = dml.as_orm_insert(insert(written.mapper.class_)).options(lazyload("*"))
+        form = written.forms["insert"] = RowStatement(statement)
+    if len(rows) == 1:
+        given = part.values(rows[0])
+        loaded = form.objects(conn, given) if has_values_only(given.values()) else None
+        if loaded is not None:
+            check_inserted(part.table, 1, len(loaded))
+            return loaded
+    statement, options = form.statement, statements.orm_options(None)
     loading = loading_on(conn, None)
     objects: list[Any] = []
     for expressions, group in _runs(part, rows):
@@ -65,6 +75,8 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
         if loader is None:
             raise InvalidStatement(f"{written.name} has no columns that an INSERT could return.")
         objects += loader.load(found)
+        if len(rows) == 1 and not expressions:
+            form.remember(conn, group[0], result)
     return objects
 
 

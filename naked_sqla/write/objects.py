@@ -17,7 +17,8 @@ from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
 from naked_sqla.hiding import shown
-from naked_sqla.write.changing import Change, update_one, update_rows
+from naked_sqla.write.changing import Change, update_rows
+from naked_sqla.write.changing_one import can_match_one, match_one, update_one
 from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects, returns_whole_rows, stored_rows
@@ -219,10 +220,11 @@ def _update(
     returning: bool,
     single: bool = False,
 ) -> Any:
-    dialect = conn.dialect
-    whole = returns_whole_rows(written)
-    if single and returning and whole and dialect.update_returning and changes[0].values:
-        return update_one(conn, written, changes[0])
+    if single and changes[0].values:
+        if not returning and can_match_one(conn, written, changes[0]):
+            return match_one(conn, written, changes[0])
+        if returning and conn.dialect.update_returning and returns_whole_rows(written):
+            return update_one(conn, written, changes[0])
     matched = update_rows(conn, written, changes)
     if not returning:
         return matched
@@ -315,10 +317,8 @@ def delete_all(
     :raises RowGone: there are no such rows, or they are of another class; it names their keys.
     :raises VersionConflict: rows have other versions by now; it names all of them.
     """
-    read = [
-        (reader.written, [reader.key(obj) for obj in same])
-        for reader, same in grouped(objs, model, "delete_all")
-    ]
+    groups = grouped(objs, model, "delete_all")
+    read = [(reader.written, [reader.key(obj) for obj in same]) for reader, same in groups]
     return sum(delete_rows(conn, written, rows, missing_ok) for written, rows in read)
 
 

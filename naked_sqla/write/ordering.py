@@ -24,7 +24,7 @@ from naked_sqla.write.keys import has_key
 if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult
 
-__all__ = ("insert_in_order", "keys_of")
+__all__ = ("check_inserted", "insert_in_order", "keys_of")
 
 _Row = Sequence[Any]
 _Key = tuple[Any, ...]
@@ -60,15 +60,20 @@ def insert_in_order(
     # a list of one is no executemany, so that its row is returned by any dialect that can
     result = conn.execute(statement, rows if several else rows[0], execution_options=options)
     found = _read(result)
-    if len(found) != len(rows):
-        raise InvalidStatement(
-            f"INSERT into {table}: {len(rows)} rows were given and {len(found)} came back, so that "
-            f"a trigger or a rule must have left rows out. Use execute(insert(...), rows), which "
-            f"does not ask which row is which."
-        )
+    check_inserted(table, len(rows), len(found))
     if keyed:
         return result, _by_keys(conn, table, result, found)
     return result, _Proof(conn, table, result, found).rows() if proving else found
+
+
+def check_inserted(table: Any, given: int, found: int) -> None:
+    """Raise ``InvalidStatement`` unless as many rows came back as were given."""
+    if found != given:
+        raise InvalidStatement(
+            f"INSERT into {table}: {given} rows were given and {found} came back, so that a "
+            f"trigger or a rule must have left rows out. Use execute(insert(...), rows), which "
+            f"does not ask which row is which."
+        )
 
 
 def _gives_keys(table: Any, row: Mapping[str, Any]) -> bool:

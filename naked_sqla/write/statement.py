@@ -158,13 +158,12 @@ def _execute_ready(
         cursor = conn.execute(statement, rows, execution_options=options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
         results.append(entity_result(cursor, statement, loading_on(conn, options), make_loader))
-    last = results[-1]
     if len(results) == 1:
-        return last
+        return results[0]
     if dml.returning_columns(ready[-1][0]):
         return results[0].merge(*results[1:])
-    dml.set_rowcount(last, affected)
-    return last
+    dml.set_rowcount(results[-1], affected)
+    return results[-1]
 
 
 def _with(
@@ -349,5 +348,4 @@ def _update_tables(
         values = {k: v for k, v in row.items() if k not in fixed and k != written.version}
         changes.append(Change(written, row, {**common, **values}))
     criteria = dml.where_criteria(statement)
-    matched = update_rows(conn, written, changes, options, criteria, strict=False)
-    return dml.null_result(matched)
+    return dml.null_result(update_rows(conn, written, changes, options, criteria, strict=False))

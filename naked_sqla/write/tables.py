@@ -127,6 +127,8 @@ class Written:
     :ivar own_omitted: its columns for which None means "not given", by column key.
     :ivar criteria: what holds besides for the rows that are found by their keys, on one connection.
     :ivar related: its relationships, which :mod:`naked_sqla.write.related` finds and keeps here.
+    :ivar forms: statements that write one row, made once, by what they are.
+    :ivar readers: what reads its objects, which :mod:`naked_sqla.write.values` keeps here.
     """
 
     __slots__ = (
@@ -135,6 +137,7 @@ class Written:
         "columns",
         "computed",
         "criteria",
+        "forms",
         "is_view",
         "keys",
         "kind",
@@ -144,6 +147,7 @@ class Written:
         "own_omitted",
         "own_part",
         "parts",
+        "readers",
         "related",
         "renewed",
         "version",
@@ -153,6 +157,8 @@ class Written:
         self.mapper = mapper
         self.related: Any = None
         self.criteria: Sequence[Any] = ()
+        self.forms: dict[Any, Any] = {}
+        self.readers: dict[Any, Any] = {}
         self.name: str = mapper.class_.__name__
         self.parts = tuple(Part(mapper, *found) for found in mappings.written_tables(mapper))
         self.keys = tuple(str(mappings.attribute_of(mapper, c)) for c in mapper.primary_key)

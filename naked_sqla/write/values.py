@@ -97,7 +97,11 @@ def reader_of(kind: type, model: Any, what: str) -> ObjectReader:
                 f"out: an object of a mapped class is a row of that class."
             )
         written = written_class(found)
-        return _instances(written, what) if found is kind else _loaded(written, what)
+        make = _instances if found is kind else _loaded
+        reader: ObjectReader | None = written.readers.get((make, what))
+        if reader is None:
+            reader = written.readers[make, what] = make(written, what)
+        return reader
     read = _plain(kind)
     if read is None:
         _refuse(kind, what)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from operator import methodcaller
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from sqlalchemy import (
     Connection,
+    Engine,
     Row,
     bindparam,
+    create_engine,
     delete,
     event,
     func,
@@ -32,7 +34,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, synonym
 from sqlalchemy.types import Integer, TypeDecorator
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, TransactionRolledBack, UnknownAttribute
+from naked_sqla import (
+    AsyncSession,
+    AsyncSessionFactory,
+    SessionFactory,
+    TransactionRolledBack,
+    UnknownAttribute,
+)
 from naked_sqla.read import statement as statements
 from naked_sqla.write import direct
 
@@ -45,10 +53,14 @@ HAS_A_WAY = ("sqlite", "asyncpg", "psycopg")
 
 @dataclass
 class Ways:
-    """How many statements went the direct way, and how many could not."""
+    """How many statements went the direct way, and how many could not.
+
+    :ivar of_objects: whether it was taken, for each statement by which an object was written.
+    """
 
     direct: int = 0
     sqlalchemys: int = 0
+    of_objects: list[bool] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -67,7 +79,14 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
             counted.direct += 1
         return found
 
+    def of_form(*args: Any) -> Any:
+        found = way(*args)
+        counted.of_objects.append(found is not None)
+        return found
+
+    way = direct.RowStatement._way
     monkeypatch.setattr(direct, "run", counting)
+    monkeypatch.setattr(direct.RowStatement, "_way", of_form)
     return counted
 
 
@@ -380,7 +399,8 @@ TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
 
 
 # PostgreSQL makes a new key each time.
-GENERATED = re.compile(r"\b\d\b")
+GENERATED = re.compile(r"\b\d\d?\b")
+ROW = re.compile(r"\([^()]*\)")
 
 
 async def told_and_stored(session: AsyncSession, name: str) -> Any:
@@ -601,3 +621,169 @@ async def after_a_swallowed_error(db: AsyncSessionFactory, statement: Any, bad: 
     except TransactionRolledBack as error:
         return type(error), type(error.__cause__)
     return None
+
+
+# ---------------------------------------------------------------- by object
+
+
+class Odd(Base):
+    """A key of two columns, a version, other names for columns, and what the client makes."""
+
+    __tablename__ = "odd"
+
+    first: Mapped[int] = mapped_column("a", primary_key=True)
+    second: Mapped[str] = mapped_column("b", primary_key=True)
+    a: Mapped[str | None] = mapped_column("first")
+    number: Mapped[int] = mapped_column(default=3)
+    twice: Mapped[int] = mapped_column(default=doubled, onupdate=doubled)
+    version: Mapped[int] = mapped_column()
+    __mapper_args__ = {"version_id_col": version}
+
+
+BY_OBJECT: dict[str, Callable[[Any, int], Any]] = {
+    "insert": lambda s, n: s.insert(Note(text=f"t{n}", number=n, digits=f"{n}")),
+    "insert, a default": lambda s, n: s.insert(Note(text=f"t{n}", number=None)),
+    "insert, a version": lambda s, n: s.insert(Odd(first=n, second="x", number=n)),
+    "insert, a dictionary": lambda s, n: s.insert({"other": n, "words": "w"}, model=Note),
+    "insert, what the model adds": lambda s, n: s.insert(Kind(id=n)),
+    "insert, defaults": lambda s, n: s.insert(Made(number=n)),
+    "update an object": lambda s, n: s.update(Note(id=100 + n, text=None, number=n, digits=None)),
+    "update fields": lambda s, n: (
+        s.update(Note(id=100 + n, text="t", number=n), "text", "words")
+        if n < 0
+        else s.update(Note(id=100 + n, text="t", number=n), "text")
+    ),
+    "update by key": lambda s, n: s.update(Note, 100 + n, text=f"t{n}", number=n),
+    "update, no rows back": lambda s, n: s.update(Note, 100 + n, text=f"t{n}", returning=False),
+    "update, onupdate": lambda s, n: s.update(Made, 100, number=n),
+    "update of nothing": lambda s, n: s.update(Note, -n - 1, number=n),
+    "update of nothing, no rows back": lambda s, n: s.update(
+        Note, -n - 1, number=n, returning=False
+    ),
+    "update, a version": lambda s, n: s.update(Odd, (50, "y"), version=n + 1, number=n),
+    "update, a version that has moved on": lambda s, n: s.update(
+        Odd, (50, "y"), version=9, number=n
+    ),
+    "delete by key": lambda s, n: s.delete(Note, 100 + n),
+    "delete an object": lambda s, n: s.delete(Note(id=100 + n)),
+    "delete of nothing": lambda s, n: s.delete(Note, -1, missing_ok=True),
+    "delete, and nothing is there": lambda s, n: s.delete(Note, -1),
+    "delete, a version": lambda s, n: s.delete(Odd(first=50 + n, second="y", version=1)),
+    "delete, a version that has moved on": lambda s, n: s.delete(
+        Odd(first=50 + n, second="y", version=7)
+    ),
+}
+
+
+async def written_by_object(engine: AsyncEngine, name: str) -> list[Any]:
+    """What three calls give, or their errors, and what they leave behind; taken back."""
+    told: list[Any] = []
+    async with AsyncSessionFactory(engine).begin() as session:
+        for n in range(3):
+            odd = [{"first": 50 + i, "second": "y", "number": i} for i in range(3)]
+            point = await session.conn.begin_nested()
+            await session.execute(insert(Odd), odd)
+            try:
+                found = await BY_OBJECT[name](session, n)
+            except Exception as error:  # noqa: BLE001 - it is compared
+                told.append((type(error), str(error)))
+            else:
+                stored = await session.conn.run_sync(
+                    lambda c: [contents(c, m) for m in (Note, Made, Kind, Odd)]
+                )
+                told.append((shown_deeply(found), stored))
+            await point.rollback()
+        await session.rollback()
+    return told
+
+
+@pytest.mark.parametrize("name", BY_OBJECT)
+async def test_by_object(filled: AsyncEngine, ways: Ways, name: str) -> None:
+    watched, quiet = create_async_engine(filled.url), create_async_engine(filled.url)
+    event.listen(watched.sync_engine, "before_cursor_execute", nothing)
+    try:
+        theirs = await written_by_object(watched, name)
+        assert not any(ways.of_objects)
+        ways.of_objects.clear()
+        ours = await written_by_object(quiet, name)
+    finally:
+        await watched.dispose()
+        await quiet.dispose()
+    if "insert" in name:
+        theirs, ours = (sorted(ROW.findall(GENERATED.sub("n", repr(t)))) for t in (theirs, ours))
+    assert ours == theirs
+    assert ways.of_objects == [False, True, True]
+
+
+NO_WAY_BY_OBJECT: dict[str, Callable[[Any], Any]] = {
+    "insert, an expression": lambda s: s.insert({"number": func.abs(1)}, model=Note),
+    "update, an expression": lambda s: s.update(Note, 100, number=Note.number + 1),
+    "update, an expression, no rows back": lambda s: s.update(
+        Note, 100, number=Note.number + 1, returning=False
+    ),
+    "update, any version": lambda s: s.update(Odd, (50, "y"), number=1, returning=False),
+    "an option": lambda s: s.update(Note, 100, number=1, execution_options={"mine": 1}),
+    "several": lambda s: s.insert_all([Note(number=1), Note(number=2)]),
+}
+
+
+@pytest.mark.parametrize("name", NO_WAY_BY_OBJECT)
+async def test_by_object_not_taken(filled: AsyncEngine, ways: Ways, name: str) -> None:
+    async with AsyncSessionFactory(filled).begin() as session:
+        await session.update(Note, 100, number=1)
+        await session.update(Note, 100, number=1, returning=False)
+        await session.insert(Note(number=1))
+        await session.execute(insert(Odd), {"first": 50, "second": "y", "number": 1})
+        assert not any(ways.of_objects)
+        for _ in range(3):
+            await NO_WAY_BY_OBJECT[name](session)
+    assert not any(ways.of_objects)
+
+
+async def test_errors_by_object(filled: AsyncEngine, ways: Ways) -> None:
+    seen = []
+    for listen in (True, False):
+        engine = create_async_engine(filled.url)
+        if listen:
+            event.listen(engine.sync_engine, "before_cursor_execute", nothing)
+        db = AsyncSessionFactory(engine)
+        for obj, bad in (
+            (Note(id=7, number=1), Note(id=100, number=1)),
+            (Note(digits="1"), Note(digits="one")),
+            (Made(number=1), Made(number={})),
+        ):
+            async with db.begin() as session:
+                await session.insert(obj)
+                await session.rollback()
+            with pytest.raises(StatementError) as caught:
+                async with db.begin() as session:
+                    await session.insert(bad)
+            seen.append(told(caught.value))
+        await engine.dispose()
+    assert seen[:3] == seen[3:]
+    assert ways.of_objects == [False] * 6 + [False, True] * 3
+
+
+def test_the_synchronous_face(sync_engine: Engine, ways: Ways) -> None:
+    Base.metadata.create_all(sync_engine)
+    watched = create_engine(sync_engine.url)
+    event.listen(watched, "before_cursor_execute", nothing)
+    seen = []
+    for engine in (watched, sync_engine):
+        told: list[Any] = []
+        with SessionFactory(engine).begin() as session:
+            for n in range(3):
+                row = {"id": 200 + n, "number": n, "digits": f"{n}"}
+                told.append(described(session.execute(insert(Note), row)))
+                told.append(described(session.execute(CHANGE, {"key": 200 + n, "text": "t"})))
+                told.append(shown_deeply(session.insert(Note(id=300 + n, number=n))))
+                told.append(shown_deeply(session.update(Note, 300 + n, number=n)))
+                told.append(session.update(Note, 300 + n, number=n, returning=False))
+                told.append(session.delete(Note, 300 + n))
+            told.append(session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all())
+            session.rollback()
+        seen.append(told)
+    watched.dispose()
+    assert seen[0] == seen[1]
+    assert ways.direct == 4
+    assert ways.of_objects == [False] * 12 + [False] * 4 + [True] * 8
