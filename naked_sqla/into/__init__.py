@@ -27,6 +27,7 @@ from sqlalchemy.orm import lazyload
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, dml, results, statements
+from naked_sqla._sqlalchemy.unopened import opened
 from naked_sqla.exception import RowMismatch
 from naked_sqla.into import nested
 from naked_sqla.into.emitting import Fill, filler
@@ -38,12 +39,15 @@ from naked_sqla.into.row_shape import RowShape, orm_row_shape, plain_row_shape
 from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly
-from naked_sqla.read.loader import Loader, MakeLoader
+from naked_sqla.read.kept import KeptLoader, KeptMaker
+from naked_sqla.read.loader import Loader
 from naked_sqla.read.turns import in_turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
     from sqlalchemy.engine import CursorResult
+
+    from naked_sqla.read.loading import Loading
 
 __all__ = ("Fit", "execute", "fit_of", "loader_for", "stream")
 
@@ -83,7 +87,7 @@ def execute(
     """
     found = fit_of(conn, cls, statement, parameters, validate).nested
     if found is not None:
-        return nested.execute(conn, found, statement, parameters, execution_options)
+        return nested.execute(opened(conn), found, statement, parameters, execution_options)
     run = _statement.execute
     return _objects(run, conn, cls, statement, parameters, validate, execution_options)
 
@@ -117,19 +121,50 @@ def _objects(
     validate: bool,
     options: Mapping[str, Any] | None,
 ) -> ScalarResult[Any]:
-    eager, make_loader = not _loads_eagerly(statement), _loader_maker(cls, validate)
+    eager, make_loader = not _loads_eagerly(statement), _Maker(cls, validate)
     result = run(conn, statement, parameters, options, eager=eager, make_loader=make_loader)
     if not isinstance(result, Result):
         raise RowMismatch(_no_rows(cls, statement))
     return result.scalars()
 
 
-def _loader_maker(cls: Any, validate: bool) -> MakeLoader:
-    def make_loader(result: CursorResult[Any]) -> Loader:
-        load = loader_for(result, result.context.invoked_statement, cls, validate)
+class _Maker(KeptMaker):
+    """Makes loaders that fill a class."""
+
+    __slots__ = ("cls", "key", "validate")
+
+    def __init__(self, cls: Any, validate: bool) -> None:
+        self.cls = cls
+        self.validate = validate
+        self.key = cls, validate
+
+    def __call__(self, result: CursorResult[Any]) -> Loader:
+        load = loader_for(result, result.context.invoked_statement, self.cls, self.validate)
         return Loader(load, nested.METADATA, True, False, results.is_raw_readable(result))
 
-    return make_loader
+    def known(self, result: CursorResult[Any]) -> KeptLoader | None:
+        fillers = _fillers.get(result.context.compiled)
+        recent = None if fillers is None else fillers.recent.get(self.key)
+        if fillers is None or recent is None or recent[0] is not results.metadata_of(result):
+            return None
+        raw, sentinels, *sizes = recent[1]
+        if not raw or sentinels:
+            return None
+        return _KnownFill(recent[2], fillers.polymorphic, sizes)
+
+
+class _KnownFill:
+    """A loader that fills a class, while no other subclass is mapped."""
+
+    __slots__ = ("_loader", "_polymorphic", "_sizes")
+
+    def __init__(self, fill: Fill, polymorphic: list[Any], sizes: list[int]) -> None:
+        self._loader = Loader(fill, nested.METADATA, True, False, True)
+        self._polymorphic = polymorphic
+        self._sizes = sizes
+
+    def of(self, statement: Any, loading: Callable[[], Loading]) -> Loader | None:
+        return self._loader if [*map(len, self._polymorphic)] == self._sizes else None
 
 
 def _loads_eagerly(statement: Any) -> bool:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select
 
+from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, direct, results
 from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
 from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import KnownLoader, Loader, known_loader, to_loaded_result
+from naked_sqla.read.kept import KeptLoader, KeptMaker
+from naked_sqla.read.loader import Loader, MakeLoader, known_loader, to_loaded_result
 from naked_sqla.read.quiet import CRITERIA_ONLY, is_quiet, rows_of
 
 if TYPE_CHECKING:
@@ -30,31 +32,46 @@ class _Way:
 
     __slots__ = ("kept", "loader")
 
-    def __init__(self, kept: direct.Kept, loader: KnownLoader) -> None:
+    def __init__(self, kept: direct.Kept, loader: KeptLoader) -> None:
         self.kept = kept
         self.loader = loader
 
 
-def remember(result: CursorResult[Any], statement: Any) -> None:
+# by the key of what makes their loaders; None: objects of the mapped classes
+_Ways = BoundedCache[Any, _Way | None]
+_WAYS = 16
+
+
+def remember(
+    result: CursorResult[Any], statement: Any, make_loader: MakeLoader | None = None
+) -> None:
     """Keep the direct way of a statement, if it has one, with its compiled form.
 
     :param result: of the statement, whose rows have been loaded.
+    :param make_loader: made its loader.
     """
-    if type(statement) is not Select:
+    maker = make_loader if isinstance(make_loader, KeptMaker) else None
+    if type(statement) is not Select or (maker is None and make_loader is not None):
         return
     compiled = result.context.compiled
     found = compile_states.entity_state(compiled)
     if found is None:
         return
-    cache = compile_states.state_cache(found[0])
-    if _Way in cache:
+    ways: _Ways = compile_states.state_cache(found[0]).setdefault(_Way, BoundedCache(_WAYS))
+    key = None if maker is None else maker.key
+    if key in ways:
         return
     kept = direct.Kept.of(compiled, results.metadata_of(result))
-    loader = known_loader(result)
-    cache[_Way] = None if kept is None or loader is None else _Way(kept, loader)
+    loader = known_loader(result) if maker is None else maker.known(result)
+    ways[key] = None if kept is None or loader is None else _Way(kept, loader)
 
 
-def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
+def run(
+    conn: Connection | Unopened,
+    statement: Any,
+    parameters: Any,
+    make_loader: MakeLoader | None = None,
+) -> Result[Any] | None:
     """Run a statement without execution options the direct way.
 
     :param conn: where it only stands for a Connection, nobody listens to its engine.
@@ -63,22 +80,24 @@ def run(conn: Connection | Unopened, statement: Any, parameters: Any) -> Result[
     if type(statement) is not Select:
         return None
     if isinstance(conn, Unopened):
-        return _run_unopened(conn, statement, parameters)
+        return _run_unopened(conn, statement, parameters, make_loader)
     if not is_quiet(conn, statement):
         return None
-    ready = _ready(conn, statement, parameters)
+    ready = _ready(conn, statement, parameters, make_loader)
     if ready is None:
         return None
     loader, sql, arguments = ready
     return to_loaded_result(loader, rows_of(conn, sql, arguments))
 
 
-def _run_unopened(unopened: Unopened, statement: Any, parameters: Any) -> Result[Any] | None:
+def _run_unopened(
+    unopened: Unopened, statement: Any, parameters: Any, make_loader: MakeLoader | None
+) -> Result[Any] | None:
     if statement.get_execution_options():
         return None
     if not direct.has_usual_options(unopened.engine, CRITERIA_ONLY):
         return None
-    ready = _ready(unopened, statement, parameters)
+    ready = _ready(unopened, statement, parameters, make_loader)
     if ready is None:
         return None
     unopened.check_out()
@@ -96,7 +115,7 @@ def _run_unopened(unopened: Unopened, statement: Any, parameters: Any) -> Result
 
 
 def _ready(
-    conn: Connection | Unopened, statement: Any, parameters: Any
+    conn: Connection | Unopened, statement: Any, parameters: Any, make_loader: MakeLoader | None
 ) -> tuple[Loader, str, Any] | None:
     """The loader of a statement, its SQL and its values; None where it has no direct way."""
     found = direct.find(conn, statement, parameters)
@@ -105,8 +124,11 @@ def _ready(
     compiled, values = found
     state = compile_states.entity_state(compiled)
     way: _Way | None = None
+    ways: _Ways | None = None
     if state is not None:
-        way = compile_states.state_cache(state[0]).get(_Way)
+        ways = compile_states.state_cache(state[0]).get(_Way)
+    if ways is not None:
+        way = ways.get(None if make_loader is None else getattr(make_loader, "key", make_loader))
     if way is None:
         return None
     loader = way.loader.of(statement, lambda: loading_on(opened(conn), None, parameters))

@@ -63,9 +63,9 @@ def execute(
     All but the last are raised before anything reaches the database.
     """
     statement = filtered(conn, _checked(statement, execution_options, eager), parameters)
-    if make_loader is None and not execution_options:
+    if not execution_options:
         # a statement that has been checked before, and this connection has no option
-        found = direct.run(conn, statement, parameters)
+        found = direct.run(conn, statement, parameters, make_loader)
         if found is not None:
             return found
     conn = opened(conn)
@@ -109,8 +109,8 @@ def _run(
         return result
     loading = loading_on(conn, execution_options, parameters)
     loaded = entity_result(result, statement, loading, make_loader)
-    if make_loader is None and not execution_options:
-        direct.remember(result, statement)
+    if not execution_options:
+        direct.remember(result, statement, make_loader)
     return loaded
 
 

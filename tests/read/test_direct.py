@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import pytest
 from sqlalchemy import (
@@ -41,6 +41,7 @@ from sqlalchemy.orm import (
 from naked_sqla import (
     AsyncSession,
     AsyncSessionFactory,
+    RowMismatch,
     Session,
     SessionFactory,
     UnknownAttribute,
@@ -498,6 +499,88 @@ async def test_not_taken_where_somebody_could_tell(
         for _ in range(2):
             assert (await session.scalars(ONE, {"key": 1})).one().text == "note 1"
         assert ways.direct == 1
+
+
+@dataclass
+class Text:
+    id: int
+    text: str
+
+
+@dataclass
+class Whole(Text):
+    number: int
+
+
+class Numbered(NamedTuple):
+    id: int
+    text: str
+    number: int
+
+
+class Either(TypedDict):
+    id: int
+    number: int
+
+
+INTO: dict[str, tuple[Callable[[], Any], Any]] = {
+    "columns": (lambda: select(Note.id, Note.text).where(Note.id == 1), Text(1, "note 1")),
+    "entity": (lambda: select(Note).where(Note.id == bindparam("key", 1)), Whole(1, "note 1", 1)),
+    "named tuple": (lambda: select(Note).where(Note.id == 2), Numbered(2, "note 2", 2)),
+    "dictionary": (
+        lambda: select(Note.id, (Note.number * 2).label("number")).where(Note.id == 2),
+        {"id": 2, "number": 4},
+    ),
+}
+
+
+@backends_with_a_way
+@pytest.mark.parametrize("name", INTO)
+async def test_into_is_taken(
+    filled: AsyncEngine, ways: Ways, connects: Connects, name: str
+) -> None:
+    make, expected = INTO[name]
+    cls: Any = Either if isinstance(expected, dict) else type(expected)
+    db = AsyncSessionFactory(filled)
+    async with db.begin() as session:
+        for _ in range(3):
+            assert (await session.into(cls, make())).all() == [expected]
+    assert ways == Ways(2, 1)
+    connects.number = 0
+    assert (await db.into(cls, make())).all() == [expected]
+    assert (connects.number, ways) == (0, Ways(3, 1))
+
+
+@pytest.mark.parametrize("name", INTO)
+def test_into_is_taken_on_the_synchronous_face(sync_engine: Engine, ways: Ways, name: str) -> None:
+    make, expected = INTO[name]
+    cls: Any = Either if isinstance(expected, dict) else type(expected)
+    fill(sync_engine)
+    db = SessionFactory(sync_engine)
+    for _ in range(3):
+        assert db.into(cls, make()).all() == [expected]
+    assert ways == Ways(2, 1)
+
+
+@backends_with_a_way
+async def test_classes_of_one_statement(filled: AsyncEngine, ways: Ways) -> None:
+    """Each class has a way of its own, and so have the objects of the mapped class."""
+    statement = select(Note).where(Note.id == bindparam("key"))
+    async with AsyncSessionFactory(filled).begin() as session:
+        for n in range(3):
+            key = {"key": n}
+            assert (await session.into(Whole, statement, key)).one() == Whole(n, f"note {n}", n)
+            assert (await session.scalars(statement, key)).one().number == n
+            assert (await session.into(Numbered, statement, key)).one() == (n, f"note {n}", n)
+            with pytest.raises(RowMismatch):
+                await session.into(Tagged, statement, key)
+    assert ways == Ways(6, 3)
+
+
+@dataclass
+class Tagged:
+    id: int
+    tags_of_it: str
 
 
 WITH_TAGS = (

@@ -130,6 +130,10 @@ class IntoCall(SlotsCall):
         self.options = options
         self.streams = streams
 
+    @property
+    def goes_directly(self) -> bool:
+        return not (self.streams or self.options)
+
     def run(self, conn: Connection, eager: bool) -> Any:
         # imported when it is first used: services that load entities never pay for it
         from naked_sqla import into
