@@ -45,8 +45,7 @@ class Backend:
     #: ``None``: any transaction does.
     snapshot_options: ClassVar[Mapping[str, Any] | None] = None
 
-    #: The server can be asked what became of a transaction: :meth:`transaction_id`,
-    #: :meth:`outcome_of`.
+    #: Has :meth:`transaction_id` and :meth:`outcome_of`: what became of a transaction.
     resolves_commits: ClassVar[bool] = False
 
     #: BEGIN and COMMIT cost a round trip each, which a single SELECT does without in AUTOCOMMIT.
@@ -199,10 +198,7 @@ class Backend:
         return isinstance(error, DBAPIError) and not error.connection_invalidated
 
     def transaction_id(self, conn: Connection) -> Any:
-        """What the open transaction is called on the server; ``None``: it has written nothing.
-
-        Called where :attr:`resolves_commits` says so.
-        """
+        """What the open transaction is called on the server; ``None``: it has written nothing."""
         raise InvalidStatement(f"{self} gives transactions no names that can be asked for.")
 
     def outcome_of(

@@ -296,10 +296,8 @@ def is_number(given: object) -> bool:
 
 
 def seconds(argument: str, given: Any, *, positive: bool = False, note: str = "") -> float:
-    """The seconds that a caller gives.
+    """The seconds that a caller gives as an argument, such as ``"begin(timeout=...)"``.
 
-    :param argument: as it is written: ``"begin(timeout=...)"``.
-    :param note: what else is taken, or what 0 means.
     :raises TypeError: for what is no number; ``ValueError`` for one that is out of range.
     """
     number = is_number(given)
