@@ -146,11 +146,15 @@ def own_schema(server: URL) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex[:12]}"
     dsn = server.set(drivername="postgresql").render_as_string(hide_password=False)
     settings = "-clock_timeout=5s -cclient_min_messages=warning"
-    # psycopg by itself: a SQLAlchemy engine asks the server five things before the first statement.
-    with psycopg.connect(dsn, autocommit=True, options=settings) as admin:
-        admin.execute(f"CREATE SCHEMA {name}")
-        yield name
-        admin.execute(f"DROP SCHEMA {name} CASCADE")
+
+    def send(sql: str) -> None:
+        # psycopg by itself: a SQLAlchemy engine asks the server five things before a statement
+        with psycopg.connect(dsn, autocommit=True, options=settings) as admin:
+            admin.execute(sql)
+
+    send(f"CREATE SCHEMA {name}")
+    yield name
+    send(f"DROP SCHEMA {name} CASCADE")
 
 
 def url_in_schema(server: URL, driver: str, schema: str) -> URL:

@@ -14,8 +14,6 @@ To run a test on some of the backends only::
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,27 +92,36 @@ def sync_engine(database_url: URL) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def oracles(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Oracle]]:
-    """A function from a backend to the run's oracle on it, which is made when first asked for."""
-    from .oracle import open_oracle
+def sqlite_zoo(tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """The URL of the run's SQLite database with all models and their rows."""
+    from .oracle import create_zoo
 
-    @functools.cache
-    def of(backend: str) -> Oracle:
-        if backend == "sqlite":
-            path = tmp_path_factory.mktemp("oracle") / "zoo.sqlite"
-            url = URL.create("sqlite+aiosqlite", database=str(path))
-        else:
-            server = request.getfixturevalue("postgres_server")
-            url = url_in_schema(server, backend, opened.enter_context(own_schema(server)))
-        return opened.enter_context(open_oracle(backend, url))
+    path = tmp_path_factory.mktemp("oracle") / "zoo.sqlite"
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    create_zoo(url)
+    return url
 
-    with contextlib.ExitStack() as opened:
-        yield of
+
+@pytest.fixture(scope="session")
+def postgres_zoo(postgres_server: URL) -> Iterator[str]:
+    """The name of the run's schema with all models and their rows."""
+    from .oracle import create_zoo
+
+    with own_schema(postgres_server) as schema:
+        create_zoo(url_in_schema(postgres_server, "psycopg", schema))
+        yield schema
 
 
 @pytest.fixture(scope="module", params=ASYNC_BACKENDS)
-def oracle(request: pytest.FixtureRequest, oracles: Callable[[str], Oracle]) -> Oracle:
+def oracle(request: pytest.FixtureRequest) -> Iterator[Oracle]:
     """An oracle on each backend; all tests of the run share its rows, and none may change them."""
-    return oracles(request.param)
+    from .oracle import open_oracle
+
+    backend: str = request.param
+    if backend == "sqlite":
+        url: URL = request.getfixturevalue("sqlite_zoo")
+    else:
+        schema: str = request.getfixturevalue("postgres_zoo")
+        url = url_in_schema(request.getfixturevalue("postgres_server"), backend, schema)
+    with open_oracle(backend, url) as found:
+        yield found

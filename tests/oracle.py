@@ -467,20 +467,26 @@ def _sort_key(row: Any) -> Any:
 # --- databases ---
 
 
-async def _prepare(engine: AsyncEngine) -> None:
-    async with engine.begin() as conn:
-        await conn.run_sync(data.create)
-        await conn.run_sync(data.fill)
+def create_zoo(url: URL) -> None:
+    """Create the tables of all models in an empty database, with their rows."""
+
+    async def create() -> None:
+        engine = create_async_engine(url)
+        async with engine.begin() as conn:
+            await conn.run_sync(data.create)
+            await conn.run_sync(data.fill)
+        await engine.dispose()
+
+    asyncio.run(create())
 
 
 @contextlib.contextmanager
 def open_oracle(backend: str, url: URL) -> Iterator[Oracle]:
-    """Create the zoo in an empty database, and give an ``Oracle`` on it."""
+    """Give an ``Oracle`` on a database that ``create_zoo()`` has filled."""
     # Cartesian products are among the statements that are compared, and warnings are errors.
     engine = create_async_engine(url, enable_from_linting=False)
     with asyncio.Runner() as runner:
         try:
-            runner.run(_prepare(engine))
             yield Oracle(backend, engine, runner)
         finally:
             runner.run(engine.dispose())

@@ -21,7 +21,7 @@ from naked_sqla.exception import InvalidStatement
 from ..models.blog import Post, Tag, User
 from ..models.columns import Pair
 from ..models.inheritance import Person
-from ..oracle import Oracle, open_oracle, unique_rows
+from ..oracle import Oracle, create_zoo, open_oracle, unique_rows
 from . import _own_databases
 
 PACKAGE = Path(naked_sqla.__file__).parent
@@ -68,7 +68,8 @@ def oracle(
 ) -> Iterator[Oracle]:
     path = tmp_path_factory.mktemp("own") / "zoo.sqlite"
     name: str = request.param
-    with open_oracle("sqlite", URL.create(f"{name}+underneath", database=str(path))) as found:
+    create_zoo(url := URL.create(f"{name}+underneath", database=str(path)))
+    with open_oracle("sqlite", url) as found:
         yield found
 
 

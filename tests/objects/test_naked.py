@@ -44,7 +44,7 @@ from ..models.columns import Invoice, Point, Renamed, Reserved, Segment, Spaced
 from ..models.inheritance import Cat, Director, Engineer, Person
 from ..models.styles import DataParent, DataPoint, Hashable, KwOnly, NoInit, PostInit
 from ..models.types import Colour, Mutables, Sample
-from ..oracle import Oracle, mapper_of, open_oracle
+from ..oracle import Oracle, create_zoo, mapper_of, open_oracle
 
 MODELS = data.models("sqlite")
 
@@ -54,6 +54,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
     """The zoo on SQLite: what an object is does not depend on where it came from."""
     path = tmp_path_factory.mktemp("naked") / "zoo.sqlite"
     url = URL.create("sqlite+aiosqlite", database=str(path))
+    create_zoo(url)
     with open_oracle("sqlite", url) as found:
         yield found
 
