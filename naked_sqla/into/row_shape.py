@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import inspect
 
@@ -18,9 +18,6 @@ from naked_sqla._sqlalchemy import compile_states, loader_options, results, stat
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.read.plan import Cell, Constant, Entity, Group, Item, Polymorphic, Value
 from naked_sqla.read.planner import plan_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = (
     "Column",
