@@ -11,8 +11,9 @@ endif
 PYTEST_ARGS ?=
 # The Pythons that are supported.
 PYTHONS ?= 3.11 3.12 3.13
-# A process for each processor, each with a PostgreSQL of its own; a module stays in one of them.
-PROCESSES ?= -n auto --maxprocesses=4 --dist loadfile
+# Processes that wait for their databases most of the time; a module stays in one of them, and each
+# has a PostgreSQL of its own.
+PROCESSES ?= -n 4 --dist loadfile
 
 # A virtual environment belongs to an interpreter: another PYTHON gets another folder.
 TAG := $(shell $(or $(PYTHON),false) -c \

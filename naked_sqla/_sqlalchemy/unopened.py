@@ -26,7 +26,7 @@ class Unopened:
     :ivar in_autocommit: its statement takes no transaction, though the driver would begin one.
     """
 
-    __slots__ = ("_conn", "_prepare", "dialect", "engine", "fairy", "in_autocommit")
+    __slots__ = ("_conn", "_is_open", "_prepare", "dialect", "engine", "fairy", "in_autocommit")
 
     def __init__(
         self, engine: Engine, in_autocommit: bool, prepare: Callable[[Connection], None]
@@ -41,6 +41,7 @@ class Unopened:
         self.fairy: Any = None
         self._conn: Connection | None = None
         self._prepare = prepare
+        self._is_open = False
 
     def get_execution_options(self) -> Mapping[str, Any]:
         """The options that a Connection has from its engine."""
@@ -78,11 +79,13 @@ class Unopened:
         return self._conn
 
     def open(self) -> Connection:
-        """The Connection, ready for any statement; to be called once."""
+        """The Connection, ready for any statement."""
         conn = self.conn
         if conn is None:
             conn = self._conn = connections.check_out(self.engine.connect)
-        self._prepare(conn)
+        if not self._is_open:
+            self._is_open = True
+            self._prepare(conn)
         return conn
 
     def give_back(self) -> None:

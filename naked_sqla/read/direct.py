@@ -100,6 +100,9 @@ def _run_unopened(
     ready = _ready(unopened, statement, parameters, make_loader)
     if ready is None:
         return None
+    if unopened.has_conn:
+        # its loader has asked for one
+        return run(unopened.open(), statement, parameters, make_loader)
     unopened.check_out()
     backend = backend_of(unopened.dialect)
     if not backend.can_fetch(unopened):

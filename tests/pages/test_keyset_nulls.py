@@ -7,6 +7,7 @@ ranges without an end, JSON null, and GROUP BY ROLLUP.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ DATA: list[Any] = [1, None, 3, None, 2]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _odd(oracle: Oracle) -> None:
+def _odd(oracle: Oracle) -> Iterator[None]:
     async def make() -> None:
         async with oracle.engine.begin() as conn:
             await conn.run_sync(Odd.__table__.create)
@@ -104,7 +105,13 @@ def _odd(oracle: Oracle) -> None:
                 ]
                 await conn.execute(insert(Ranged), ranged)
 
+    async def drop() -> None:
+        async with oracle.engine.begin() as conn:
+            await conn.run_sync(Base.metadata.drop_all)
+
     oracle.run(make())
+    yield
+    oracle.run(drop())
 
 
 def all_pages(oracle: Oracle, statement: Any, tie: Any = None, per_page: int = 2) -> None:

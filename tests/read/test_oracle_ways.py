@@ -5,13 +5,14 @@ one-shots, ``eager="explicit"``, ``get()``, ``preload()``.  All hold what ``exec
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Row, inspect, select
 from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
 from sqlalchemy.orm import lazyload, selectinload
+from sqlalchemy.pool import QueuePool
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, Session
 
@@ -70,6 +71,7 @@ def differences(
             oracle.run(ours(AsyncSessionFactory(oracle.engine, **more)))
         return
     value = oracle.run(ours(AsyncSessionFactory(oracle.engine, **more)))
+    assert cast(QueuePool, oracle.engine.pool).checkedout() == 0
     for rows in (expected.value["rows"], value["rows"]):
         rows.sort(key=_key)
     yield from Comparison(expected.value["rows"]).differences(expected.value, value)

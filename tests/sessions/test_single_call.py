@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from sqlalchemy.orm import (
     relationship,
     selectinload,
 )
+from sqlalchemy.pool import QueuePool
 
 from naked_sqla import (
     AsyncSessionFactory,
@@ -125,6 +126,14 @@ def watching(engine: Engine) -> Iterator[list[str]]:
 
 
 # ---------------------------------------------------------------- what each call gives
+
+
+async def test_options_that_are_read_on_a_connection(db: AsyncSessionFactory) -> None:
+    """They are read for each call, and the call keeps to the connection on which they are."""
+    for _ in range(4):
+        authors = (await db.scalars(select(Author).options(selectinload("*")))).all()
+        assert [len(author.books) for author in authors] == [2, 1]
+        assert cast(QueuePool, db.engine.pool).checkedout() == 0
 
 
 async def test_calls(db: AsyncSessionFactory) -> None:

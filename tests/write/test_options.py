@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, ForeignKey, create_engine, event, func, select
+from sqlalchemy import URL, Column, Engine, ForeignKey, Table, create_engine, event, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import (
@@ -35,6 +35,20 @@ class Base(DeclarativeBase):
     pass
 
 
+labels_of_notes = Table(
+    "labels_of_notes",
+    Base.metadata,
+    Column("note", ForeignKey("note.id"), primary_key=True),
+    Column("label", ForeignKey("label.id"), primary_key=True),
+)
+
+
+class Label(Base):
+    __tablename__ = "label"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
 class Note(Base):
     __tablename__ = "note"
 
@@ -42,6 +56,7 @@ class Note(Base):
     text: Mapped[str] = mapped_column(unique=True)
     size: Mapped[int] = mapped_column(default=0)
     made: Mapped[str] = mapped_column(server_default="now")
+    labels: Mapped[list[Label]] = relationship(secondary=labels_of_notes)
 
 
 class Ticket(Base):
@@ -290,6 +305,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "delete": (Note, 1),
     "delete_all": ([Note(id=1)],),
     "copy_in": (Note, [{"text": "x"}]),
+    **dict.fromkeys(("link", "unlink", "relink"), (Note(id=1), Note.labels, [1])),
 }
 
 REFUSED: list[tuple[Any, type[Exception], str]] = [
@@ -307,7 +323,8 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
 
 def test_all_methods_are_tried() -> None:
     written = {name for cls in AsyncWrites.__mro__[:-1] for name in vars(cls)}
-    assert set(CALLS) == {name for name in written if not name.startswith("_")}
+    # notify() takes no options
+    assert {*CALLS, "notify"} == {name for name in written if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("name", CALLS)
