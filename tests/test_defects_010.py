@@ -116,8 +116,8 @@ def test_statements_without_entities(oracle: Oracle) -> None:
 
     async def work(session: AsyncSession) -> Any:
         await session.execute(text("INSERT INTO tags (id, label) VALUES (50, 'x')"))
-        await session.execute(CreateTable(Table("made", MetaData(), Column("id", Integer))))
-        await session.execute(text("DROP TABLE made"))
+        await session.execute(CreateTable(Table("made_010", MetaData(), Column("id", Integer))))
+        await session.execute(text("DROP TABLE made_010"))
         return (await session.execute(select(Tag.label).where(Tag.id == 50))).scalar_one()
 
     assert oracle.naked(work) == "x"

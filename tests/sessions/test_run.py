@@ -347,12 +347,15 @@ async def test_a_database_that_can_not_be_reached_only_where_asked(
         url = database_url
     engine = create_async_engine(url)
     connects: list[int] = []
+    hosts: dict[str, str] = {}
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def connecting(dialect: Any, record: Any, args: Any, kwargs: dict[str, Any]) -> None:
         connects.append(1)
-        if len(connects) % 2 and backend != "sqlite":
-            kwargs["host"] = str(tmp_path / "nowhere")
+        if backend != "sqlite":
+            # SQLAlchemy 2.0.40 gives the same dictionary each time
+            there = hosts.setdefault("there", kwargs["host"])
+            kwargs["host"] = str(tmp_path / "nowhere") if len(connects) % 2 else there
 
     other = AsyncSessionFactory(engine)
 
