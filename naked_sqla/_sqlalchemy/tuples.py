@@ -60,7 +60,7 @@ def _class_of(metadata: Any) -> type[TupleRow]:
             if isinstance(key, str) and not hasattr(Row, key)
         }
         namespace["__slots__"] = ()
-        namespace["_as_row"] = partial(Row, metadata, None, indexes)
+        namespace["_as_row"] = staticmethod(partial(Row, metadata, None, indexes))
         found = _classes[metadata] = type("TupleRow", (TupleRow,), namespace)
     return found
 
