@@ -29,7 +29,6 @@ from naked_sqla.om.asession import AsyncSession as NakedSession
 from .models import data
 
 T = TypeVar("T")
-BACKENDS = ("sqlite", "asyncpg", "psycopg")
 FIRST_GENERATED_KEY = 1000
 
 

@@ -47,10 +47,11 @@ from naked_sqla import (
 )
 
 from .._notes import Base, Note
+from ..conftest import ASYNC_BACKENDS
 from ..models.blog import Hub, Post, Tag, User, post_tags
 from ..models.inheritance import Animal, Person
 from ..models.sqlmodels import Hero
-from ..oracle import BACKENDS, Oracle
+from ..oracle import Oracle
 from ._walking import all_shown, whole_of
 
 boss = aliased(User)
@@ -107,7 +108,9 @@ CASES: dict[str, Any] = {
 
 
 # SQLite has no FETCH
-ON_BACKENDS = [(b, name) for b in BACKENDS for name in CASES if (b, name) != ("sqlite", "fetch")]
+ON_BACKENDS = [
+    (b, name) for b in ASYNC_BACKENDS for name in CASES if (b, name) != ("sqlite", "fetch")
+]
 
 
 @pytest.mark.parametrize(("oracle", "name"), ON_BACKENDS, indirect=["oracle"])

@@ -77,14 +77,10 @@ class AsyncClassStreams:
 
         Arguments and errors as in :meth:`into`.
         """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
         call = IntoCall(
             "stream_into", cls, statement, parameters, validate, execution_options, streams=True
         )
-        streaming: AsyncStreaming[AsyncScalarResult[C]] = self._streaming(
-            self._stream_scalars, call
-        )
+        streaming: AsyncStreaming[AsyncScalarResult[C]] = self._stream_of(call)
         return streaming
 
     def stream_json(
@@ -100,12 +96,13 @@ class AsyncClassStreams:
 
         Arguments and errors as in :meth:`json`.
         """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
         call = JsonCall(
             "stream_json", into, statement, parameters, validate, execution_options, streams=True
         )
-        streaming: AsyncStreaming[AsyncScalarResult[bytes]] = self._streaming(
-            self._stream_scalars, call
-        )
+        streaming: AsyncStreaming[AsyncScalarResult[bytes]] = self._stream_of(call)
         return streaming
+
+    def _stream_of(self, call: IntoCall) -> Any:
+        if call.options is not None:
+            checks.stream_options(call.options)
+        return self._streaming(self._stream_scalars, call)

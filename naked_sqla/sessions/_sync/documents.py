@@ -76,12 +76,10 @@ class ClassStreams:
 
         Arguments and errors as in :meth:`into`.
         """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
         call = IntoCall(
             "stream_into", cls, statement, parameters, validate, execution_options, streams=True
         )
-        streaming: ScalarResult[C] = self._streaming(self._stream_scalars, call)
+        streaming: ScalarResult[C] = self._stream_of(call)
         return streaming
 
     def stream_json(
@@ -97,10 +95,13 @@ class ClassStreams:
 
         Arguments and errors as in :meth:`json`.
         """
-        if execution_options is not None:
-            checks.stream_options(execution_options)
         call = JsonCall(
             "stream_json", into, statement, parameters, validate, execution_options, streams=True
         )
-        streaming: ScalarResult[bytes] = self._streaming(self._stream_scalars, call)
+        streaming: ScalarResult[bytes] = self._stream_of(call)
         return streaming
+
+    def _stream_of(self, call: IntoCall) -> Any:
+        if call.options is not None:
+            checks.stream_options(call.options)
+        return self._streaming(self._stream_scalars, call)

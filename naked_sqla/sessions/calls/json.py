@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from naked_sqla._sqlalchemy import results
-from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.statement import IntoCall
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 __all__ = ("JsonCall",)
 
@@ -28,17 +23,8 @@ class JsonCall(IntoCall):
         # the database may write the array, in a statement of its own
         return False
 
-    def run(self, conn: Connection, eager: bool) -> Any:
+    def _way(self) -> Any:
         # imported when it is first used: services that load entities never pay for it
         from naked_sqla.into import as_json
 
-        checks.statement_options(self.statement, self.options)
-        found: Any = (as_json.stream if self.streams else as_json.execute)(
-            conn,
-            self.cls,
-            self.statement,
-            self.parameters,
-            validate=self.validate,
-            execution_options=self.options,
-        )
-        return results.sync_result(found) if self.streams else found
+        return as_json

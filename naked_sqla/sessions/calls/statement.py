@@ -134,12 +134,17 @@ class IntoCall(SlotsCall):
     def goes_directly(self) -> bool:
         return not (self.streams or self.options)
 
-    def run(self, conn: Connection, eager: bool) -> Any:
+    def _way(self) -> Any:
+        """The module whose ``execute()`` and ``stream()`` run the call."""
         # imported when it is first used: services that load entities never pay for it
         from naked_sqla import into
 
+        return into
+
+    def run(self, conn: Connection, eager: bool) -> Any:
         checks.statement_options(self.statement, self.options)
-        found = (into.stream if self.streams else into.execute)(
+        way = self._way()
+        found: Any = (way.stream if self.streams else way.execute)(
             conn,
             self.cls,
             self.statement,
