@@ -29,16 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 QUICKSTART = DOCS / "quickstart.md"
 
-# These stand alone; all others go on from where the quickstart ends.
-ALONE = {
-    "README.md",
-    "docs/index.md",
-    "docs/quickstart.md",
-    "docs/guide/notifications.md",
-    "docs/guide/related.md",
-    "docs/guide/sqlmodel.md",
-    *(str(page.relative_to(ROOT)) for page in (DOCS / "cookbook").glob("*.md")),
-}
+# What a page says that does not stand alone.
+GOES_ON = re.compile(r"go\s+on\s+from\s+the\s+end\s+of\s+the\s+\[quickstart\]")
 
 FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 # What SQLAlchemy's log says of a statement's age, before its parameters.
@@ -177,7 +169,8 @@ def run_page(page: str, check: Callable[[Block, str, str], None]) -> None:
     :param page: its path in the repository.
     :param check: called after each block with what it printed and what it sent.
     """
-    before = [] if page in ALONE else blocks_of(QUICKSTART)
+    goes_on = GOES_ON.search((ROOT / page).read_text(encoding="utf-8"))
+    before = blocks_of(QUICKSTART) if goes_on else []
     # A page is a script: what its classes are pickled by is the module __main__.
     script, main = types.ModuleType("__main__"), sys.modules["__main__"]
     sys.modules["__main__"] = script

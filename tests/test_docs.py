@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import exception
 
-from ._pages import DOCS, QUICKSTART, ROOT, Block, blocks_of, run_page
+from ._pages import DOCS, ROOT, Block, blocks_of, run_page
 
 # The least number of Python blocks of each page; pages in words only are not here.
 PAGES = {
@@ -107,7 +107,7 @@ def test_page_runs_on_postgresql(
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_the_copy_of_the_page_on_writing(engine: AsyncEngine) -> None:
     """On the page's own database there is no COPY."""
-    blocks = [*blocks_of(QUICKSTART)[:1], *blocks_of(DOCS / "guide" / "writing.md")]
+    blocks = blocks_of(DOCS / "guide" / "writing.md")
     models = blocks[0].code.partition("engine = ")[0]
     copying = next(block.code for block in blocks if "async def load(" in block.code)
     namespace: dict[str, Any] = {"__name__": "copying"}
@@ -181,6 +181,14 @@ def test_no_page_is_left_out() -> None:
         if blocks_of(path) and path.parent.name != "tutorial"
     }
     assert with_code == PAGES.keys() | ON_POSTGRESQL.keys()
+
+
+def test_pages_on_the_blog_have_the_same_models() -> None:
+    """Each page stands on its own; the block that they share has no second version."""
+    first = {page: blocks_of(ROOT / page)[0].code for page in sorted(PAGES)}
+    of_the_blog = [code for code in first.values() if "/blog.db" in code and "drop_all" in code]
+    assert of_the_blog
+    assert len(set(of_the_blog)) == 1
 
 
 def test_links_between_pages_lead_somewhere() -> None:
