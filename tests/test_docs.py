@@ -37,8 +37,8 @@ PAGES = {
     "docs/cookbook/soft-delete.md": 4,
     "docs/cookbook/time-zones.md": 3,
     "docs/cookbook/unique-errors.md": 5,
-    "docs/guide/databases.md": 7,
-    "docs/guide/eager.md": 3,
+    "docs/guide/databases.md": 8,
+    "docs/guide/eager.md": 5,
     "docs/guide/fastapi.md": 8,
     "docs/guide/from_flask_sqlalchemy.md": 7,
     "docs/guide/from_orm_session.md": 7,
@@ -46,16 +46,16 @@ PAGES = {
     "docs/guide/json.md": 4,
     "docs/guide/oneshots.md": 2,
     "docs/guide/outcomes.md": 4,
-    "docs/guide/observability.md": 5,
+    "docs/guide/observability.md": 6,
     "docs/guide/pagination.md": 8,
     "docs/guide/sqlmodel.md": 5,
-    "docs/guide/streaming.md": 5,
-    "docs/guide/transactions.md": 7,
+    "docs/guide/streaming.md": 6,
+    "docs/guide/transactions.md": 8,
     "docs/guide/hooks.md": 2,
     "docs/guide/related.md": 4,
-    "docs/guide/views.md": 6,
+    "docs/guide/views.md": 7,
     "docs/guide/writing.md": 17,
-    "docs/guide/testing.md": 5,
+    "docs/guide/testing.md": 6,
 }
 
 # These take the URL of a PostgreSQL from the environment.
@@ -137,7 +137,7 @@ class User(Base):
     name: Mapped[str]
 
 async def create():
-    engine = create_async_engine("sqlite+aiosqlite:///blog.db")
+    engine = create_async_engine("sqlite+aiosqlite:///testing.db")
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
         await conn.execute(insert(User), [{"name": name} for name in ("ada", "bob", "cy")])
