@@ -150,6 +150,15 @@ class Proxy:
         """Cut each connection that is open now."""
         self._run(self._cut_all())
 
+    def send_all(self, answer: bytes) -> None:
+        """Send each connection that is open now an answer that it did not ask for."""
+
+        async def send() -> None:
+            for link in list(self._links):
+                await link._send(link.writer, answer)
+
+        self._run(send())
+
     @property
     def connections(self) -> int:
         """How many clients are connected."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import asyncpg as _asyncpg
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ("can_fetch", "fetch")
+__all__ = ("can_fetch", "fetch", "lost")
 
 _Adapter: Any = _asyncpg.AsyncAdapt_asyncpg_connection
 _Dialect: Any = _asyncpg.PGDialect_asyncpg
@@ -40,3 +41,22 @@ async def fetch(conn: Any, sql: str, arguments: Sequence[Any], alone: bool) -> l
         except Exception as error:
             adapter._handle_exception(error)
             raise
+
+
+def lost(conn: Any, error: BaseException) -> DBAPIError:
+    """SQLAlchemy's error of a lost connection, for one of asyncpg's own state.
+
+    SQLAlchemy 2.0 does not wrap these; 2.1 does.
+    """
+    dbapi = conn.dialect.loaded_dbapi
+    said = dbapi.InterfaceError(f"the connection is closed, since asyncpg lost its place: {error}")
+    told: DBAPIError = DBAPIError.instance(
+        None,
+        None,
+        said,
+        dbapi.Error,
+        hide_parameters=conn.engine.hide_parameters,
+        connection_invalidated=True,
+        dialect=conn.dialect,
+    )
+    return told

@@ -41,6 +41,9 @@ _AS_TEXT = (
     postgresql.TSVECTOR,
 )
 
+# It sends nothing after a message that came while nothing was asked: a killed backend says so.
+_UNSENT = "cannot switch to state"
+
 
 class Asyncpg(PostgreSQL):
     """asyncpg prepares every statement, and does not tell how many rows a batch has matched."""
@@ -83,9 +86,11 @@ class Asyncpg(PostgreSQL):
     def listener(self, raw: Any, is_async: bool) -> Any:
         return AsyncpgListener(raw)
 
-    def is_torn(self, raw: Any, error: BaseException) -> bool:
-        # Of a message that it can't read; it awaits the rest of it from then on.
-        return type(error).__module__.startswith("asyncpg.pgproto")
+    def answers_commit(self, error: BaseException) -> bool:
+        return super().answers_commit(error) or _UNSENT in str(getattr(error, "orig", error))
+
+    def torn(self, conn: Connection, error: BaseException) -> BaseException | None:
+        return adapter.lost(conn, error) if _is_disorder(error) else None
 
     def after_refusal(self, conn: Connection) -> None:
         """End what the server took for a transaction of one statement in autocommit.
@@ -153,6 +158,17 @@ class Asyncpg(PostgreSQL):
                 f"binary there ({error}). Use insert_all()."
             ) from error
         return int(status.split()[-1])
+
+
+def _is_disorder(error: BaseException) -> bool:
+    """True for an error after which asyncpg never gets to its next answer."""
+    driver = getattr(error, "orig", None) or error
+    said, raised_by = str(driver), type(driver).__module__
+    return (
+        # of a message that it can't read; it awaits the rest of it from then on
+        raised_by.startswith("asyncpg.pgproto")
+        or (raised_by.startswith("asyncpg.") and _UNSENT in said)
+    )
 
 
 def _pid(raw: Any) -> int:

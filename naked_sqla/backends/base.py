@@ -219,12 +219,9 @@ class Backend:
         """
         return True
 
-    def is_torn(self, raw: Any, error: BaseException) -> bool:
-        """True after a failure that left the driver in the middle of an exchange.
-
-        :param error: of the failure.
-        """
-        return False
+    def torn(self, conn: Connection, error: BaseException) -> BaseException | None:
+        """The error to raise for one that left the driver in the middle of an exchange, or None."""
+        return None
 
     def after_refusal(self, conn: Connection) -> None:
         """Clean up after a statement in AUTOCOMMIT that the driver refused."""

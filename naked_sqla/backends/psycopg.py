@@ -111,12 +111,12 @@ class Psycopg(PostgreSQL):
     def listener(self, raw: Any, is_async: bool) -> Any:
         return AsyncPsycopgListener(raw) if is_async else PsycopgListener(raw)
 
-    def is_torn(self, raw: Any, error: BaseException) -> bool:
+    def torn(self, conn: Connection, error: BaseException) -> BaseException | None:
+        pgconn: Any = conn.connection.driver_connection.pgconn  # type: ignore[union-attr]
         # A list of parameters goes through a pipeline, which stays open when it is torn.
-        return bool(
-            raw.pgconn.pipeline_status != _OFF
-            or raw.pgconn.transaction_status in (_ACTIVE, _UNKNOWN)
-        )
+        if pgconn.pipeline_status == _OFF and pgconn.transaction_status not in (_ACTIVE, _UNKNOWN):
+            return None
+        return error
 
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, _ask, END_PROCESS)

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from naked_sqla._sqlalchemy import unopened
 from naked_sqla.backends import backend_of
+from naked_sqla.exception import BaseNakedSQLAException
 from naked_sqla.hiding import hide, show
-from naked_sqla.sessions.idle import gave_back_idle
+from naked_sqla.sessions.idle import discard_torn, gave_back_idle, raise_instead
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Alone:
         except DBAPIError:
             if self.conn is not None:
                 backend_of(conn.dialect).after_refusal(self.conn)
+            raise
+        except Exception as error:
+            if isinstance(error, BaseNakedSQLAException | InvalidRequestError) or self.conn is None:
+                raise
+            raise_instead(error, discard_torn(self.conn, error))
             raise
         finally:
             show(hidden)

@@ -9,6 +9,7 @@ from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import CommitOutcomeUnknown
 from naked_sqla.sessions.ending import Ending
+from naked_sqla.sessions.idle import discard_torn, raise_instead
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,6 +50,7 @@ class Committing(Ending):
         except BaseException as error:
             if cut or not connections.was_sent(error) or backend.answers_commit(error):
                 self.outcome = "rolled_back"
+                raise_instead(error, discard_torn(conn, error))
                 raise
             self.no_answer(error)
         else:

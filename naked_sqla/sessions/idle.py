@@ -57,13 +57,22 @@ def gave_back_idle(unopened: Unopened) -> bool:
     return True
 
 
-def discard_torn(conn: Connection, error: BaseException) -> None:
-    """Give a connection up whose driver was interrupted in the middle of an exchange.
+def discard_torn(conn: Connection, error: BaseException) -> BaseException:
+    """Give a connection up whose driver is in the middle of an exchange; gives the error to raise.
 
-    SQLAlchemy does so for a cancellation or Ctrl-C, and can't see one that the driver has replaced
-    by an error of its own, as psycopg's pipeline does.
+    SQLAlchemy gives it up for a cancellation or Ctrl-C, and for no error that the driver has made
+    of one, as psycopg's pipeline does, nor for one of the driver's own disorder.
     """
     if conn.closed or conn.invalidated:
-        return
-    if backend_of(conn.dialect).is_torn(conn.connection.driver_connection, error):
-        conn.invalidate(error)
+        return error
+    told = backend_of(conn.dialect).torn(conn, error)
+    if told is None:
+        return error
+    conn.invalidate(error)
+    return told
+
+
+def raise_instead(error: BaseException, told: BaseException) -> None:
+    """Raise the error to tell, unless it is the one that is raised already."""
+    if told is not error:
+        raise told from error

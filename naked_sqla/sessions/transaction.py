@@ -19,7 +19,7 @@ from naked_sqla.backends import backend_of
 from naked_sqla.exception import TransactionRolledBack
 from naked_sqla.hiding import hide, show
 from naked_sqla.sessions.committing import Committing
-from naked_sqla.sessions.idle import discard_torn, give_back
+from naked_sqla.sessions.idle import discard_torn, give_back, raise_instead
 from naked_sqla.sessions.lost import FAILED, FAILED_INSIDE, Lost
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Transaction(Committing):
         try:
             return call.run(self.conn, self.eager)
         except BaseException as error:
-            self._failed(error, began)
+            raise_instead(error, self._failed(error, began))
             raise
         finally:
             show(hidden)
@@ -163,7 +163,7 @@ class Transaction(Committing):
         try:
             return fn(*args)
         except BaseException as error:
-            self._failed(error, began)
+            raise_instead(error, self._failed(error, began))
             raise
         finally:
             show(hidden)
@@ -178,16 +178,17 @@ class Transaction(Committing):
         found = self.in_driver
         return found is not None and not isinstance(found, Lost) and found()
 
-    def _failed(self, error: BaseException, began: bool) -> None:
-        """Remember a failure, and that the transaction is lost.
+    def _failed(self, error: BaseException, began: bool) -> BaseException:
+        """Remember a failure, and that the transaction is lost; gives the error to raise.
 
         :param began: :meth:`_began` before it.
         """
+        error = discard_torn(self.conn, error)
         if self.failure is None or _sqlstate(error) != _ABORTED:
             self.failure = error
-        discard_torn(self.conn, error)
         if self.conn.invalidated or (began and not self._began()):
             self.in_driver = Lost(error)
+        return error
 
     def savepoint(self) -> tuple[NestedTransaction, BaseException | None]:
         """Set a savepoint; gives it, and the failure that the session knew of before it.
