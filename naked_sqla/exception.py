@@ -18,6 +18,7 @@
     ├── InvalidCursor              a damaged or foreign cursor of keyset()  (also a ValueError)
     ├── RowGone                    a row to be changed is not there     (also a StaleDataError)
     ├── VersionConflict            a row to be changed has another version  (a StaleDataError)
+    ├── RowExcluded                a row in the way that the criteria of the factory exclude
     ├── NotLoadedError             reading an attribute that the statement did not load
     └── ConversionError            a stored value its column type can't read  (also a ValueError)
 
@@ -47,6 +48,7 @@ __all__ = (
     "NotLoadedError",
     "PageNotFound",
     "PartialCommit",
+    "RowExcluded",
     "RowGone",
     "RowMismatch",
     "TransactionRolledBack",
@@ -234,6 +236,21 @@ class VersionConflict(BaseNakedSQLAException, StaleDataError):
         self.model = model
         self.moved = tuple(moved)
         self.gone = tuple(gone)
+
+
+class RowExcluded(BaseNakedSQLAException):
+    """A row is in the way that the criteria of the factory exclude.
+
+    A row with its key can't be stored, and it can't be changed: for this factory it is not there.
+
+    :ivar model: the mapped class.
+    :ivar excluded: the keys of these rows, as ``get()`` takes them.
+    """
+
+    def __init__(self, message: str, model: type[Any] | None = None, excluded: Iterable[Any] = ()):
+        super().__init__(message)
+        self.model = model
+        self.excluded = tuple(excluded)
 
 
 class NotLoadedError(BaseNakedSQLAException):

@@ -59,6 +59,7 @@ def test_exported_names() -> None:
         "PartialCommit",
         "Recovery",
         "Relinked",
+        "RowExcluded",
         "RowGone",
         "RowMismatch",
         "Session",

@@ -21,6 +21,7 @@ __all__ = (
     "criteria_of_rows",
     "derived",
     "filtered",
+    "lifting",
     "refuse_by_key",
     "without",
 )
@@ -62,6 +63,16 @@ def criteria_of_rows(conn: Connection, mapper: Any) -> list[Any]:
     """What holds on a connection for the rows of a mapped class that are found by their keys."""
     found = (loader_options.criteria_of_rows(one, mapper) for one in criteria_of(conn))
     return [criterion for criterion in found if criterion is not None]
+
+
+def lifting(conn: Connection, mapper: Any) -> str:
+    """What to write for a factory without the criteria that hold for the rows of a class."""
+    subjects = (
+        loader_options.criteria_subject(one).__name__
+        for one in criteria_of(conn)
+        if loader_options.criteria_of_rows(one, mapper) is not None
+    )
+    return f"db.with_options(without=[{', '.join(dict.fromkeys(subjects))}])"
 
 
 def refuse_by_key(criteria: Iterable[Any], model: Any, what: str) -> None:

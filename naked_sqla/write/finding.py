@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm.exc import StaleDataError
 
-from naked_sqla.exception import RowGone, VersionConflict
+from naked_sqla.exception import RowExcluded, RowGone, VersionConflict
 from naked_sqla.hiding import shown
-from naked_sqla.read.criteria import criteria_of, criteria_of_rows
+from naked_sqla.read.criteria import criteria_of, criteria_of_rows, lifting
 from naked_sqla.write.keys import are_exact, criteria_for
 from naked_sqla.write.tables import Written
 
@@ -31,6 +31,7 @@ __all__ = (
     "equal",
     "find",
     "look",
+    "raise_excluded",
     "raise_gone",
     "raise_stale",
     "raise_unmatched",
@@ -101,13 +102,18 @@ def equal(columns: Sequence[Any], values: Sequence[Any]) -> list[Any]:
 
 
 def find(
-    conn: Connection, written: Written, identities: Iterable[Identity], lock: bool = False
+    conn: Connection,
+    written: Written,
+    identities: Iterable[Identity],
+    lock: bool = False,
+    names: Sequence[str] | None = None,
 ) -> dict[Identity, StoredRow]:
     """The rows of a class, by the keys that were passed; missing rows are left out.
 
     :param lock: lock them, where the database can.
+    :param names: the attributes that the keys are of; None: the primary key.
     """
-    columns = [written.columns[key] for key in written.keys]
+    columns = [written.columns[key] for key in names or written.keys]
     version = None if written.version is None else written.columns[written.version]
     read = columns if version is None else [*columns, version]
     statement = select(*read).select_from(written.mapper.persist_selectable)
@@ -206,11 +212,17 @@ def raise_unmatched(conn: Connection, written: Written, identities: Sequence[Ide
     )
 
 
-def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Identity]) -> NoReturn:
+def raise_stale(
+    written: Written,
+    gone: Sequence[Identity],
+    moved: Sequence[Identity],
+    names: Sequence[str] | None = None,
+) -> NoReturn:
     """Raise ``VersionConflict`` if a row has another version, otherwise ``RowGone``.
 
     :param gone: the keys of rows that are not there.
     :param moved: the keys of rows with another version.
+    :param names: the attributes that the keys are of; None: the primary key.
     """
     gone, moved = list(dict.fromkeys(gone)), list(dict.fromkeys(moved))
     facts = []
@@ -218,8 +230,9 @@ def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Iden
         facts.append(f"{_shown(gone)} is gone")
     if moved:
         facts.append(f"{_shown(moved)} has another version by now")
+    row = f"the row with {'primary key' if names in (None, written.keys) else ', '.join(names)}"
     message = (
-        f"{written.name}: the row with primary key {', the row with primary key '.join(facts)}. "
+        f"{written.name}: {row} {f', {row} '.join(facts)}. "
         f"Load what is stored now, and decide again; what this call has written before is rolled "
         f"back with the transaction."
     )
@@ -227,6 +240,21 @@ def raise_stale(written: Written, gone: Sequence[Identity], moved: Sequence[Iden
     if moved:
         raise VersionConflict(message, model, map(_plain, moved), map(_plain, gone))
     raise RowGone(message, model, map(_plain, gone))
+
+
+def raise_excluded(conn: Connection, written: Written, excluded: Sequence[Identity]) -> NoReturn:
+    """Raise ``RowExcluded`` for rows that a call can neither store nor change.
+
+    :param excluded: their keys.
+    """
+    raise RowExcluded(
+        f"{written.name}: the row with primary key {_shown(excluded)} is there, outside of the "
+        "criteria of this factory. It can't be stored again, and is not changed; what this call "
+        f"has written before is rolled back with the transaction. Give the object another key, or "
+        f"upsert it by a factory without these criteria: {lifting(conn, written.mapper)}.",
+        written.mapper.class_,
+        map(_plain, excluded),
+    )
 
 
 def _plain(key: Identity) -> Any:

@@ -269,6 +269,7 @@ def upsert_all(
     :param update: the attributes that a row takes from the object where it is there already; left
         out: all that the object has, but the key; an empty list: none (insert or ignore).
     :return: the stored rows as naked objects, in the order of ``objs``.
+    :raises RowExcluded: a row is there that the criteria of the factory exclude.
     :raises InvalidStatement: the database is neither SQLite nor PostgreSQL, or the class is stored
         in several tables.
     :raises UnknownAttribute: for a name that the class does not have.

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Index, UniqueConstraint, null, select
+from sqlalchemy import Index, UniqueConstraint, and_, null, select
 from sqlalchemy.orm import lazyload, undefer
 
 from naked_sqla._sqlalchemy import dml, mappings, statements
+from naked_sqla._sqlalchemy.conflicts import has_lists, of_existing_row
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result
 from naked_sqla.write.changing import expected_version, next_version
-from naked_sqla.write.finding import raise_stale
+from naked_sqla.write.finding import find, raise_excluded, raise_stale, within
 from naked_sqla.write.inserting import insert_objects
 from naked_sqla.write.keys import among, by_key, chunks, has_key
 from naked_sqla.write.names import names_of_attributes
@@ -72,6 +74,8 @@ class Upsert:
             for found in (*first.table.constraints, *first.table.indexes)
             if isinstance(found, UniqueConstraint | Index)
         )
+        self._within = within(conn, written)
+        self._has_lists = has_lists(self._within.criteria)
         # read the deciding columns, deferred or not: they tell which row is which
         read = (undefer(getattr(written.mapper.class_, key)) for key in self.on)
         self._options = (lazyload("*"), *read)
@@ -90,7 +94,8 @@ class Upsert:
             later: list[tuple[int, _Row]] = []
             for index, row in pending:
                 key = tuple(map(row.get, self.on))
-                if self._is_unclear(key) or self._expected(row) is not None:
+                alone = self._has_lists or self._expected(row) is not None
+                if alone or self._is_unclear(key):
                     objects[index] = self._alone(row)
                 elif key in keyed:
                     # a statement can't touch a row twice
@@ -143,6 +148,7 @@ class Upsert:
         key = tuple(map(row.get, self.on))
         if not found and not self._is_made(key):
             found = self._with_key(key)
+            self._check_inside(found, ())
             if expected is not None and len(found) == 1:
                 identity = tuple(getattr(found[0], name) for name in self.written.keys)
                 raise_stale(self.written, [], [identity])
@@ -165,7 +171,27 @@ class Upsert:
         if found is None:
             # existing rows that stay as they are, or keys stored in another form
             found = by_key(self._stored(list(rows)), self.on, rows) or self._one_by_one(rows)
+            self._check_inside(found.values(), stored)
         return found
+
+    def _check_inside(self, objs: Iterable[Any], written: Iterable[Any]) -> None:
+        """Check that rows which stay as they are lie within the criteria of the factory.
+
+        :param written: those that the statement has stored.
+        :raises RowExcluded: some do not.
+        """
+        if not self._within.criteria:
+            return
+        key = attrgetter(*self.written.keys)
+        kept = dict.fromkeys(map(key, objs))
+        for obj in written:
+            kept.pop(key(obj), None)
+        names = len(self.written.keys)
+        keys = [one if names > 1 else (one,) for one in kept]
+        inside = find(self.conn, self._within, keys) if keys else {}
+        excluded = [one for one in keys if one not in inside]
+        if excluded:
+            raise_excluded(self.conn, self.written, excluded)
 
     def _refuse_lost(self, key: _Key) -> NoReturn:
         on = ", ".join(self.on)
@@ -213,11 +239,13 @@ class Upsert:
             version = self.written.version
             if version is not None and self.written.generated:
                 changes[self.part.columns[version].key] = self._version()
-            where = None
+            where: list[Any] = []
             if expected is not None and version is not None:
-                (where,) = has_key(self.conn, [self.part.columns[version]], (expected,))
+                where += has_key(self.conn, [self.part.columns[version]], (expected,))
+            if self._within.criteria:
+                where.append(of_existing_row(self._within.criteria))
             statement = statement.on_conflict_do_update(
-                index_elements=on, set_=changes, where=where
+                index_elements=on, set_=changes, where=and_(*where) if where else None
             )
         statement = dml.as_orm_insert(statement.returning(model))
         return statement.options(*self._options)

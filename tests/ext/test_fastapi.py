@@ -23,7 +23,14 @@ from sqlalchemy import URL, ForeignKey, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    joinedload,
+    mapped_column,
+    relationship,
+    with_loader_criteria,
+)
 from sqlalchemy.orm.exc import StaleDataError
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidSessionState, VersionConflict
@@ -625,6 +632,20 @@ async def test_rows_that_are_gone_or_changed(one: AsyncSessionFactory, own: str 
     else:
         assert [answer.status_code for answer in found] == [410, 410]
         assert [answer.json() for answer in found] == ["RowGone", "VersionConflict"]
+
+
+async def test_a_row_in_the_way_that_criteria_exclude(one: AsyncSessionFactory) -> None:
+    app = FastAPI()
+    install(app, one)
+    others = one.with_options(with_loader_criteria(Note, Note.id != 1))
+    await one.upsert(Note(id=1, text="mine"))
+
+    @app.get("/taken")
+    async def taken() -> None:
+        await others.upsert(Note(id=1, text="yours"))
+
+    async with serving(app) as client:
+        assert (await client.get("/taken")).status_code == 409
 
 
 async def test_stale_rows_may_be_left_to_the_application(one: AsyncSessionFactory) -> None:

@@ -29,6 +29,7 @@ from naked_sqla import (
     AsyncSessionFactory,
     InvalidCursor,
     PageNotFound,
+    RowExcluded,
     RowGone,
     VersionConflict,
     constraint_of,
@@ -63,8 +64,9 @@ def install(
     :param busy: answer with 503 when no connection of the pool came free in time.
     :param retry_after: seconds, for the ``Retry-After`` of that 503.
     :param constraints: answer an ``IntegrityError`` of a unique constraint with 409, and of others
-        with 422, naming the attributes as FastAPI names the fields that it refuses; a handler of
-        the application for ``DBAPIError`` or ``SQLAlchemyError`` comes first.
+        with 422, naming the attributes as FastAPI names the fields that it refuses; and
+        ``RowExcluded`` with 409; a handler of the application for ``DBAPIError`` or
+        ``SQLAlchemyError`` comes first.
     :param metadata: of the models, for ``constraint_of()``, which finds more with it on SQLite.
     :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
     :raises RuntimeError: when the application has been started.
@@ -92,6 +94,7 @@ def install(
         later = {"Retry-After": str(retry_after)}
         _answer(app, PoolTimeout, lambda _: HTTPException(503, headers=later))
     if constraints:
+        _answer(app, RowExcluded, lambda _: HTTPException(409))
         _answer(app, IntegrityError, partial(_refused, metadata), *_WIDER)
     reads = [404] * not_found + [503] * busy
     writes = [404] * (not_found or stale) + [409] * (stale or constraints) + [422] * constraints

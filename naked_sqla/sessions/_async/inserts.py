@@ -201,6 +201,7 @@ class AsyncInserts(AsyncCaller):
         :param execution_options: of each statement that the call sends.
         :return: the stored rows as new objects, in the order of ``objs``.
         :raises InvalidStatement: another database, or a class that is stored in several tables.
+        :raises RowExcluded: a row is there that the criteria of the factory exclude.
         """
         if execution_options is not None:
             checks.write_options(execution_options)

@@ -248,8 +248,8 @@ class SessionFactory(
         """Return a factory on the same engine whose statements are all filtered, or have options.
 
         ``with_loader_criteria()`` holds for each SELECT, what it loads eagerly, ``get()``,
-        ``preload()``, pages and counts, and for ``update()`` and ``delete()`` statements.  A write
-        by key of a class with criteria is refused.  It costs nothing to make one for a request.
+        ``preload()``, pages and counts, for ``update()`` and ``delete()`` statements, and for what
+        is written by key.  It costs nothing to make one for a request.
 
         :param options: further ``with_loader_criteria()``, besides those of this factory.
         :param without: lifts the criteria of a class: the class, its name, or several.
