@@ -16,22 +16,25 @@ from naked_sqla.objects.foreign_keys import foreign_of, joins_only
 from naked_sqla.read.lookup import key_of
 from naked_sqla.write.related import UNKNOWN, value_of
 
-__all__ = ("Between", "between_of", "relationship_of")
+__all__ = ("Between", "Side", "between_of", "relationship_of")
 
 _Key = tuple[Any, ...]
 
 
-class _Side:
+class Side:
     """One of the two classes that a table in between relates.
 
+    :ivar mapper: that of the class.
     :ivar model: the class.
     :ivar columns: of the table in between.
+    :ivar names: the attributes of the class that they refer to.
     """
 
-    __slots__ = ("_keys", "_names", "columns", "model")
+    __slots__ = ("_keys", "columns", "mapper", "model", "names")
 
     def __init__(self, name: str, mapper: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
         found = list(pairs)
+        self.mapper = mapper
         self.model = mapper.class_
         self.columns = tuple(column for _, column in found)
         names = [mappings.attribute_of(mapper, of) for of, _ in found]
@@ -41,7 +44,7 @@ class _Side:
                 f"{self.columns[0].table} refers to. Map it, or write the rows of "
                 f"{self.columns[0].table} by execute()."
             )
-        self._names = tuple(map(str, names))
+        self.names = tuple(map(str, names))
         self._keys = tuple(str(mappings.attribute_of(mapper, c)) for c in mapper.primary_key)
 
     def key(self, call: str, item: Any) -> _Key:
@@ -53,7 +56,7 @@ class _Side:
         kind, name = model_of(type(item)), self.model.__name__
         if mapper_of(kind) is None:
             values = dict(zip(self._keys, key_of(self.model, item, call), strict=True))
-            lacks = [attribute for attribute in self._names if attribute not in values]
+            lacks = [attribute for attribute in self.names if attribute not in values]
             if lacks:
                 raise InvalidStatement(
                     f"{call}(): a row of {self.columns[0].table} has {name}.{lacks[0]}, which "
@@ -65,8 +68,8 @@ class _Side:
                 f"{name}, or primary keys."
             )
         else:
-            values = {attribute: value_of(item, attribute) for attribute in self._names}
-        for attribute in self._names:
+            values = {attribute: value_of(item, attribute) for attribute in self.names}
+        for attribute in self.names:
             if values[attribute] is UNKNOWN:
                 raise InvalidStatement(
                     f"{call}(): {name}.{attribute} of an object is not loaded. Load it, or pass "
@@ -77,7 +80,7 @@ class _Side:
                     f"{call}(): a {name} without {attribute} is not stored. Store it first, and "
                     f"go on with what insert() gives back."
                 )
-        return tuple(values[attribute] for attribute in self._names)
+        return tuple(values[attribute] for attribute in self.names)
 
 
 class Between:
@@ -95,8 +98,8 @@ class Between:
     def __init__(self, prop: RelationshipProperty[Any]) -> None:
         self.name = f"{prop.parent.class_.__name__}.{prop.key}"
         self.table: Any = prop.secondary
-        self.own = _Side(self.name, prop.parent, prop.synchronize_pairs)
-        self.theirs = _Side(self.name, prop.mapper, prop.secondary_synchronize_pairs or ())
+        self.own = Side(self.name, prop.parent, prop.synchronize_pairs)
+        self.theirs = Side(self.name, prop.mapper, prop.secondary_synchronize_pairs or ())
         self.columns = tuple(dict.fromkeys((*self.own.columns, *self.theirs.columns)))
 
     def row(self, call: str, own: _Key, theirs: _Key) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from naked_sqla.backends import backend_of
 from naked_sqla.write.between import Between
 from naked_sqla.write.finding import equal
 from naked_sqla.write.keys import chunks, criteria_for
+from naked_sqla.write.linking_within import check_free, check_present, seen
 from naked_sqla.write.reports import Relinked
 from naked_sqla.write.values import listed
 
@@ -50,8 +51,12 @@ def link(conn: Connection, obj: Any, between: Between, objs: Iterable[Any]) -> i
     :param objs: objects of the related class, or primary keys.
     :return: how many links are new.
     :raises InvalidStatement: for an object of another class, and for one that is not stored.
+    :raises RowGone: for an object that the criteria of the factory exclude.
+    :raises RowExcluded: for a link whose row is there, and excluded.
     """
-    return _insert(conn, between, _rows("link", between, obj, objs)[1])
+    own, rows = _rows("link", conn, between, obj, objs)
+    check_free(conn, "link", between, own, _theirs(between, rows))
+    return _insert(conn, between, rows)
 
 
 def unlink(conn: Connection, obj: Any, between: Between, objs: Iterable[Any]) -> int:
@@ -59,19 +64,20 @@ def unlink(conn: Connection, obj: Any, between: Between, objs: Iterable[Any]) ->
 
     :return: how many links there were.
     """
-    own, rows = _rows("unlink", between, obj, objs)
+    own, rows = _rows("unlink", conn, between, obj, objs)
     theirs = _theirs(between, rows)
     columns = between.theirs.columns
     criteria = criteria_for(conn, columns, theirs) if theirs else ()
-    statement = delete(between.table).where(*equal(between.own.columns, own))
+    statement = _delete(conn, "unlink", between, own)
     return sum(int(conn.execute(statement.where(found)).rowcount) for found in criteria)
 
 
 def relink(conn: Connection, obj: Any, between: Between, objs: Iterable[Any]) -> Relinked:
     """Relate an object to others, and to nothing else; arguments and errors as in :func:`link`."""
-    own, rows = _rows("relink", between, obj, objs)
+    own, rows = _rows("relink", conn, between, obj, objs)
     theirs = _theirs(between, rows)
-    statement = delete(between.table).where(*equal(between.own.columns, own))
+    check_free(conn, "relink", between, own, theirs)
+    statement = _delete(conn, "relink", between, own)
     if theirs:
         kept = criteria_for(conn, between.theirs.columns, theirs)
         statement = statement.where(*map(not_, kept))
@@ -91,12 +97,22 @@ def relink(conn: Connection, obj: Any, between: Between, objs: Iterable[Any]) ->
 
 
 def _rows(
-    call: str, between: Between, obj: Any, objs: Iterable[Any]
+    call: str, conn: Connection, between: Between, obj: Any, objs: Iterable[Any]
 ) -> tuple[_Key, list[dict[str, Any]]]:
     """The values of an object in the table in between, and the rows, each of them once."""
     own = between.own.key(call, obj)
-    theirs = [between.theirs.key(call, item) for item in listed(objs, call)]
-    return own, [between.row(call, own, key) for key in dict.fromkeys(theirs)]
+    given = [between.theirs.key(call, item) for item in listed(objs, call)]
+    theirs = list(dict.fromkeys(given))
+    rows = [between.row(call, own, key) for key in theirs]
+    check_present(conn, between.own, [own])
+    check_present(conn, between.theirs, theirs)
+    return own, rows
+
+
+def _delete(conn: Connection, call: str, between: Between, own: _Key) -> Any:
+    """The DELETE of all links of an object that are seen."""
+    criteria = (*equal(between.own.columns, own), *seen(conn, call, between))
+    return delete(between.table).where(*criteria)
 
 
 def _theirs(between: Between, rows: _Rows) -> list[_Key]:

@@ -274,9 +274,6 @@ async def test_writes(plain: AsyncSessionFactory) -> None:
     assert await plain.all(select(Team.tenant).order_by(Team.id)) == [1, 0, 1, 0, 1, 0]
     await db.execute(delete(Member).where(Member.id >= 9))
     assert await plain.count(select(Member)) == 11
-    for links in (db.link, db.unlink, db.relink):
-        with pytest.raises(UnsupportedOption, match="with_options"):
-            await links(1, Team.fans, [1])
     some = update(Team).where(Team.id == bindparam("key"))
     with pytest.raises(UnsupportedOption, match="with_options"):
         await db.execute(some.values(tenant=1), [{"key": 1}, {"key": 2}])

@@ -42,6 +42,8 @@ class Links(Caller):
             an object of another class, and for one that is not stored.
         :raises InvalidRequestError: for a key that does not fit.
         :raises IntegrityError: for an object that is not there any more.
+        :raises RowGone: for one outside of the criteria of the factory.
+        :raises RowExcluded: for a link that is there, outside of the criteria of its own class.
         """
         from naked_sqla.write import linking
 

@@ -33,10 +33,6 @@ class LinkCall(WriteCall):
         between, objs = self.arguments
         return self._replace(arguments=(between, seen_twice(objs)))
 
-    def _about(self) -> list[Any]:
-        between = self.arguments[0]
-        return [between.own.model, between.theirs.model]
-
 
 class GraphCall(WriteCall):
     """Write objects with the relationships that are its arguments."""

@@ -10,7 +10,6 @@ from sqlalchemy.sql import ClauseElement
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.objects.classes import mapper_of
-from naked_sqla.read.criteria import criteria_of, refuse_by_key
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call
 
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.routing.tables import Key
 
 __all__ = ("WriteCall", "seen_twice")
-
-
-# these write a table in between, which criteria are not about
-_LINKS = frozenset({"link", "unlink", "relink"})
 
 
 class _WriteFields(NamedTuple):
@@ -46,9 +41,6 @@ class WriteCall(_WriteFields, Call):
     __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
-        if self.name in _LINKS and (criteria := criteria_of(conn)):
-            for part in self._about():
-                refuse_by_key(criteria, part, f"{self.name}()")
         options = self.options
         meanwhile: Any = contextlib.nullcontext()
         if options:
