@@ -30,9 +30,8 @@ PAGES = {
     "docs/cookbook/distributed.md": 1,
     "docs/cookbook/exports.md": 3,
     "docs/cookbook/graphql.md": 3,
-    "docs/cookbook/locks.md": 4,
+    "docs/cookbook/locks.md": 5,
     "docs/cookbook/outbox.md": 4,
-    "docs/cookbook/poolers.md": 2,
     "docs/cookbook/side-by-side.md": 4,
     "docs/cookbook/soft-delete.md": 4,
     "docs/cookbook/time-zones.md": 3,
@@ -62,8 +61,9 @@ PAGES = {
 ON_POSTGRESQL = {
     "docs/cookbook/bulk.md": 6,
     "docs/cookbook/jobs.md": 5,
+    "docs/cookbook/poolers.md": 3,
     "docs/cookbook/search.md": 5,
-    "docs/cookbook/tenants.md": 6,
+    "docs/cookbook/tenants.md": 7,
     "docs/guide/notifications.md": 2,
 }
 

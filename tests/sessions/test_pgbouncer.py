@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from naked_sqla import AsyncSessionFactory, InvalidSessionState, TransactionTimeout
 from naked_sqla.sessions.routing.gids import Gid
 
+from .._pages import ROOT, Block, blocks_of, run_page
 from ._pgbouncer import pgbouncer_program, running_pgbouncer
 
 pytestmark = [
@@ -27,14 +28,18 @@ pytestmark = [
 
 SERVERS = 3
 
-# As the docs write it, in docs/guide/databases.md.
+PAGE = "docs/cookbook/poolers.md"
+
+
+def _settings_of_the_page() -> dict[str, dict[str, Any]]:
+    namespace: dict[str, Any] = {"__name__": "poolers"}
+    exec(blocks_of(ROOT / PAGE)[0].code, namespace)
+    found: dict[str, dict[str, Any]] = namespace["CONNECT_ARGS"]
+    return found
+
+
 CONNECT: dict[str, dict[str, Any]] = {
-    "asyncpg": {
-        "statement_cache_size": 0,
-        "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": str,
-    },
-    "psycopg": {"prepare_threshold": None},
+    **_settings_of_the_page(),
     # as SQLAlchemy's documentation writes it; last, since it leaves statements on the servers
     "asyncpg with names": {
         "statement_cache_size": 0,
@@ -291,3 +296,17 @@ async def test_cancelled_sessions_give_their_server_back(db: AsyncSessionFactory
     async with asyncio.timeout(20):
         assert (await db.scalars(select(Note))).all() == []
         await at_once(lambda n: db.execute(insert(Note), {"text": str(n)}))
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_the_page_on_poolers(driver: str, pooler: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = pooler.set(drivername=f"postgresql+{driver}")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    printed = []
+
+    def check(block: Block, text: str, _: str) -> None:
+        assert block.prints in (None, text), block.line
+        printed.append(text)
+
+    run_page(PAGE, check)
+    assert any(printed)
