@@ -191,9 +191,11 @@ class Campaign:
     def _note(self, error: Exception, where: str) -> None:
         self.figures.errors[type(error).__name__] += 1
         if self.is_postgres:
-            # A stream raises what the driver says, as SQLAlchemy's does.
+            # A stream raises what the driver says, as SQLAlchemy's does; never its inner disorder.
             driver = type(error).__module__.partition(".")[0]
-            expected = isinstance(error, _ALLOWED) or driver in ("asyncpg", "psycopg")
+            bare = driver in ("asyncpg", "psycopg") and where.startswith(("stream", "a reader"))
+            expected = isinstance(error, _ALLOWED) or bare
+            expected = expected and "InternalClientError" not in type(error).__name__
         else:
             expected = "locked" in str(error)
         if not expected:

@@ -170,3 +170,27 @@ async def test_a_commit_is_known_to_have_failed(through: AsyncEngine, proxy: Pro
     assert caught.value.connection_invalidated
     assert session.outcome == "rolled_back"
     assert (await db.scalars(select(Letter.id))).all() == []
+
+
+async def test_a_two_phase_commit_is_taken_back(
+    through: AsyncEngine, proxy: Proxy, postgres_url: Callable[[str], URL]
+) -> None:
+    other = create_async_engine(postgres_url("asyncpg"))
+    db = AsyncSessionFactory(through, binds={"other": other}, two_phase=True)
+    session: Any = None
+
+    async def work() -> None:
+        nonlocal session
+        async with db.begin() as session:
+            await session.execute(insert(Letter), {"id": 1})
+            await session.execute(
+                insert(Letter), {"id": 2}, execution_options={"bind_key": "other"}
+            )
+            await kill(proxy, await raw_of(session))
+
+    with pytest.raises(DBAPIError) as caught:
+        await work()
+    assert caught.value.connection_invalidated
+    assert session.outcome == "rolled_back"
+    assert (await db.scalars(select(Letter.id))).all() == []
+    await other.dispose()

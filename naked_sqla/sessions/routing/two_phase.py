@@ -99,7 +99,8 @@ def _parts(transactions: Mapping[Key, Transaction], mark: str) -> dict[Key, _Par
     numbers: dict[Key, str] = {}
     for key, transaction in transactions.items():
         transaction.close_streams()
-        numbers[key] = _prepared(transaction.conn).assigned_id(transaction.conn)
+        ask = _prepared(transaction.conn).assigned_id
+        numbers[key] = transaction.watched(ask, transaction.conn)
     first = next(iter(transactions))
     conn = transactions[first].conn
     database = _prepared(conn).identity_of(conn) or UNKNOWN
@@ -159,7 +160,12 @@ class _Part:
     def prepare(self) -> None:
         transaction = self.transaction
         transaction.outcome = "unknown"
-        own.send(transaction.conn, f"PREPARE TRANSACTION '{self.gid}'")
+        try:
+            transaction.watched(own.send, transaction.conn, f"PREPARE TRANSACTION '{self.gid}'")
+        except Exception as error:
+            if backend_of(transaction.conn.dialect).answers_commit(error):
+                transaction.outcome = "rolled_back"
+            raise
         # The transaction has left the connection; this tells SQLAlchemy and the driver.
         transaction.conn.commit()
 
