@@ -86,13 +86,16 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
     __slots__ = ("_shared",)
 
     def __init__(self, db: AsyncSessionFactory, shared: Mapping[Key, SandboxConnection]) -> None:
-        super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
+        super().__init__(
+            db.engine, auto_commit=db.auto_commit, eager=db.eager, secret=db._secrets or None
+        )
         self._shared = shared[None]
         if db._databases is not None:
             # nothing is committed, and so nothing is prepared
             engines, routes = db._databases.engines, db._databases.routes
             self._databases = SandboxDatabases(engines, routes, False, shared)
         self._terms = db._terms
+        self._current.observers = db._current.observers
         self._current.writers = db._current.writers
 
     def begin(
@@ -155,6 +158,8 @@ class _AsyncSandboxFactory(AsyncSessionFactory):
         manner = manner_of(self._engine.sync_engine, self._auto_commit, self._eager, call)
         self._shared.check()
         block = self._block(self._terms, manner.commit, {})
+        if self._current.observers is not None:
+            block._observe(self._current.observers.session())
         if self._current.writers is not None:
             block._tell(self._current.writers)
         async with block as session:
@@ -223,10 +228,7 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
         super().__init__(*args, kind=kind, **kwargs)
         self._shared = shared
 
-    async def __aenter__(self) -> AsyncSession:
-        if self._entered:
-            checks.entered_twice()
-        self._entered = True
+    async def _opened(self) -> AsyncSession:
         self._level = await open_in_task(self._shared.innermost())
         kind: Any = self._kind
         transaction = kind(self._level, self._eager)
@@ -236,26 +238,16 @@ class _AsyncSandboxBlock(AsyncSessionBlock):
         except BaseException:
             self._level.step_out()
             raise
-        session = _AsyncSandboxSession._begun(self._engine, transaction)
-        self._session = session
-        if self._hooks is not None:
-            session._hooks = self._hooks
-        if self._current is not None:
-            self._entry = self._current.enter(asyncio.current_task(), session)
-        return session
+        return _AsyncSandboxSession._begun(self._engine, transaction)
 
-    async def __aexit__(
+    async def _end(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            await hooks.leave(self, exc_type, exc, traceback)
-            return
         try:
-            await super().__aexit__(exc_type, exc, traceback)
+            await super()._end(exc_type, exc, traceback)
         finally:
             self._level.step_out()
 
@@ -292,18 +284,14 @@ class _AsyncSandboxRoutedBlock(AsyncRoutedBlock):
 
     _SESSION = _AsyncSandboxRoutedSession
 
-    async def __aexit__(
+    async def _end(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            await hooks.leave(self, exc_type, exc, traceback)
-            return
         try:
-            await super().__aexit__(exc_type, exc, traceback)
+            await super()._end(exc_type, exc, traceback)
         finally:
             session: Any = self._session
             for block in session._blocks:

@@ -33,6 +33,7 @@ def sandbox(
     what the outer one has not committed yet, and is undone with it.  Others wait for their turn.
     Whatever does not go through the factory, such as ``db.engine``, is outside of the sandbox.
     ``db.read()`` reads the data of the sandbox, and refuses writes; it does not use ``reader``.
+    Cursors are signed with the ``secret`` of ``db``, and its observers are told.
     With ``binds`` there is one such connection to each database, and no two-phase commit.
 
     :param patience: seconds that a session waits for others to end before it raises

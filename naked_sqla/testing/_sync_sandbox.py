@@ -87,13 +87,16 @@ class _SandboxFactory(SessionFactory):
     __slots__ = ("_shared",)
 
     def __init__(self, db: SessionFactory, shared: Mapping[Key, SandboxConnection]) -> None:
-        super().__init__(db.engine, auto_commit=db.auto_commit, eager=db.eager)
+        super().__init__(
+            db.engine, auto_commit=db.auto_commit, eager=db.eager, secret=db._secrets or None
+        )
         self._shared = shared[None]
         if db._databases is not None:
             # nothing is committed, and so nothing is prepared
             engines, routes = db._databases.engines, db._databases.routes
             self._databases = SandboxDatabases(engines, routes, False, shared)
         self._terms = db._terms
+        self._current.observers = db._current.observers
         self._current.writers = db._current.writers
 
     def begin(
@@ -156,6 +159,8 @@ class _SandboxFactory(SessionFactory):
         manner = manner_of(self._engine, self._auto_commit, self._eager, call)
         self._shared.check()
         block = self._block(self._terms, manner.commit, {})
+        if self._current.observers is not None:
+            block._observe(self._current.observers.session())
         if self._current.writers is not None:
             block._tell(self._current.writers)
         with block as session:
@@ -224,10 +229,7 @@ class _SandboxBlock(SessionBlock):
         super().__init__(*args, kind=kind, **kwargs)
         self._shared = shared
 
-    def __enter__(self) -> Session:
-        if self._entered:
-            checks.entered_twice()
-        self._entered = True
+    def _opened(self) -> Session:
         self._level = open_in_thread(self._shared.innermost())
         kind: Any = self._kind
         transaction = kind(self._level, self._eager)
@@ -237,26 +239,16 @@ class _SandboxBlock(SessionBlock):
         except BaseException:
             self._level.step_out()
             raise
-        session = _SandboxSession._begun(self._engine, transaction)
-        self._session = session
-        if self._hooks is not None:
-            session._hooks = self._hooks
-        if self._current is not None:
-            self._entry = self._current.enter(threading.current_thread(), session)
-        return session
+        return _SandboxSession._begun(self._engine, transaction)
 
-    def __exit__(
+    def _end(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            hooks.leave(self, exc_type, exc, traceback)
-            return
         try:
-            super().__exit__(exc_type, exc, traceback)
+            super()._end(exc_type, exc, traceback)
         finally:
             self._level.step_out()
 
@@ -293,18 +285,14 @@ class _SandboxRoutedBlock(RoutedBlock):
 
     _SESSION = _SandboxRoutedSession
 
-    def __exit__(
+    def _end(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            hooks.leave(self, exc_type, exc, traceback)
-            return
         try:
-            super().__exit__(exc_type, exc, traceback)
+            super()._end(exc_type, exc, traceback)
         finally:
             session: Any = self._session
             for block in session._blocks:

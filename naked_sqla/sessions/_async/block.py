@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -192,16 +192,24 @@ class AsyncSessionBlock(AsyncBlock):
         """What became of what the session did, see :attr:`AsyncSession.outcome`."""
         return self._session.outcome if hasattr(self, "_session") else "open"
 
-    async def __aexit__(
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Coroutine[Any, Any, None]:
+        hooks = self._session._hooks
+        if hooks is not None and not hooks.ending:
+            return hooks.leave(self, exc_type, exc, traceback)
+        return self._end(exc_type, exc, traceback)
+
+    async def _end(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            await hooks.leave(self, exc_type, exc, traceback)
-            return
+        """End the session; what waits for its commit knows of it."""
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None

@@ -73,9 +73,9 @@ class AsyncHooks:
                     if session._guard.holder is None:
                         await self._tell(session)
                 except BaseException as error:
-                    await block.__aexit__(type(error), error, error.__traceback__)
+                    await block._end(type(error), error, error.__traceback__)
                     raise
-            await block.__aexit__(exc_type, exc, traceback)
+            await block._end(exc_type, exc, traceback)
         finally:
             if session.outcome == "committed":
                 await self._run()

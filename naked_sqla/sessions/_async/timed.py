@@ -40,22 +40,19 @@ class AsyncTimed(AsyncSessionBlock):
             self._terms = terms._replace(clock=Clock(terms, None))
             return super().__aenter__()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
+    if True:  # ASYNC
+
+        async def _end(
+            self,
+            exc_type: type[BaseException] | None,
+            exc: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None:
             # what comes after COMMIT is outside of the limit
-            await hooks.leave(self, exc_type, exc, traceback)
-            return
-        if True:  # ASYNC
             clock: Any = self._terms and self._terms.clock
             if exc is None and not clock.expired:
                 try:
-                    await super().__aexit__(exc_type, exc, traceback)
+                    await super()._end(exc_type, exc, traceback)
                 except BaseException as error:
                     if not await self._leave(error):
                         raise
@@ -67,16 +64,12 @@ class AsyncTimed(AsyncSessionBlock):
             limit = asyncio.timeout(clock.to_roll_back)
             try:
                 async with limit:
-                    await super().__aexit__(exc_type, exc, traceback)
+                    await super()._end(exc_type, exc, traceback)
             except TimeoutError:
                 if not limit.expired():
                     raise
             if timed_out:
                 self._refuse(clock, exc)
-        else:
-            super().__aexit__(exc_type, exc, traceback)
-
-    if True:  # ASYNC
 
         async def _leave(self, error: BaseException | None) -> bool:
             """Leave the clock; raise where it has cancelled the block, and that is not committed.

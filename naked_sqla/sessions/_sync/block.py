@@ -154,8 +154,16 @@ class SessionBlock(Block):
     ) -> None:
         hooks = self._session._hooks
         if hooks is not None and not hooks.ending:
-            hooks.leave(self, exc_type, exc, traceback)
-            return
+            return hooks.leave(self, exc_type, exc, traceback)
+        return self._end(exc_type, exc, traceback)
+
+    def _end(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the session; what waits for its commit knows of it."""
         if self._entry is not None and self._current is not None:
             self._current.leave(self._entry)
         session, failed = self._session, exc_type is not None

@@ -73,9 +73,9 @@ class Hooks:
                     if session._guard.holder is None:
                         self._tell(session)
                 except BaseException as error:
-                    block.__exit__(type(error), error, error.__traceback__)
+                    block._end(type(error), error, error.__traceback__)
                     raise
-            block.__exit__(exc_type, exc, traceback)
+            block._end(exc_type, exc, traceback)
         finally:
             if session.outcome == "committed":
                 self._run()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from naked_sqla.sessions import checks
@@ -26,16 +25,3 @@ class Timed(SessionBlock):
         terms = self._terms or Terms()
         self._terms = terms._replace(clock=Clock(terms, None))
         return super().__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        hooks = self._session._hooks
-        if hooks is not None and not hooks.ending:
-            # what comes after COMMIT is outside of the limit
-            hooks.leave(self, exc_type, exc, traceback)
-            return
-        super().__exit__(exc_type, exc, traceback)
