@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache, partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions.calls.write import WriteCall
+from naked_sqla.sessions.listeners import Listener, Listeners
 from naked_sqla.write.reports import Write, writes_of
 
 if TYPE_CHECKING:
@@ -16,51 +16,30 @@ if TYPE_CHECKING:
     from naked_sqla.sessions.current import Current
 
 
-class Writers:
+class Writers(Listeners):
     """The functions that a factory tells of what was written."""
 
-    __slots__ = ("all",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self.all: tuple[WriteListener, ...] = ()
+    name = "writers"
 
 
-class WriteListener:
+class WriteListener(Listener):
     """A function of ``db.on_write()`` at work, until :meth:`stop` or the end of ``with``."""
 
-    __slots__ = ("_current", "fn")
+    __slots__ = ("fn",)
 
-    def __init__(self, current: Current, fn: Callable[..., object]) -> None:
-        self._current = current
+    def __init__(self, writers: Writers, fn: Callable[..., object]) -> None:
         self.fn = fn
-
-    def stop(self) -> None:
-        """Tell the function no more; a second call does nothing."""
-        writers = self._current.writers
-        if writers is not None:
-            writers.all = tuple(other for other in writers.all if other is not self)
-            if not writers.all:
-                self._current.writers = None
-
-    def __enter__(self) -> WriteListener:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        super().__init__(writers)
 
 
 def listen(current: Current, fn: Callable[..., object]) -> WriteListener:
     """Begin to tell a function."""
-    if current.writers is None:
-        current.writers = Writers()
-    listener = WriteListener(current, fn)
-    current.writers.all += (listener,)
-    return listener
+    writers = current.writers
+    if writers is None or not writers.all:
+        writers = Writers(current)
+    return WriteListener(writers, fn)
 
 
 def check_function(fn: object, method: str, takes: str, *, may_be_awaited: bool) -> None:

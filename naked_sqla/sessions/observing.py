@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 
 from naked_sqla.observers import DiscardEvent, Event, RetryEvent
+from naked_sqla.sessions.listeners import Listener, Listeners
 from naked_sqla.sessions.observed import KEY, Observed, caller
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("naked_sqla")
 
 
-class Observers:
+class Observers(Listeners):
     """The observers of one factory."""
 
-    __slots__ = ("all", "engines", "listeners")
+    __slots__ = ("engines", "listeners")
 
-    def __init__(self, engines: Iterable[Engine]) -> None:
-        self.all: tuple[Observation, ...] = ()
+    name = "observers"
+
+    def __init__(self, current: Current, engines: Iterable[Engine]) -> None:
+        super().__init__(current)
         self.listeners: list[tuple[Any, Any]] = []
         self.engines = tuple(dict.fromkeys(engines))
         for engine in self.engines:
@@ -86,8 +88,9 @@ class Observers:
             )
         )
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Hear of nothing any more."""
+        super().end()
         for pool, listener in self.listeners:
             with suppress(InvalidRequestError):
                 event.remove(pool, "invalidate", listener)
@@ -96,42 +99,20 @@ class Observers:
 Observer = Callable[[Event], object]
 
 
-class Observation:
+class Observation(Listener):
     """An observer at work, until :meth:`stop`, or the end of ``with db.observe(...):``."""
 
-    __slots__ = ("_current", "_observers", "observer")
+    __slots__ = ("observer",)
 
-    def __init__(self, current: Current, observers: Observers, observer: Observer) -> None:
+    def __init__(self, observers: Observers, observer: Observer) -> None:
         self.observer = observer
-        self._current = current
-        self._observers = observers
+        super().__init__(observers)
 
     @property
     def engines(self) -> tuple[Engine, ...]:
         """The engines of the databases that are observed, the synchronous ones."""
-        return self._observers.engines
-
-    def stop(self) -> None:
-        """Tell the observer no more; a second call does nothing."""
-        observers = self._observers
-        if self not in observers.all:
-            return
-        observers.all = tuple(other for other in observers.all if other is not self)
-        if not observers.all:
-            observers.stop()
-            if self._current.observers is observers:
-                self._current.observers = None
-
-    def __enter__(self) -> Observation:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        observers: Observers = self._listeners
+        return observers.engines
 
 
 def observe(current: Current, engines: Iterable[Engine], observer: Any) -> Observation:
@@ -145,11 +126,9 @@ def observe(current: Current, engines: Iterable[Engine], observer: Any) -> Obser
             f"Write def on_event(event): ..., and put what takes long into a queue."
         )
     observers = current.observers
-    if observers is None:
-        observers = current.observers = Observers(engines)
-    observation = Observation(current, observers, observer)
-    observers.all += (observation,)
-    return observation
+    if observers is None or not observers.all:
+        observers = Observers(current, engines)
+    return Observation(observers, observer)
 
 
 def _is_async(observer: Any) -> bool:
