@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growing, imports, legacy, standing
+from benchmarks import figures, growing, imports, legacy, standing
 from benchmarks.chart import chart
 from benchmarks.database import DRIVERS, database
 from benchmarks.report import markdown
@@ -163,6 +163,7 @@ def _report(home: Path, series: Path) -> None:
     if home == RESULTS:
         growing.write(results, ASSETS)
         standing.write(results, ASSETS)
+        figures.write(results)
     print(text)
     print(f"written to {series}", file=sys.stderr)
 

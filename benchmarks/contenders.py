@@ -33,6 +33,8 @@ class Contender:
     reader: Callable[[Any], Reader]
     returns: frozenset[str] = EVERYTHING
     """What a shape must return for this contender to say anything new."""
+    of_several: bool = False
+    """Whether it says nothing new of rows of one entity."""
     prepare: Callable[[int], Awaitable[None]] | None = None
     """Called before the n-th operation, and not timed: makes what it is given."""
 
@@ -43,7 +45,7 @@ class Contender:
 
     def takes(self, shape: Shape) -> bool:
         """Whether it is worth measuring for this shape."""
-        return shape.returns in self.returns
+        return shape.returns in self.returns and not (self.of_several and shape.single_entity)
 
 
 def _by_position(shape: Shape) -> Reader:
@@ -151,6 +153,22 @@ def _sessions(
     return operation
 
 
+def _tuples(begin: Callable[[], AbstractAsyncContextManager[Any]]) -> Callable[[Shape], Operation]:
+    """Rows of several entities as plain tuples."""
+
+    def operation(shape: Shape) -> Operation:
+        call = shape.model
+
+        async def rows(read: Read, n: int) -> Any:
+            statement, parameters = call(n)
+            async with begin() as session:
+                return read(await session.tuples(statement, parameters))
+
+        return rows
+
+    return operation
+
+
 def contenders(new_engine: Callable[[], AsyncEngine], legacy: bool) -> list[Contender]:
     """Return the SQLAlchemy contenders, each on an engine of its own.
 
@@ -161,6 +179,8 @@ def contenders(new_engine: Callable[[], AsyncEngine], legacy: bool) -> list[Cont
     orm = async_sessionmaker(new_engine(), expire_on_commit=False)
     naked = AsyncSessionFactory(new_engine())
     ours = ("legacy", NAME) if legacy else ("naked", "naked_sqla")
+    tuples = _tuples(AsyncSessionFactory(new_engine()).begin)
+    plain = Contender("naked_tuples", "tuples()", tuples, by_attribute, ROWS, of_several=True)
     return [
         Contender(BASELINE, "Core, by position", _core(new_engine()), _by_position),
         Contender("core_again", "Core, by position, again", _core(new_engine()), _by_position),
@@ -178,4 +198,5 @@ def contenders(new_engine: Callable[[], AsyncEngine], legacy: bool) -> list[Cont
         ),
         Contender("orm", "ORM AsyncSession", _sessions(orm.begin), by_attribute),
         Contender(*ours, _sessions(naked.begin), by_attribute),
+        *([] if legacy else [plain]),
     ]

@@ -33,12 +33,11 @@ def write(results: dict[str, Any], assets: Path) -> None:
     into_page("growth verdict", "\n".join(_verdict(found)))
 
 
-def into_page(name: str, text: str) -> None:
+def into_page(name: str, text: str, page: Path = PAGE) -> None:
     """Write what was measured between its two marks."""
-    page = PAGE.read_text()
     begin, end = BEGIN.format(name), END.format(name)
-    head, rest = page.split(begin)
-    PAGE.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
+    head, rest = page.read_text().split(begin)
+    page.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 def _table(axis: str, found: dict[str, Any]) -> str:
