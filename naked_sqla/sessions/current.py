@@ -61,7 +61,8 @@ class Current:
 
     def session_of(self, owner: Any) -> Any:
         """The innermost session of a task or thread, ``None`` where there is none."""
-        for _, opener, session, _ in reversed(self._open.get(id(owner), ())):
+        opened = self._open.get(id(owner))
+        for _, opener, session, _ in reversed(opened) if opened else ():
             found = session()
             if found is not None and opener() is owner:
                 return found

@@ -56,6 +56,9 @@ class Policy(NamedTuple):
     idempotent: bool
 
 
+_USUAL = Policy(5, None, None, False)
+
+
 def policy(
     attempts: int, retry_on: RetryOn | None, deadline: float | None, idempotent: bool
 ) -> Policy:
@@ -93,8 +96,12 @@ class Failures:
 
     __slots__ = ("_began", "_notes", "_policy")
 
-    def __init__(self, policy: Policy, began: float) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy | None, began: float) -> None:
+        """Note no failure yet.
+
+        :param policy: None: the defaults of ``run()``.
+        """
+        self._policy = policy or _USUAL
         self._began = began
         self._notes: list[str] = []
 

@@ -7,6 +7,8 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Coroutine
+from inspect import isawaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
@@ -73,9 +75,12 @@ class AsyncRunner:
 
         The error of the last attempt comes out as it is; its notes tell of the attempts before.
         """
-        from naked_sqla.sessions.retrying import policy
+        chosen: Policy | None = None
+        usual = type(attempts) is int and attempts == 5 and idempotent is False
+        if not usual or retry_on is not None or deadline is not None:
+            from naked_sqla.sessions.retrying import policy
 
-        chosen = policy(attempts, retry_on, deadline, idempotent)
+            chosen = policy(attempts, retry_on, deadline, idempotent)
         returned: R = await self._run(work, args, chosen, begin_options)
         return returned
 
@@ -130,17 +135,18 @@ class AsyncRunner:
         return is_connect_error(error, self._backends())
 
     async def _run(
-        self, work: Callable[..., Any], args: Any, chosen: Policy, begin_options: Any
+        self, work: Callable[..., Any], args: Any, chosen: Policy | None, begin_options: Any
     ) -> Any:
-        from naked_sqla.sessions import retrying
+        """Run work; what is needed to try again is made when an attempt has failed.
 
+        :param chosen: None: the defaults.
+        """
         around = self._current.session_of(asyncio.current_task())
         if around is not None:
-            retrying.refuse_inside(around)
-        began = 0.0 if chosen.deadline is None else time.monotonic()
+            _retrying().refuse_inside(around)
+        began = begun = time.monotonic()
         failures: Failures | None = None
         while True:
-            begun = time.monotonic()
             block = self.begin(**begin_options)
             if failures is not None:
                 block._terms = to_write(block._terms)
@@ -148,16 +154,16 @@ class AsyncRunner:
                 async with block as session:
                     returned = work(session, *args)
                     if True:  # ASYNC
-                        if not inspect.isawaitable(returned):
-                            retrying.not_this_work(work, "async def")
-                        returned = await returned
+                        if type(returned) is not CoroutineType and not isawaitable(returned):
+                            _retrying().not_this_work(work, "async def")
+                        return await returned
                     else:
-                        if inspect.iscoroutine(returned):
+                        if type(returned) is CoroutineType:
                             returned.close()
-                            retrying.not_this_work(work, "def")
-                    return returned
+                            _retrying().not_this_work(work, "def")
+                        return returned
             except Exception as error:
-                failures = failures or retrying.Failures(chosen, began)
+                failures = failures or _retrying().Failures(chosen, began)
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
@@ -168,8 +174,16 @@ class AsyncRunner:
             if True:  # ASYNC
                 await asyncio.sleep(pause)
             else:
-                retrying.sleep_in_thread(pause)
+                _retrying().sleep_in_thread(pause)
+            begun = time.monotonic()
 
     def _backends(self) -> list[Backend]:
         engines = [self._engine] if self._databases is None else self._databases.engines.values()
         return [backend_of(engine.dialect) for engine in engines]
+
+
+def _retrying() -> Any:
+    # imported when something has failed: work that succeeds does without it
+    from naked_sqla.sessions import retrying
+
+    return retrying

@@ -8,6 +8,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
@@ -74,9 +75,12 @@ class Runner:
 
         The error of the last attempt comes out as it is; its notes tell of the attempts before.
         """
-        from naked_sqla.sessions.retrying import policy
+        chosen: Policy | None = None
+        usual = type(attempts) is int and attempts == 5 and idempotent is False
+        if not usual or retry_on is not None or deadline is not None:
+            from naked_sqla.sessions.retrying import policy
 
-        chosen = policy(attempts, retry_on, deadline, idempotent)
+            chosen = policy(attempts, retry_on, deadline, idempotent)
         returned: R = self._run(work, args, chosen, begin_options)
         return returned
 
@@ -130,28 +134,31 @@ class Runner:
 
         return is_connect_error(error, self._backends())
 
-    def _run(self, work: Callable[..., Any], args: Any, chosen: Policy, begin_options: Any) -> Any:
-        from naked_sqla.sessions import retrying
+    def _run(
+        self, work: Callable[..., Any], args: Any, chosen: Policy | None, begin_options: Any
+    ) -> Any:
+        """Run work; what is needed to try again is made when an attempt has failed.
 
+        :param chosen: None: the defaults.
+        """
         around = self._current.session_of(threading.current_thread())
         if around is not None:
-            retrying.refuse_inside(around)
-        began = 0.0 if chosen.deadline is None else time.monotonic()
+            _retrying().refuse_inside(around)
+        began = begun = time.monotonic()
         failures: Failures | None = None
         while True:
-            begun = time.monotonic()
             block = self.begin(**begin_options)
             if failures is not None:
                 block._terms = to_write(block._terms)
             try:
                 with block as session:
                     returned = work(session, *args)
-                    if inspect.iscoroutine(returned):
+                    if type(returned) is CoroutineType:
                         returned.close()
-                        retrying.not_this_work(work, "def")
+                        _retrying().not_this_work(work, "def")
                     return returned
             except Exception as error:
-                failures = failures or retrying.Failures(chosen, began)
+                failures = failures or _retrying().Failures(chosen, began)
                 pause = failures.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
@@ -159,8 +166,16 @@ class Runner:
                 if observers is not None:
                     took, engine = time.monotonic() - begun, self._engine
                     observers.retried(failures.count, engine, took, error, pause)
-            retrying.sleep_in_thread(pause)
+            _retrying().sleep_in_thread(pause)
+            begun = time.monotonic()
 
     def _backends(self) -> list[Backend]:
         engines = [self._engine] if self._databases is None else self._databases.engines.values()
         return [backend_of(engine.dialect) for engine in engines]
+
+
+def _retrying() -> Any:
+    # imported when something has failed: work that succeeds does without it
+    from naked_sqla.sessions import retrying
+
+    return retrying
