@@ -91,6 +91,29 @@ def test_the_names_of_the_package_are_all_there() -> None:
         getattr(naked_sqla, "Sessoin")  # noqa: B009
 
 
+RUNS = """
+import asyncio, sys
+from sqlalchemy import literal, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from naked_sqla import AsyncSessionFactory
+
+async def work(session):
+    return await session.scalar(select(literal(1)))
+
+async def main():
+    engine = create_async_engine("sqlite+aiosqlite://")
+    assert await AsyncSessionFactory(engine).run(work) == 1
+    await engine.dispose()
+
+asyncio.run(main())
+assert "naked_sqla.sessions.retrying" not in sys.modules
+"""
+
+
+def test_work_that_succeeds_loads_nothing_that_tries_again() -> None:
+    subprocess.run([sys.executable, "-c", RUNS], check=True, cwd=ROOT)
+
+
 # ---------------------------------------------------------------- records
 
 

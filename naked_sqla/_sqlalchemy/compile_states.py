@@ -65,6 +65,12 @@ def state_cache(state: Any) -> dict[Any, Any]:
     return attributes
 
 
+def cache_of(compiled: Any) -> dict[Any, Any] | None:
+    """The same of a compiled SELECT; None where it has no entities."""
+    state = compiled.compile_state
+    return state.attributes if isinstance(state, ORMCompileState) else None
+
+
 def memoized_setups(state: Any, path: Any) -> Mapping[Any, Any]:
     """Column attribute -> the column it is fetched from; None when the statement leaves it out."""
     setups = path.get(state.attributes, "memoized_setups", {})

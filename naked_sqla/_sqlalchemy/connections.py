@@ -16,7 +16,6 @@ from naked_sqla._sqlalchemy import greenlets
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-
 _SAVEPOINTS = (
     _elements.SavepointClause,
     _elements.RollbackToSavepointClause,
@@ -36,6 +35,13 @@ def most_of(pool: Any) -> int | None:
     """
     extra = getattr(pool, "_max_overflow", -1)
     return None if extra < 0 else int(pool.size()) + int(extra)
+
+
+# What ``connection.driver_connection`` asks three others for.
+def of_the_driver(conn: Any) -> Any:
+    """The driver's own connection of a Connection that is open."""
+    fairy = conn._dbapi_connection or conn.connection
+    return conn.dialect.get_driver_connection(fairy.dbapi_connection)
 
 
 class WayBack:

@@ -49,7 +49,7 @@ def is_unobserved(conn: Any, statement: Any, seen: frozenset[str] = frozenset())
         return False
     if statement._execution_options or conn._dbapi_connection is None:
         return False
-    if not has_usual_options(conn, seen):
+    if conn._execution_options and not has_usual_options(conn, seen):
         return False
     transaction, nested = conn._transaction, conn._nested_transaction
     return (
@@ -196,7 +196,7 @@ class Kept:
         """The same in the order of :attr:`names`."""
         if parameters and self._all_given is not None:
             try:
-                return tuple([parameters[key] for key in self._all_given])
+                return tuple(map(parameters.__getitem__, self._all_given))
             except KeyError:
                 pass
         found = []

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.pool import QueuePool
 
 from naked_sqla._sqlalchemy import connections
 from naked_sqla._sqlalchemy.direct import is_listened_to
@@ -16,7 +18,7 @@ from naked_sqla._sqlalchemy.direct import is_listened_to
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ("Unopened", "is_unobserved", "opened")
+__all__ = ("Unopened", "is_unobserved", "opened", "opens_at_once")
 
 
 class Unopened:
@@ -111,6 +113,24 @@ def opened(conn: Any) -> Any:
 
 def _is_heard(engine: Any) -> bool:
     return is_listened_to(engine) or is_listened_to(engine.dialect)
+
+
+# Only a dialect of somebody's own sends a BEGIN there; the queue of a pool that is full may be
+# awaited even where it has a connection.
+def opens_at_once(engine: Any) -> bool:
+    """True where ``connect()`` and ``begin()`` wait for nothing: no connection is made or tested,
+    nobody listens, no BEGIN is sent.
+    """
+    pool = engine.pool
+    return (
+        isinstance(pool, QueuePool)
+        and connections.next_is_ready(pool)
+        and not -1 < pool._max_overflow <= pool._overflow  # type: ignore[attr-defined]
+        and not (pool._pre_ping or pool.dispatch.checkout)
+        and not getattr(Connection, "_has_events", False)
+        and not (engine._has_events and _is_heard(engine))
+        and type(engine.dialect).do_begin is DefaultDialect.do_begin
+    )
 
 
 def is_unobserved(engine: Any) -> bool:

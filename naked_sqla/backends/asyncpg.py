@@ -74,8 +74,7 @@ class Asyncpg(PostgreSQL):
         )
 
     def is_cut(self, conn: Connection) -> bool:
-        raw: Any = conn.connection.driver_connection
-        return bool(raw.is_closed())
+        return bool(connections.of_the_driver(conn).is_closed())
 
     def is_idle(self, raw: Any) -> bool:
         return not (raw.is_closed() or raw.is_in_transaction())
@@ -110,8 +109,7 @@ class Asyncpg(PostgreSQL):
             conn.invalidate()
             raise
 
-    def can_fetch(self, conn: Connection | Unopened) -> bool:
-        return adapter.can_fetch(conn)
+    can_fetch = staticmethod(adapter.can_fetch)
 
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False

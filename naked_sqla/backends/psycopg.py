@@ -56,7 +56,7 @@ class Psycopg(PostgreSQL):
 
     def has_lost_transaction(self, conn: Connection, failure: BaseException | None) -> bool:
         # libpq also knows of what failed through session.conn.
-        raw: Any = conn.connection.driver_connection
+        raw = connections.of_the_driver(conn)
         return bool(raw.pgconn.transaction_status == _IN_ERROR)
 
     def set_local(self, conn: Connection, settings: Mapping[str, str]) -> None:
@@ -98,7 +98,7 @@ class Psycopg(PostgreSQL):
 
     def is_cut(self, conn: Connection) -> bool:
         # libpq learns it when it reads, and it reads when it has sent
-        pgconn = conn.connection.driver_connection.pgconn  # type: ignore[union-attr]
+        pgconn = connections.of_the_driver(conn).pgconn
         try:
             pgconn.consume_input()
         except conn.dialect.loaded_dbapi.Error:
@@ -121,8 +121,7 @@ class Psycopg(PostgreSQL):
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, _ask, END_PROCESS)
 
-    def can_fetch(self, conn: Connection | Unopened) -> bool:
-        return adapter.can_fetch(conn)
+    can_fetch = staticmethod(adapter.can_fetch)
 
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False

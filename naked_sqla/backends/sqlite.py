@@ -73,7 +73,7 @@ class SQLite(Backend):
 
     def watch(self, conn: Connection) -> Callable[[], bool] | None:
         # An interrupted write, a full disk, ON CONFLICT ROLLBACK and RAISE(ROLLBACK) end it.
-        raw: Any = conn.connection.driver_connection
+        raw = connections.of_the_driver(conn)
         return lambda: self._in_transaction(raw)
 
     @staticmethod

@@ -43,7 +43,7 @@ def filtered(conn: Connection, statement: Any, parameters: Any = None) -> Any:
 
     :raises UnsupportedOption: for an UPDATE or DELETE of several rows, where they can't hold.
     """
-    criteria = criteria_of(conn)
+    criteria = conn.get_execution_options().get(CRITERIA)
     if not criteria or not isinstance(statement, _FILTERED):
         return statement
     if isinstance(statement, Update | Delete) and isinstance(parameters, Sequence):

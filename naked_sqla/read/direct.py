@@ -125,13 +125,11 @@ def _ready(
     if found is None:
         return None
     compiled, values = found
-    state = compile_states.entity_state(compiled)
-    way: _Way | None = None
-    ways: _Ways | None = None
-    if state is not None:
-        ways = compile_states.state_cache(state[0]).get(_Way)
-    if ways is not None:
-        way = ways.get(None if make_loader is None else getattr(make_loader, "key", make_loader))
+    cache = compile_states.cache_of(compiled)
+    ways: _Ways | None = None if cache is None else cache.get(_Way)
+    if ways is None:
+        return None
+    way = ways.get(None if make_loader is None else getattr(make_loader, "key", make_loader))
     if way is None:
         return None
     loader = way.loader.of(statement, lambda: loading_on(opened(conn), None, parameters))

@@ -18,6 +18,7 @@ from naked_sqla.sessions.transaction import Transaction
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from naked_sqla.backends.contracts import Stop
     from naked_sqla.sessions.calls.base import Call
 
 logger = logging.getLogger("naked_sqla")
@@ -45,6 +46,10 @@ class Alone:
     def connected(self) -> bool:
         """False while there is no connection to give back."""
         return self._unopened.connected
+
+    def stopper(self) -> Stop | None:
+        """What stops the call when a task is cancelled."""
+        return backend_of(self._unopened.dialect).stop(self)
 
     def run(self, call: Call) -> Any:
         """Run the call."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import NestedTransaction
 
+    from naked_sqla.backends.contracts import Stop
     from naked_sqla.sessions.calls.base import Call
     from naked_sqla.sessions.terms import Terms
 
@@ -84,6 +85,10 @@ class Transaction(Committing):
         self.in_driver = backend.watch(conn)
         self.open = True
 
+    def stopper(self) -> Stop | None:
+        """What stops its statement when a task is cancelled; None: a ``CancelledError`` in it."""
+        return backend_of(self.conn.dialect).stop(self)
+
     def before_begin(self) -> None:
         """Set what the connection needs before its transaction begins."""
 
@@ -132,7 +137,8 @@ class Transaction(Committing):
             raise_instead(error, self._failed(error, began))
             raise
         finally:
-            show(hidden)
+            if hidden is not None:
+                show(hidden)
 
     def open_stream(self, call: Call) -> Any:
         """Run a call that opens a cursor, and close the cursor when the call fails."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from naked_sqla import AsyncSessionFactory
+from naked_sqla._sqlalchemy import greenlets
 from naked_sqla.sessions._async.cancel import needs_connecting
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
@@ -183,3 +184,88 @@ async def test_a_reconnect_that_hangs_holds_no_place(
         assert await db.scalar(ONE) == 1
     await pinging.dispose()
     await closed(proxy)
+
+
+def asks(raw: Any, *_: Any) -> None:
+    """Send a statement, which takes a greenlet."""
+    cursor = raw.cursor()
+    cursor.execute("SELECT 1")
+    assert cursor.fetchall() == [(1,)]
+    cursor.close()
+
+
+def asked_on(conn: Any, *_: Any) -> None:
+    asks(conn.connection.dbapi_connection)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "ask"),
+    [
+        ("pool", "checkout", asks),
+        ("engine", "engine_connect", asked_on),
+        ("engine", "begin", asked_on),
+        ("class", "begin", asked_on),
+    ],
+)
+async def test_what_a_listener_sends_on_the_way_to_a_transaction(
+    engine: AsyncEngine,
+    target: str,
+    name: str,
+    ask: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nobody listens, the way to an open connection takes no greenlet."""
+    db = AsyncSessionFactory(engine)
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+    sync = engine.sync_engine
+    listened: Any = {"pool": sync.pool, "engine": sync, "class": Connection}[target]
+    # the mark that somebody has listened to all connections would stay
+    monkeypatch.setattr(Connection, "_has_events", False, raising=False)
+    event.listen(listened, name, ask)
+    try:
+        async with db.begin() as session:
+            assert await session.scalar(ONE) == 1
+    finally:
+        event.remove(listened, name, ask)
+    assert checked_out(engine) == 0
+
+
+async def test_a_dialect_that_sends_its_begin(engine: AsyncEngine) -> None:
+    db = AsyncSessionFactory(engine)
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+    dialect: Any = engine.sync_engine.dialect
+    own = type("Own", (type(dialect),), {"do_begin": lambda _, fairy: asks(fairy)})
+    dialect.__class__ = own
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+
+
+@pytest.mark.parametrize("options", [{"pool_size": 1, "max_overflow": 0}, {"pool_pre_ping": True}])
+async def test_the_last_connection_of_a_pool_and_one_that_is_tested(
+    database_url: URL, options: dict[str, Any]
+) -> None:
+    engine = create_async_engine(database_url, **options)
+    db = AsyncSessionFactory(engine)
+    for _ in range(2):
+        async with db.begin() as session:
+            assert await session.scalar(ONE) == 1
+    await engine.dispose()
+
+
+async def test_the_way_to_an_open_connection_takes_no_greenlet(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = AsyncSessionFactory(engine)
+    async with db.begin() as session:
+        assert await session.scalar(ONE) == 1
+    started: list[Any] = []
+    real = greenlets.Worker.start
+    monkeypatch.setattr(
+        greenlets.Worker, "start", lambda fn, args: (started.append(fn), real(fn, args))[1]
+    )
+    async with db.begin() as session:
+        assert started == []
+        assert await session.scalar(ONE) == 1
+        assert len(started) == 1

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from naked_sqla._sqlalchemy.unopened import opens_at_once  # ASYNC
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import ConcurrentSessionUse
 from naked_sqla.sessions import checks
-from naked_sqla.sessions._async.cancel import needs_connecting, stopper
+from naked_sqla.sessions._async.cancel import needs_connecting
 from naked_sqla.sessions._async.greenlet import (
     nothing,
-    noticing_cancellation,
+    notice_cancellation,
     run_in_greenlet,
     run_to_end,
     settle,
     shielded,
     start,
+    times_cancelled,
 )
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions._async.whole import run_whole
@@ -37,6 +39,8 @@ from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine  # ASYNC
+
     from naked_sqla.sessions._async.hooks import AsyncHooks
     from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
@@ -148,17 +152,22 @@ class AsyncSessionBlock(AsyncBlock):
         """Open the connection and begin; when this fails, or is torn, leave nothing behind."""
         if True:  # ASYNC
             engine = self._engine.sync_engine
-            connect = transaction.connect, engine, self._options, self._snapshot
             opening: asyncio.Task[None] | None = None
             try:
-                with noticing_cancellation():
-                    if needs_connecting(engine.pool):
-                        # A torn connection attempt leaks its socket on some drivers: let it end.
-                        opening = start(run_to_end(*connect))
-                        push = backend_of(engine.dialect).gives_up_connecting
-                        await shielded(opening, patient=self._queue is not None, push=push)
-                    else:
-                        await run_in_greenlet(nothing, stopper(transaction, engine), *connect)
+                if self._connects_at_once(engine):
+                    transaction.connect(engine, self._options)
+                    return
+                asked = times_cancelled()
+                connect = transaction.connect, engine, self._options, self._snapshot
+                backend = backend_of(engine.dialect)
+                if needs_connecting(engine.pool):
+                    # A torn connection attempt leaks its socket on some drivers: let it end.
+                    opening = start(run_to_end(*connect))
+                    push = backend.gives_up_connecting
+                    await shielded(opening, patient=self._queue is not None, push=push)
+                else:
+                    await run_in_greenlet(nothing, lambda: backend.stop(transaction), *connect)
+                notice_cancellation(asked)
             except BaseException:
                 if opening is None or opening.done():
                     await self._give_back(transaction)
@@ -171,6 +180,20 @@ class AsyncSessionBlock(AsyncBlock):
             except BaseException:
                 self._give_back(transaction)
                 raise
+
+    if True:  # ASYNC
+
+        def _connects_at_once(self, engine: Engine) -> bool:
+            """True where nothing is waited for on the way to a connection, and no greenlet needed.
+
+            The first statement takes BEGIN along.
+            """
+            return (
+                self._kind is Transaction
+                and self._terms is None
+                and not (self._options or self._snapshot)
+                and opens_at_once(engine)
+            )
 
     async def _give_back(self, transaction: Transaction) -> None:
         """Give back the connection and the turn of a block that could not be entered."""
@@ -281,12 +304,14 @@ async def run_single_call(
         if alone and not needs_connecting(pool):
             sync_engine = engine.sync_engine
             single = Alone(sync_engine, eager, manner.options)
-            stop, loop = stopper(single, sync_engine), loop_of(pool)
+            loop = loop_of(pool)
             if loop is not None:
                 loop.enter()
             done = nothing if loop is None else loop.leave
-            with noticing_cancellation():
-                return await run_in_greenlet(done, stop, single.run, told)
+            asked = times_cancelled()
+            found = await run_in_greenlet(done, single.stopper, single.run, told)
+            notice_cancellation(asked)
+            return found
     else:
         if alone:
             return Alone(engine, eager, manner.options).run(told)

@@ -17,8 +17,8 @@ import logging
 import sys
 import traceback
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from naked_sqla._sqlalchemy.greenlets import Worker
 
@@ -41,24 +41,22 @@ postponed: set[asyncio.Task[Any]] = set()
 _leftover: set[asyncio.Task[Any]] = set()
 
 
+# a generator rather than a coroutine: only that sees a cancellation before the driver does
+@types.coroutine
 def run_in_greenlet(
-    done: Callable[[], object], stop: Stop | None, fn: Callable[..., _T], *args: Any
-) -> Coroutine[Any, Any, _T]:
+    done: Callable[[], object],
+    stopper: Callable[[], Stop | None] | None,
+    fn: Callable[..., Any],
+    *args: Any,
+) -> Generator[Any, Any, Any]:
     """Run ``fn(*args)`` in a greenlet of the task that awaits this, and give what it returns.
 
     :param done: called once, when the work has really ended; this may be after the caller was
         cancelled and went on.
-    :param stop: what the database is told when the task is cancelled.
+    :param stopper: gives what the database is told when the task is cancelled.
     """
-    # a generator rather than a coroutine: only that sees a cancellation before the driver does
-    return cast("Coroutine[Any, Any, _T]", _run(done, stop, fn, args))
-
-
-@types.coroutine
-def _run(
-    done: Callable[[], object], stop: Stop | None, fn: Callable[..., Any], args: tuple[Any, ...]
-) -> Generator[Any, Any, Any]:
     asked = times_cancelled()
+    stop: Stop | None = None
     held = moved = False
     pending: Any
     cancelled: BaseException | None = None
@@ -73,6 +71,7 @@ def _run(
                     try:
                         yield pending
                     except asyncio.CancelledError as error:
+                        stop = None if stopper is None else stopper()
                         held = stop is not None and stop.applies()
                         if held:
                             raise
@@ -98,6 +97,7 @@ def _run(
                     # All errors go on in the worker, from where they come out again.
                     waits = worker.throw(error)
                     continue
+            stop = stop or (None if stopper is None else stopper())
             first = first or _left(stop if held else None, waits, steps, cancelled)
             rest = moved_on(_rest(worker, first, stop, held), done)
             moved = True
@@ -219,14 +219,13 @@ async def settle(
     task.add_done_callback(_settled)
 
 
-@contextlib.contextmanager
-def noticing_cancellation() -> Iterator[None]:
-    """Raise ``CancelledError`` at the end when the task was cancelled, and nothing came of it.
+def notice_cancellation(asked: int) -> None:
+    """Raise ``CancelledError`` when the task was cancelled, and nothing came of it.
 
     ``wait_for()``, in which the pool waits, can lose a cancellation on Python 3.11.
+
+    :param asked: how often the task had been cancelled before.
     """
-    asked = times_cancelled()
-    yield
     if times_cancelled() > asked:
         raise asyncio.CancelledError
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from naked_sqla.sessions.stream import StreamHost
 
 if TYPE_CHECKING:
-    from naked_sqla.backends.contracts import Stop
     from naked_sqla.sessions._async.hooks import AsyncHooks
     from naked_sqla.sessions.guard import TaskGuard
 
@@ -21,5 +20,3 @@ class AsyncHost(StreamHost, Protocol):
     def _guard(self) -> TaskGuard: ...
     @property  # ASYNC
     def _patient(self) -> bool: ...  # ASYNC
-    @property  # ASYNC
-    def _stop(self) -> Stop | None: ...  # ASYNC

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock
-from naked_sqla.sessions._async.cancel import StopActive
 from naked_sqla.sessions._async.greenlet import nothing, run_in_greenlet
 from naked_sqla.sessions._async.session import AsyncSession
 from naked_sqla.sessions.calls.base import Call, routed
@@ -50,7 +49,6 @@ class AsyncRoutedSession(AsyncSession):
         session._secrets, session._hooks = (), None
         session._conn = None  # ASYNC
         session._patient = False  # ASYNC
-        session._stop = StopActive(session._transaction)  # ASYNC
         session._databases = databases
         session._options = options
         session._eager = eager
@@ -130,7 +128,7 @@ class AsyncRoutedSession(AsyncSession):
         if self._transaction.groups:
             try:
                 await run_in_greenlet(
-                    nothing, session._stop, self._transaction.join_savepoints, transaction
+                    nothing, transaction.stopper, self._transaction.join_savepoints, transaction
                 )
             except BaseException:
                 self._transaction.forget(transaction)

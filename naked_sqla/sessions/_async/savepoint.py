@@ -47,8 +47,9 @@ class AsyncSavepoint(AsyncBlock):
         session = self._session
         session._enter("begin_nested")
         if True:  # ASYNC
+            transaction = session._transaction
             self._point, self._before = await run_in_greenlet(
-                session._guard.leave, session._stop, session._transaction.savepoint
+                session._guard.leave, transaction.stopper, transaction.savepoint
             )
         else:
             try:

@@ -11,7 +11,6 @@ from sqlalchemy.util import await_only
 from naked_sqla.read.statement import stream
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.calls import AsyncCalls
-from naked_sqla.sessions._async.cancel import stopper
 from naked_sqla.sessions._async.documents import AsyncClassStreams
 from naked_sqla.sessions._async.greenlet import run_in_greenlet
 from naked_sqla.sessions._async.hooks import AsyncCommitHooks, AsyncHooks
@@ -65,7 +64,6 @@ class AsyncSession(
         "_guard",
         "_hooks",
         "_patient",  # ASYNC
-        "_stop",  # ASYNC
         "_transaction",
     )
 
@@ -84,7 +82,6 @@ class AsyncSession(
         self._transaction = transaction
         self._guard, self._secrets, self._hooks = TaskGuard(), (), None
         self._conn, self._patient = None, False  # ASYNC
-        self._stop = stopper(transaction)  # ASYNC
 
     @classmethod
     def _begun(cls, engine: AsyncEngine, transaction: Transaction) -> AsyncSession:
@@ -272,7 +269,8 @@ class AsyncSession(
     def _call(self, call: Call) -> Coroutine[Any, Any, Any]:
         self._enter(call.name)
         if True:  # ASYNC
-            return run_in_greenlet(self._guard.leave, self._stop, self._transaction.call, call)
+            transaction = self._transaction
+            return run_in_greenlet(self._guard.leave, transaction.stopper, transaction.call, call)
         else:
             try:
                 return self._transaction.call(call)
@@ -305,8 +303,9 @@ class AsyncSession(
             from naked_sqla.sessions._async.stream import async_stream_of
 
             self._enter(call.name)
+            transaction = self._transaction
             opened = run_in_greenlet(
-                self._guard.leave, self._stop, self._transaction.open_stream, call
+                self._guard.leave, transaction.stopper, transaction.open_stream, call
             )
             return async_stream_of(self, await opened)
         else:
@@ -322,8 +321,11 @@ class AsyncSession(
         self._enter(what)
         if True:  # ASYNC
             # It is called from within a greenlet of SQLAlchemy's.
+            transaction = self._transaction
             return await_only(
-                run_in_greenlet(self._guard.leave, self._stop, self._transaction.watched, fn, *args)
+                run_in_greenlet(
+                    self._guard.leave, transaction.stopper, transaction.watched, fn, *args
+                )
             )
         else:
             try:

@@ -74,8 +74,9 @@ async def _read(source: Stream) -> None:
     if not source.is_read:
         session: Any = source._session
         session._enter(READING)
+        transaction = session._transaction
         await run_in_greenlet(
-            session._guard.leave, session._stop, session._transaction.watched, source.read
+            session._guard.leave, transaction.stopper, transaction.watched, source.read
         )
 
 

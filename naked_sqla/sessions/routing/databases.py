@@ -20,6 +20,8 @@ from naked_sqla.sessions.transaction import Transaction
 if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction
 
+    from naked_sqla.backends.contracts import Stop
+
 logger = logging.getLogger("naked_sqla")
 
 
@@ -87,6 +89,10 @@ class Transactions(Ending):
         self.decided = False
         # The transaction that the caller waits for: a cancellation stops its statement.
         self.active: Transaction | None = None
+
+    def stopper(self) -> Stop | None:
+        """What stops a call when a task is cancelled, in the database that it waits for."""
+        return None if self.active is None else self.active.stopper()
 
     def may_be_torn(self) -> bool:
         """False while what was prepared is committed, or taken back."""
