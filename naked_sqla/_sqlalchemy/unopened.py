@@ -125,7 +125,7 @@ def opens_at_once(engine: Any) -> bool:
     return (
         isinstance(pool, QueuePool)
         and connections.next_is_ready(pool)
-        and not -1 < pool._max_overflow <= pool._overflow  # type: ignore[attr-defined]
+        and not -1 < pool._max_overflow <= pool._overflow
         and not (pool._pre_ping or pool.dispatch.checkout)
         and not getattr(Connection, "_has_events", False)
         and not (engine._has_events and _is_heard(engine))
