@@ -1,9 +1,10 @@
 """How the cost of a unit grows: rows, columns, entities, levels of eager loading, tasks.
 
 Each contender reads the same, and reads every attribute; each size is measured in rounds in which
-every contender runs once, in random order.  Several entities are read by ``tuples()``.  The
-collector runs as it does in an application: for large results it is a part of the cost.  What is
-given is the processor time of the process, divided by the units: rows, values, objects or reads.
+every contender runs once, in random order.  Core gives rows, the others objects; "objects by hand"
+makes those from Core's rows, of dataclasses with slots.  Several entities are read by ``tuples()``.
+The collector runs as it does in an application: for large results it is a part of the cost.  What
+is given is the processor time of the process, divided by the units: rows, values, objects or reads.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import json
 import random
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import make_dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from sqlalchemy import ForeignKey, MetaData, insert, make_url, select
+from sqlalchemy import ForeignKey, MetaData, bindparam, insert, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -33,7 +35,7 @@ from sqlalchemy.orm import (
 from benchmarks.database import new_engine
 from naked_sqla import AsyncSessionFactory
 
-NAMES = {"core": "Core", "naked": "naked_sqla", "orm": "the ORM"}
+NAMES = {"core": "Core", "hand": "objects by hand", "naked": "naked_sqla", "orm": "the ORM"}
 AXES = {
     "rows": ("Rows of 4 columns", "rows", "row"),
     "columns": ("Columns, in 1000 rows", "columns", "value"),
@@ -162,6 +164,7 @@ class Contenders:
     def _reads(self, core: Any, entities: Any, names: list[list[str]]) -> dict[str, Work]:
         # written out, as one writes it: a getattr() with a variable costs more than the attribute
         row = _written("row", [f"row[{i}]" for i in range(sum(map(len, names)))])
+        by_hand, made = _by_hand(names)
         if len(names) == 1:
             one = _written("obj", [f"obj.{name}" for name in names[0]])
         else:
@@ -171,6 +174,14 @@ class Contenders:
         async def by_core() -> object:
             async with self.engine.begin() as conn:
                 return [row(found) for found in (await conn.execute(core)).all()]
+
+        async def one_by_hand() -> object:
+            async with self.engine.begin() as conn:
+                return [one(obj) for obj in by_hand(await conn.execute(core), *made)]
+
+        async def many_by_hand() -> object:
+            async with self.engine.begin() as conn:
+                return [one(*objects) for objects in by_hand(await conn.execute(core), *made)]
 
         async def scalars(opened: Callable[[], Any]) -> object:
             async with opened() as session:
@@ -185,13 +196,13 @@ class Contenders:
                 return [one(*objects) for objects in (await session.execute(entities)).tuples()]
 
         if len(names) == 1:
-            ways: tuple[Work, Work] = (
-                lambda: scalars(self.db.begin),
-                lambda: scalars(self.orm.begin),
-            )
-        else:
-            ways = ours, orm
-        return {"core": by_core, "naked": ways[0], "orm": ways[1]}
+            return {
+                "core": by_core,
+                "hand": one_by_hand,
+                "naked": lambda: scalars(self.db.begin),
+                "orm": lambda: scalars(self.orm.begin),
+            }
+        return {"core": by_core, "hand": many_by_hand, "naked": ours, "orm": orm}
 
     def _levels(self, size: int) -> tuple[int, dict[str, Work]]:
         table = Node.__table__
@@ -199,21 +210,48 @@ class Contenders:
         for _ in range(size - 1):
             option = option.selectinload(Node.children)
         statement = select(Node).where(Node.level == 0).order_by(Node.id).options(option)
-        level = [
-            select(table).where(table.c.level == number).order_by(table.c.id)
-            for number in range(size + 1)
-        ]
+        top = select(table).where(table.c.level == 0).order_by(table.c.id)
+        below = (
+            select(table)
+            .where(table.c.parent_id.in_(bindparam("keys", expanding=True)))
+            .order_by(table.c.id)
+        )
+
+        def read_rows(rows: Any, levels: list[dict[Any, list[Any]]]) -> list[Any]:
+            found = levels[0] if levels else {}
+            return [
+                (row[0], row[1], row[2], row[3], read_rows(found.get(row[0], []), levels[1:]))
+                for row in rows
+            ]
 
         async def by_core() -> object:
             async with self.engine.begin() as conn:
-                below: dict[Any, list[Any]] = {}
-                for core in reversed(level):
+                first: Any = (await conn.execute(top)).all()
+                levels: list[dict[Any, list[Any]]] = []
+                keys = [row[0] for row in first]
+                for _ in range(size):
+                    rows: Any = (await conn.execute(below, {"keys": keys})).all()
                     found: dict[Any, list[Any]] = {}
-                    for row in await conn.execute(core):
-                        made = (row[0], row[1], row[2], row[3], below.get(row[0], []))
-                        found.setdefault(row[3], []).append(made)
-                    below = found
-                return below[None]
+                    for row in rows:
+                        found.setdefault(row[3], []).append(row)
+                    levels.append(found)
+                    keys = [row[0] for row in rows]
+                return read_rows(first, levels)
+
+        async def by_hand() -> object:
+            async with self.engine.begin() as conn:
+                first = [_Node(*row, None) for row in await conn.execute(top)]
+                above = first
+                for _ in range(size):
+                    keys = [node.id for node in above]
+                    nodes = [_Node(*row, None) for row in await conn.execute(below, {"keys": keys})]
+                    found: dict[Any, list[Any]] = {}
+                    for node in nodes:
+                        found.setdefault(node.parent_id, []).append(node)
+                    for node in above:
+                        node.children = found.get(node.id, [])
+                    above = nodes
+                return [read(node, size) for node in first]
 
         def read(node: Any, left: int) -> object:
             children = [read(child, left - 1) for child in node.children] if left else []
@@ -226,6 +264,7 @@ class Contenders:
 
         works: dict[str, Work] = {
             "core": by_core,
+            "hand": by_hand,
             "naked": lambda: by(self.db.begin),
             "orm": lambda: by(self.orm.begin),
         }
@@ -238,6 +277,22 @@ class Contenders:
             return lambda: asyncio.gather(*(work() for _ in range(size)))
 
         return size, {name: together(work) for name, work in works.items()}
+
+
+_Node: Any = make_dataclass("_Node", ["id", "level", "name", "parent_id", "children"], slots=True)
+
+
+def _by_hand(names: list[list[str]]) -> tuple[Callable[..., list[Any]], list[Any]]:
+    """What makes objects of rows, as one writes it, and the classes that it is given."""
+    classes = [make_dataclass(f"Made{i}", own, slots=True) for i, own in enumerate(names)]
+    if len(names) == 1:
+        return lambda rows, made: [made(*row) for row in rows], classes
+    arguments, made, at = ["rows"], [], 0
+    for i, own in enumerate(names):
+        arguments.append(f"made{i}")
+        made.append(f"made{i}({', '.join(f'row[{at + j}]' for j in range(len(own)))})")
+        at += len(own)
+    return eval(f"lambda {', '.join(arguments)}: [({', '.join(made)}) for row in rows]"), classes
 
 
 def _written(arguments: str, items: list[str]) -> Callable[..., Any]:

@@ -41,7 +41,7 @@ from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly
 from naked_sqla.read.kept import KeptLoader, KeptMaker
 from naked_sqla.read.loader import Loader
-from naked_sqla.read.turns import in_turns
+from naked_sqla.read.turns import in_turns, row_by_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarResult
@@ -227,8 +227,7 @@ class _Fillers:
             fill = filler(match(cls, row_shape, validate), row_shape.width)
             if isinstance(cls, Form):
                 fill = _finished(fill, cls)
-            if result.dialect.is_async:
-                fill = in_turns(fill)
+            fill = (in_turns if result.dialect.is_async else row_by_row)(fill)
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill

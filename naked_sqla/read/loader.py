@@ -13,7 +13,7 @@ from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, results
 from naked_sqla.read.loading import Loading
 from naked_sqla.read.result import Keys, to_chunked_result, to_result
-from naked_sqla.read.turns import in_turns
+from naked_sqla.read.turns import in_turns, row_by_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Result
@@ -73,9 +73,9 @@ class _CompiledPlan:
     def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool) -> None:
         from naked_sqla.read.hydrator import hydrator
 
-        self.hydrate: Hydrate = hydrator(plan)
-        if turns and not plan.unify:
-            self.hydrate = in_turns(self.hydrate)
+        # rows of one object may lie far from each other
+        parts = in_turns if turns and not plan.unify else row_by_row
+        self.hydrate: Hydrate = parts(hydrator(plan))
         self.later = plan.later
         self.scalar = plan.scalar
         self.multiplied = plan.multiplied

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from sqlalchemy.orm import (
     relationship,
     selectinload,
 )
+from sqlalchemy.util import greenlet_spawn
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
 from naked_sqla.read import turns
@@ -144,6 +147,37 @@ async def test_streams(db: AsyncSessionFactory) -> None:
         options = {"yield_per": SIZE}
         async with session.stream_scalars(select(Point), execution_options=options) as points:
             assert len([point async for point in points]) == SIZE
+
+
+class Tracked:
+    """A row that can be watched; a tuple can't."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __iter__(self) -> Iterator[int]:
+        yield self.number
+
+
+@pytest.mark.parametrize("parts", [turns.in_turns, turns.row_by_row])
+async def test_a_row_goes_once_its_object_is_there(
+    parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LARGE", SIZE)
+    monkeypatch.setattr(turns, "_PART", 10)
+    rows = [Tracked(i) for i in range(SIZE)]
+    alive = weakref.WeakSet(rows)
+    left: list[int] = []
+
+    def load(some: Any) -> list[int]:
+        loaded = []
+        for (number,) in some:
+            loaded.append(number)
+            left.append(len(alive))
+        return loaded
+
+    assert await greenlet_spawn(parts(load), rows) == [*range(SIZE)]
+    assert left == [*reversed(range(SIZE))]
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "psycopg"], indirect=True)
