@@ -114,21 +114,24 @@ def names_of(parameters: Any) -> tuple[str, ...] | None:
         return None
 
 
-def is_constant(compiled: Any) -> bool:
-    """True when each execution of a compiled statement sends the same SQL, with other values."""
+def is_constant(compiled: Any, own: bool = False) -> bool:
+    """True when each execution of a compiled statement sends the same SQL, with other values.
+
+    :param own: as in :func:`is_usual`.
+    """
     return not (compiled.literal_execute_params or compiled.post_compile_params) and (
-        is_usual(compiled)
+        is_usual(compiled, own)
     )
 
 
-def is_usual(compiled: Any) -> bool:
-    """True when the values of a compiled statement can be found by its cache key."""
-    return not (
-        compiled.escaped_bind_names
-        or compiled.schema_translate_map
-        or compiled.isplaintext
-        or compiled.cache_key is None
-        or compiled._cache_key_bind_match is None
+def is_usual(compiled: Any, own: bool = False) -> bool:
+    """True when the values of a compiled statement can be found by its cache key.
+
+    :param own: it is the compiled form of one statement only, which has its values itself.
+    """
+    keyed = compiled.cache_key is not None and compiled._cache_key_bind_match is not None
+    return (keyed or own) and not (
+        compiled.escaped_bind_names or compiled.schema_translate_map or compiled.isplaintext
     )
 
 

@@ -65,10 +65,11 @@ class KeptWrite:
         self._converted = any(convert for _, convert in self._order)
 
     @classmethod
-    def of(cls, result: Any, given: Collection[str]) -> KeptWrite | None:
+    def of(cls, result: Any, given: Collection[str], own: bool = False) -> KeptWrite | None:
         """What is kept of the statement of a result; None where each execution is another.
 
         :param given: the names of its parameters, the same each time.
+        :param own: it is always the same statement, and needs no cache key.
         """
         context = result.context
         compiled = context.compiled
@@ -78,7 +79,7 @@ class KeptWrite:
         ]
         asks = compiled.compile_state.statement
         if (
-            not direct.is_constant(compiled)
+            not direct.is_constant(compiled, own)
             or compiled.for_executemany
             or compiled.has_out_parameters
             or asks._return_defaults

@@ -86,12 +86,16 @@ class Way:
         self._sent = sent
 
     @classmethod
-    def of(cls, result: CursorResult[Any], names: Sequence[str], sent: Sent) -> Way | None:
+    def of(
+        cls, result: CursorResult[Any], names: Sequence[str], sent: Sent, own: bool = False
+    ) -> Way | None:
         """The way of the statement of a result, whose rows have been loaded.
 
         :param names: of the parameters, as the caller passes them.
+        :param own: it is always the same statement.
         """
-        kept = KeptWrite.of(result, {*(names if sent.names is None else sent.names), *sent.added})
+        given = {*(names if sent.names is None else sent.names), *sent.added}
+        kept = KeptWrite.of(result, given, own)
         context: Any = result.context
         loader = None
         if dml.returning_columns(context.invoked_statement):
@@ -187,12 +191,15 @@ class RowStatement:
         """Keep its direct way for parameters with the same names, if it has one."""
         if not direct.is_unobserved(conn, self.statement):
             return
-        found, names = direct.known(conn, self.statement), direct.names_of(given)
-        if found is None or names is None:
+        cache, names = direct.cache_of(conn), direct.names_of(given)
+        if cache is None or names is None:
             return
-        cache, _, self._values = found
+        # ON CONFLICT has no key on SQLAlchemy 2.0, which compiles it each time
+        found = direct.known(conn, self.statement)
+        self._values = () if found is None else found[2]
         if cache.get((self, conn.dialect, names)) is None:
-            way = Way.of(result, names, Sent()) if _has_values(result, self._values) else None
+            has_values = _has_values(result, self._values)
+            way = Way.of(result, names, Sent(), found is None) if has_values else None
             # False: it has none, and need not be looked at again
             cache[self, conn.dialect, names] = way or False
 

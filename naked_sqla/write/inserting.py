@@ -26,6 +26,7 @@ __all__ = (
     "insert_into_tables",
     "insert_objects",
     "returns_whole_rows",
+    "runs_of",
     "select_by_identity",
     "stored_rows",
 )
@@ -67,7 +68,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     statement, options = form.statement, statements.orm_options(None)
     loading = loading_on(conn, None)
     objects: list[Any] = []
-    for expressions, group in _runs(part, rows):
+    for expressions, group in runs_of(part, rows):
         writes = part.with_values(statement, expressions)
         entity = (written.mapper.class_,)
         result, found = insert_in_order(conn, writes, entity, part.table, group, options)
@@ -90,8 +91,8 @@ def returns_whole_rows(written: Written) -> bool:
     )
 
 
-def _runs(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
-    """Rows by column key, in runs that one statement can store."""
+def runs_of(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
+    """Rows by attribute key as rows by column key, in runs that one statement can store."""
     types = types_by_key(rows)
     if types is not None and types and not has_expressions(set().union(*types.values())):
         nothing = type(None)

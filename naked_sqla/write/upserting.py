@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Index, UniqueConstraint, and_, null, select
-from sqlalchemy.orm import lazyload, undefer
+from sqlalchemy import select
 
-from naked_sqla._sqlalchemy import dml, mappings, statements
-from naked_sqla._sqlalchemy.conflicts import has_lists, of_existing_row
-from naked_sqla.backends import backend_of
+from naked_sqla._sqlalchemy import statements
+from naked_sqla._sqlalchemy.conflicts import has_lists
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result
-from naked_sqla.write.changing import expected_version, next_version
+from naked_sqla.write.changing import expected_version
+from naked_sqla.write.conflicts import on_conflict_of
+from naked_sqla.write.direct import RowStatement
 from naked_sqla.write.finding import find, raise_excluded, raise_stale, within
 from naked_sqla.write.inserting import insert_objects
 from naked_sqla.write.keys import among, by_key, chunks, has_key
-from naked_sqla.write.names import names_of_attributes
-from naked_sqla.write.rows import Rows, has_expressions, runs
+from naked_sqla.write.rows import Rows, has_expressions, types_by_key
 from naked_sqla.write.tables import Written
 
 if TYPE_CHECKING:
@@ -47,41 +45,20 @@ class Upsert:
     def __init__(
         self, conn: Connection, written: Written, on: Iterable[Any] | None, update: Any
     ) -> None:
-        backend = backend_of(conn.dialect)
-        self.insert = backend.insert(written.mapper.class_)
-        first = written.only_part(
-            f"upsert({written.name})",
-            "ON CONFLICT decides on",
-            "Use get(), and then insert() or update().",
-        )
         self.conn = conn
         self.written = written
-        self.part = first
-        self.on = written.keys if on is None else names_of_attributes(written, on)
-        if not self.on:
-            raise InvalidStatement(
-                f"upsert({written.name}, on=()): name the columns of a unique constraint."
-            )
-        self.chosen = None if update is None else names_of_attributes(written, update)
-        # the attributes that an existing row never takes
-        self._fixed = {*self.on, *written.keys, written.version}
-        if self.chosen is None:
-            self._fixed.update(first.added)
-        self._omitted = [key for key in self._updated(first.columns) if key in first.omitted]
-        deciding = {first.columns[key] for key in self.on}
-        self._nulls_meet = any(
-            set(found.columns) == deciding and backend.nulls_meet(found)
-            for found in (*first.table.constraints, *first.table.indexes)
-            if isinstance(found, UniqueConstraint | Index)
-        )
         self._within = within(conn, written)
+        self._form = on_conflict_of(conn.dialect, self._within, on, update)
+        self.part = self._form.part
+        self.on = self._form.on
         self._has_lists = has_lists(self._within.criteria)
-        # read the deciding columns, deferred or not: they tell which row is which
-        read = (undefer(getattr(written.mapper.class_, key)) for key in self.on)
-        self._options = (lazyload("*"), *read)
 
     def rows(self, rows: Sequence[_Row]) -> list[Any]:
         """Upsert rows; the stored ones as naked objects, in their order."""
+        keys = self._clear_keys(rows)
+        if keys is not None:
+            found = self._upsert(dict(zip(keys, rows, strict=True)))
+            return [found[key] for key in keys]
         objects: list[Any] = [None] * len(rows)
         plain: list[tuple[int, _Row]] = []
         pending: list[tuple[int, _Row]] = []
@@ -114,6 +91,17 @@ class Upsert:
                 objects[index] = obj
         return objects
 
+    def _clear_keys(self, rows: Sequence[_Row]) -> list[_Key] | None:
+        """The keys of rows that one statement can store; None where they may have to be apart."""
+        types = types_by_key(rows) if rows else None
+        if types is None or self._has_lists or self.written.version is not None:
+            return None
+        kinds = set().union(*[types.get(key, {type(None)}) for key in self.on])
+        if type(None) in kinds or has_expressions(kinds) or any(k.__hash__ is None for k in kinds):
+            return None
+        keys = list(zip(*([row[key] for row in rows] for key in self.on), strict=True))
+        return keys if len(set(keys)) == len(keys) else None
+
     def _filled(self, row: _Row) -> _Row:
         """The row, with constant defaults for deciding columns that it has no value for."""
         for key in self.on:
@@ -131,19 +119,19 @@ class Upsert:
             generated = key in self.part.keys and (
                 len(self.part.keys) == 1 or column.server_default is None
             )
-            if generated or not (self._nulls_meet or key in self.part.omitted):
+            if generated or not (self._form.nulls_meet or key in self.part.omitted):
                 return True
         return False
 
     def _expected(self, row: _Row) -> Any:
         """The version that an existing row is expected to have; None: any."""
         version = expected_version(self.written, row)
-        return None if version is None or not self._updated(row) else version
+        return None if version is None or not self._form.updated(row) else version
 
     def _alone(self, row: _Row) -> Any:
         """Upsert a row by itself, since its key may be stored in another form."""
         expected = self._expected(row)
-        (((statement, (given,))),) = self._statements([row], expected)
+        ((statement, given),) = self._form.statements(self.conn, [row], expected)
         found = self._loaded(statement, given)
         key = tuple(map(row.get, self.on))
         if not found and not self._is_made(key):
@@ -156,16 +144,28 @@ class Upsert:
             self._refuse_lost(key)
         return found[0]
 
-    def _loaded(self, statement: Any, params: Any) -> list[Any]:
-        result = self.conn.execute(
-            statement, params, execution_options=statements.orm_options(None)
-        )
-        return list(entity_result(result, statement, loading_on(self.conn, None)).scalars())
+    def _loaded(self, statement: Any, rows: Rows | None = None) -> list[Any]:
+        """What a statement gives.
+
+        :param statement: a ``RowStatement`` where it is kept for one row.
+        """
+        form = statement if isinstance(statement, RowStatement) else None
+        if form is not None and rows:
+            found = form.objects(self.conn, rows[0])
+            if found is not None:
+                return found
+            statement = form.statement
+        options = statements.orm_options(None)
+        result = self.conn.execute(statement, rows, execution_options=options)
+        objects = list(entity_result(result, statement, loading_on(self.conn, None)).scalars())
+        if form is not None and rows:
+            form.remember(self.conn, rows[0], result)
+        return objects
 
     def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
         """Upsert rows with different keys; the stored ones by the keys that were given."""
         stored: list[Any] = []
-        for statement, group in self._statements(rows.values()):
+        for statement, group in self._form.statements(self.conn, list(rows.values())):
             stored += self._loaded(statement, group)
         found = by_key(stored, self.on, rows)
         if found is None:
@@ -202,74 +202,11 @@ class Upsert:
             f"which does not ask which row is which."
         )
 
-    def _statements(self, rows: Iterable[_Row], expected: Any = None) -> Iterator[tuple[Any, Rows]]:
-        """The statements that upsert some rows.
-
-        :param expected: the version of an existing row; None: any.
-        """
-        for nulls, group in groupby(rows, key=self._nulls):
-            for expressions, values in runs(map(self.part.values, group)):
-                statement = self._statement([*values[0], *expressions], nulls, expected)
-                yield self.part.with_values(statement, expressions), values
-
-    def _nulls(self, row: _Row) -> list[str]:
-        """The attributes whose None is the default in a new row, and NULL in an existing one."""
-        return [key for key in self._omitted if key in row and row[key] is None]
-
-    def _updated(self, row: Iterable[str]) -> list[str]:
-        wanted = row if self.chosen is None else self.chosen
-        return [key for key in wanted if key in self.part.columns and key not in self._fixed]
-
-    def _statement(self, given: Sequence[str], nulls: Sequence[str], expected: Any) -> Any:
-        table, model = self.part.table, self.written.mapper.class_
-        statement = self.insert
-        attributes = {name: key for key, name in self.part.names.items()}
-        keys = [attributes[name] for name in given]
-        updated = [key for key in self._updated(keys) if key not in nulls]
-        on = [self.part.columns[key] for key in self.on]
-        if not updated and not nulls:
-            statement = statement.on_conflict_do_nothing(index_elements=on)
-        else:
-            columns = [self.part.columns[key] for key in updated]
-            changes = {column.key: statement.excluded[column.key] for column in columns}
-            changes |= {self.part.names[key]: null() for key in nulls}
-            for column in table.columns:
-                if column.onupdate is not None and column.key not in changes:
-                    changes.update(self._onupdate(column))
-            version = self.written.version
-            if version is not None and self.written.generated:
-                changes[self.part.columns[version].key] = self._version()
-            where: list[Any] = []
-            if expected is not None and version is not None:
-                where += has_key(self.conn, [self.part.columns[version]], (expected,))
-            if self._within.criteria:
-                where.append(of_existing_row(self._within.criteria))
-            statement = statement.on_conflict_do_update(
-                index_elements=on, set_=changes, where=and_(*where) if where else None
-            )
-        statement = dml.as_orm_insert(statement.returning(model))
-        return statement.options(*self._options)
-
-    def _onupdate(self, column: Any) -> dict[str, Any]:
-        """The value that an UPDATE sets by itself, and ON CONFLICT does not."""
-        default = column.onupdate
-        if default.is_scalar or default.is_clause_element:
-            return {column.key: default.arg}
-        if default.is_callable:
-            return {column.key: default.arg(_NoContext(f"{self.written.name}.{column.key}"))}
-        return {}
-
-    def _version(self) -> Any:
-        column = self.written.mapper.version_id_col
-        if mappings.counts_versions(self.written.mapper) and column is not None:
-            return column + 1
-        return next_version(self.written, None)
-
     def _stored(self, keys: Sequence[_Key]) -> Iterator[Any]:
         columns = [self.part.columns[key] for key in self.on]
-        wanted = select(self.written.mapper.class_).options(*self._options)
+        wanted = select(self.written.mapper.class_).options(*self._form.options)
         for part in chunks(keys):
-            yield from self._loaded(wanted.where(among(columns, part)), None)
+            yield from self._loaded(wanted.where(among(columns, part)))
 
     def _one_by_one(self, keys: Iterable[_Key]) -> dict[_Key, Any]:
         found: dict[_Key, Any] = {}
@@ -284,8 +221,8 @@ class Upsert:
         """The rows whose key the database finds equal to this one."""
         columns = [self.part.columns[name] for name in self.on]
         statement = select(self.written.mapper.class_)
-        statement = statement.where(*has_key(self.conn, columns, key)).options(*self._options)
-        return self._loaded(statement, None)
+        statement = statement.where(*has_key(self.conn, columns, key)).options(*self._form.options)
+        return self._loaded(statement)
 
     def _is_made(self, key: _Key) -> bool:
         """True for a key that the database makes in part."""
@@ -298,17 +235,3 @@ class Upsert:
         if has_expressions(types) or any(t.__hash__ is None for t in types):
             return True
         return type(None) in types and self._is_made(key)
-
-
-class _NoContext:
-    """The context of an ``onupdate`` function that makes one value for all rows of a statement."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> Any:
-        raise InvalidStatement(
-            f"upsert(): the onupdate function of {self._name} looks at the row that is updated "
-            f"(.{attribute}), which ON CONFLICT does not have. Give the object a value for "
-            f"{self._name}, or use get(), and then insert() or update()."
-        )
