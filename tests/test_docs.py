@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from naked_sqla import exception
 from naked_sqla.backends.base import Backend
 
-from ._pages import DOCS, ROOT, Block, blocks_of, run_page
+from ._pages import DOCS, FENCE, ROOT, Block, blocks_of, run_page
 
 # The least number of Python blocks of each page; pages in words only are not here.
 PAGES = {
@@ -192,11 +192,28 @@ def test_pages_on_the_blog_have_the_same_models() -> None:
     assert len(set(of_the_blog)) == 1
 
 
+def places(path: Path) -> set[str]:
+    """What a link to a page may name after "#": its headings, as the site has them."""
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    found = set()
+    for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        named = re.search(r"\{#([\w-]+)\}$", title)
+        words = re.sub(r"[^\w\s-]", "", title).strip().lower()
+        found.add(named[1] if named else re.sub(r"[-\s]+", "-", words))
+    return found
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            target, _, place = link.partition("#")
+            if "://" in target:
+                continue
+            page = path.parent / target if target else path
+            assert page.exists(), f"{path.name}: {link}"
+            # the places of the reference come from docstrings
+            if place and "reference" not in page.parts:
+                assert place in places(page), f"{path.name}: {link}"
 
 
 def test_the_map_has_each_module() -> None:
