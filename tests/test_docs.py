@@ -14,7 +14,6 @@ from sqlalchemy import URL, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from naked_sqla import exception
-from naked_sqla.backends.base import Backend
 
 from ._pages import DOCS, FENCE, ROOT, Block, blocks_of, run_page
 
@@ -214,31 +213,6 @@ def test_links_between_pages_lead_somewhere() -> None:
             # the places of the reference come from docstrings
             if place and "reference" not in page.parts:
                 assert place in places(page), f"{path.name}: {link}"
-
-
-def test_the_map_has_each_module() -> None:
-    """Each folder and module of the package, in the part of the page on the folder it is in."""
-    page = (DOCS / "map.md").read_text(encoding="utf-8")
-    parts = re.split(r"^##+ ", page, flags=re.MULTILINE)
-    package = ROOT / "naked_sqla"
-
-    def part_on(folder: Path) -> str:
-        label = "`naked_sqla/`" if folder == package else f"`{folder.relative_to(package)}/`"
-        found = [part for part in parts if label in part.partition("\n")[0]]
-        return found[0] if found else part_on(folder.parent)
-
-    for path in package.rglob("*.py"):
-        module = path.parent if path.name == "__init__.py" else path
-        if module != package and package / "sessions" / "_sync" not in module.parents:
-            name = f"{module.stem}/" if module.is_dir() else module.stem
-            assert f"`{name}`" in part_on(module.parent), f"docs/map.md does not name {module}"
-
-
-def test_contributing_names_each_fact_and_hook_of_a_database() -> None:
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = page.partition("## Adding a database")[2].partition("## Adding a driver")[0]
-    named = set(re.findall(r"`(\w+)(?:\(\))?`", table))
-    assert {name for name in vars(Backend) if not name.startswith("__")} <= named
 
 
 def test_the_tree_of_errors_is_the_one_of_the_module() -> None:

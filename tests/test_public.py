@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from naked_sqla.backends.base import Backend
 from tools import async_to_sync
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -210,6 +211,30 @@ def test_imports_point_in_one_direction() -> None:
         if name in layers and layers[name] < layers[other]
     }
     assert upwards == UPWARDS
+
+
+def test_the_map_names_each_module() -> None:
+    """Each folder and module of the package, in the part of the page on the folder it is in."""
+    page = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+    parts = re.split(r"^##+ ", page, flags=re.MULTILINE)
+
+    def part_on(folder: Path) -> str:
+        label = "`naked_sqla/`" if folder == PACKAGE else f"`{folder.relative_to(PACKAGE)}/`"
+        found = [part for part in parts if label in part.partition("\n")[0]]
+        return found[0] if found else part_on(folder.parent)
+
+    for path in [*MODULES, *DOOR]:
+        module = path.parent if path.name == "__init__.py" else path
+        if module != PACKAGE and PACKAGE / "sessions" / "_sync" not in module.parents:
+            name = f"{module.stem}/" if module.is_dir() else module.stem
+            assert f"`{name}`" in part_on(module.parent), f"docs/map.md does not name {module}"
+
+
+def test_contributing_names_each_fact_and_hook_of_a_database() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.partition("## Adding a database")[2].partition("## Adding a driver")[0]
+    named = set(re.findall(r"`(\w+)(?:\(\))?`", table))
+    assert {name for name in vars(Backend) if not name.startswith("__")} <= named
 
 
 def test_no_two_classes_have_one_name() -> None:
