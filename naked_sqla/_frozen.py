@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import FrozenInstanceError
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
+    class _WriteReplace:
+        """What pyright finds where ``dataclasses.replace()`` looks for fields."""
+
+
 __all__ = ("Frozen",)
 
 
@@ -24,6 +29,10 @@ class _FrozenType(type):
     :param unhashed: fields that are compared and not hashed.
     :param uncompared: fields that are neither compared nor hashed nor shown.
     """
+
+    if TYPE_CHECKING:
+        # pyright refuses dataclasses.replace() for it; mypy looks at classes only, and does not
+        __dataclass_fields__: _WriteReplace
 
     def __new__(
         mcs,
@@ -47,6 +56,16 @@ class _FrozenType(type):
             cls._compared = attrgetter(*shown)
             cls._hashed = attrgetter(*(field for field in shown if field not in unhashed))
         return cls
+
+    def __getattr__(cls, name: str) -> NoReturn:
+        # replace() and asdict() ask by this function; is_dataclass() is told the truth
+        frame: Any = inspect.currentframe() if name == "__dataclass_fields__" else None
+        if frame is not None and frame.f_back.f_code.co_name == "_is_dataclass_instance":
+            raise TypeError(
+                f"{cls.__name__} is no dataclass, though type checkers take it for one. Write "
+                f"value._replace(field=...), or copy.replace(value, field=...) from Python 3.13 on."
+            )
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
 @dataclass_transform(frozen_default=True)
@@ -85,6 +104,8 @@ class Frozen(metaclass=_FrozenType):
         """The same value with other fields."""
         fields = {field: getattr(self, field) for field in self._fields}
         return type(self)(**fields | changed)
+
+    __replace__ = _replace
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field) for field in self._fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from naked_sqla.ext.fastapi import (
     one_or_404,
     session_dependency,
 )
+from naked_sqla.read.plan import Value
 from naked_sqla.testing import count_statements, expect_statements, sandbox
 
 
@@ -322,3 +324,7 @@ async def recovers(db: AsyncSessionFactory, sync_db: SessionFactory) -> None:
     await db.recover_prepared(60)  # wrong
     await db.recover_prepared(older_than="60")  # wrong
     sync_db.recover_prepared(older_than=None)  # wrong
+
+
+def values(key: Value) -> None:
+    dataclasses.replace(key, name="b")  # wrong for pyright
