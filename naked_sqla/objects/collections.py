@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -17,14 +17,16 @@ class Collection(Frozen):
 
     :ivar make: gives an empty one.
     :ivar appender: given a collection, gives the function that adds an object to it.
+    :ivar whole: makes one of all its objects at once; None: they are added one by one.
     """
 
     make: Callable[[], Any]
     appender: Callable[[Any], Callable[[Any], Any]]
+    whole: Callable[[Iterable[Any]], Any] | None = None
 
 
-_LIST = Collection(list, attrgetter("append"))
-_SET = Collection(set, attrgetter("add"))
+_LIST = Collection(list, attrgetter("append"), list)
+_SET = Collection(set, attrgetter("add"), set)
 
 
 def collection_of(prop: Any) -> Collection | None:

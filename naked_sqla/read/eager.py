@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SAWarning
 
 from naked_sqla._sqlalchemy import relationships
+from naked_sqla.objects.collections import Collection
 from naked_sqla.objects.naked import description_of
 from naked_sqla.read.further import FurtherStatements
 from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_of_keys
@@ -182,10 +183,7 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
     for start in range(0, len(wanted), size):
         chunk = wanted[start : start + size]
         rows = loading.fetch(loading, statement, {KEYS: chunk})
-        grouped: ByKey = {}
-        for row in rows:
-            key = row[0] if width == 1 else row[:width]
-            grouped.setdefault(key, []).append(row[width])
+        grouped = _grouped(rows, width)
         by_python = item.by == "selectin"
         if not by_python and may_differ(
             item.prop, set(chunk), grouped.keys(), info.load_only_child
@@ -198,6 +196,20 @@ def _fetch(statement: Any, wanted: list[Any], item: Later, info: Any, loading: L
         for key in chunk:
             found[key] = grouped.get(key, [])
     return found
+
+
+def _grouped(rows: list[Row], width: int) -> ByKey:
+    """The related objects by the keys of their rows."""
+    grouped: ByKey = {}
+    if width > 1:
+        rows = [(row[:width], row[width]) for row in rows]
+    for key, related in rows:
+        group = grouped.get(key)
+        if group is None:
+            grouped[key] = [related]
+        else:
+            group.append(related)
+    return grouped
 
 
 def _regrouped(rows: list[Row], width: int, same: Mapping[Any, list[Any]]) -> ByKey:
@@ -213,7 +225,7 @@ def _regrouped(rows: list[Row], width: int, same: Mapping[Any, list[Any]]) -> By
 
 
 def _distinct(objects: list[Any]) -> list[Any]:
-    if len(set(map(id, objects))) == len(objects):
+    if len(objects) < 2 or len(set(map(id, objects))) == len(objects):
         return objects
     return list({id(obj): obj for obj in objects}.values())
 
@@ -233,21 +245,39 @@ def _assign(
         kind: description_of(kind).setter(item.key) for kind in {type(obj) for obj in objects}
     }
     collection = item.collection
+    if collection is None:
+        _assign_one(item, objects, keys, found, to_parent, setters)
+        return []
+    # a list of its own for each object: two of them may be the same row
+    make = collection.whole or partial(_one_by_one, collection)
+    for obj, key in zip(objects, keys, strict=True):
+        setters[type(obj)](obj, make(found.get(key, ())))
+    return []
+
+
+def _one_by_one(collection: Collection, related: Iterable[Any]) -> Any:
+    value = collection.make()
+    append = collection.appender(value)
+    for each in related:
+        append(each)
+    return value
+
+
+def _assign_one(
+    item: Later,
+    objects: Sequence[Any],
+    keys: list[Any],
+    found: Mapping[Any, list[Any]],
+    to_parent: bool,
+    setters: Mapping[type, Callable[[Any, Any], None]],
+) -> None:
     for obj, key in zip(objects, keys, strict=True):
         related = found.get(key, ())
-        if collection is None:
-            if len(related) > 1 and to_parent:
-                warnings.warn(
-                    f"Multiple rows returned with uselist=False for eagerly-loaded attribute "
-                    f"'{item.prop}' ",
-                    SAWarning,
-                    stacklevel=2,
-                )
-            setters[type(obj)](obj, related[0] if related else None)
-            continue
-        value = collection.make()
-        append = collection.appender(value)
-        for each in related:
-            append(each)
-        setters[type(obj)](obj, value)
-    return []
+        if len(related) > 1 and to_parent:
+            warnings.warn(
+                f"Multiple rows returned with uselist=False for eagerly-loaded attribute "
+                f"'{item.prop}' ",
+                SAWarning,
+                stacklevel=3,
+            )
+        setters[type(obj)](obj, related[0] if related else None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import CursorResult
@@ -65,10 +66,20 @@ MakeLoader = Callable[[CursorResult[Any]], Loader]
 class _CompiledPlan:
     """The part of a loader that is the same for each execution of one plan.
 
+    :ivar metadata: of the results, where it is the same for each execution, or None.
     :ivar loader: the whole loader, where nothing of it differs between executions, or None.
     """
 
-    __slots__ = ("hydrate", "later", "loader", "metadata", "multiplied", "raw", "scalar")
+    __slots__ = (
+        "_last",
+        "hydrate",
+        "later",
+        "loader",
+        "metadata",
+        "multiplied",
+        "raw",
+        "scalar",
+    )
 
     def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool) -> None:
         from naked_sqla.read.hydrator import hydrator
@@ -81,9 +92,21 @@ class _CompiledPlan:
         self.multiplied = plan.multiplied
         self.raw = raw
         self.metadata = keys.metadata(()) if keys.is_fixed else None
+        self._last: tuple[tuple[Any, ...], Any] | None = None
         self.loader: Loader | None = None
         if keys.is_fixed and not self.later:
             self.loader = self.loader_with(self.hydrate, self.metadata)
+
+    def metadata_for(self, keys: Keys, columns: Sequence[Any]) -> Any:
+        """The metadata of one execution, the same one while the statement stays the same.
+
+        :param columns: of the statement in hand.
+        """
+        # one value, since two threads may load the same statement
+        last = self._last
+        if last is None or len(last[0]) != len(columns) or any(map(is_not, last[0], columns)):
+            last = self._last = (tuple(columns), keys.metadata(columns))
+        return last[1]
 
     def loader_with(self, load: Callable[[Iterable[Any]], list[Any]], metadata: Any) -> Loader:
         """The loader of one execution."""
@@ -187,7 +210,7 @@ def _loader_of_one(
     metadata = compiled.metadata
     if metadata is None:
         columns = compile_states.translation_columns(state, statement, is_dml)
-        metadata = loaders.keys.metadata(columns)
+        metadata = compiled.metadata_for(loaders.keys, columns)
     load = compiled.hydrate
     if loading is not None and compiled.later:
         # imported when it is first used: many services load no relationships

@@ -251,6 +251,21 @@ TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
 backends_with_a_way = pytest.mark.parametrize("backend", HAS_A_WAY, indirect=True)
 
 
+async def test_rows_with_an_alias_stay_of_one_class(filled: AsyncEngine) -> None:
+    def made() -> tuple[Any, Any]:
+        other = aliased(Note)
+        statement = select(Note, other).join(other, other.id == Note.id + 1).order_by(Note.id)
+        return other, statement
+
+    db = AsyncSessionFactory(filled)
+    (first, statement), (second, another) = made(), made()
+    kinds = {type(row) for _ in range(4) for row in await db.tuples(statement)}
+    assert len(kinds) == 1
+    for alias, asked in ((second, another), (first, statement), (second, another)):
+        rows = await db.tuples(asked)
+        assert [row._mapping[alias].id for row in rows] == [1, 2, 3, 4]
+
+
 @backends_with_a_way
 @pytest.mark.parametrize("name", TAKEN)
 async def test_taken_the_second_time(filled: AsyncEngine, ways: Ways, name: str) -> None:
