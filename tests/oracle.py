@@ -1,8 +1,8 @@
 """The oracle: one statement, run by SQLAlchemy's ORM session and by ours, compared item by item.
 
-``oracle`` (a fixture, to be imported by the test modules) is an ``Oracle`` on each backend in turn,
-whose database holds the zoo of ``tests.models``.  Each run of a statement gets a transaction of
-its own, which is rolled back: the database is the same for every test.
+``oracle`` (a fixture of conftest.py) is an ``Oracle`` on each backend in turn, whose database holds
+the zoo of ``tests.models``.  Each run of a statement gets a transaction of its own, which is rolled
+back: the database is the same for every test.
 """
 
 from __future__ import annotations
