@@ -27,10 +27,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-QUICKSTART = DOCS / "quickstart.md"
-
-# What a page says that does not stand alone.
-GOES_ON = re.compile(r"go\s+on\s+from\s+the\s+end\s+of\s+the\s+\[quickstart\]")
 
 FENCE = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 # What SQLAlchemy's log says of a statement's age, before its parameters.
@@ -169,15 +165,13 @@ def run_page(page: str, check: Callable[[Block, str, str], None]) -> None:
     :param page: its path in the repository.
     :param check: called after each block with what it printed and what it sent.
     """
-    goes_on = GOES_ON.search((ROOT / page).read_text(encoding="utf-8"))
-    before = blocks_of(QUICKSTART) if goes_on else []
     # A page is a script: what its classes are pickled by is the module __main__.
     script, main = types.ModuleType("__main__"), sys.modules["__main__"]
     sys.modules["__main__"] = script
     namespace = vars(script)
     try:
         with asyncio.Runner() as runner, disposing_of_engines(runner) as note:
-            for block in [*before, *blocks_of(ROOT / page)]:
+            for block in blocks_of(ROOT / page):
                 try:
                     with logging_statements(block) as sent:
                         printed = run(block, runner, namespace)

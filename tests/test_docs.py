@@ -185,9 +185,9 @@ def test_no_page_is_left_out() -> None:
 
 def test_pages_on_the_blog_have_the_same_models() -> None:
     """Each page stands on its own; the block that they share has no second version."""
-    first = {page: blocks_of(ROOT / page)[0].code for page in sorted(PAGES)}
-    of_the_blog = [code for code in first.values() if "/blog.db" in code and "drop_all" in code]
-    assert of_the_blog
+    pages = PAGES.keys() - {"docs/quickstart.md"}
+    of_the_blog = [code for page in pages if "/blog.db" in (code := blocks_of(ROOT / page)[0].code)]
+    assert len(of_the_blog) > 10
     assert len(set(of_the_blog)) == 1
 
 

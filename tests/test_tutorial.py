@@ -15,8 +15,8 @@ from ._pages import DOCS, FENCE, ROOT
 
 CHAPTERS = sorted((DOCS / "tutorial").glob("*.md"))
 TITLE = re.compile(r'title="(?P<name>[^"]+)"')
-# The packages are installed; a server would run for ever, and the tests of a chapter ask it.
-LEFT_OUT = ("pip", "uvicorn")
+# The folder is there, the packages are installed; a server would run for ever (a chapter asks it).
+LEFT_OUT = ("mkdir", "cd", "python3", ".", "pip", "uvicorn")
 
 
 def write(folder: Path, kind: str, name: str, body: str) -> None:
