@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CompoundSelect, Delete, Select, Update
 
-from naked_sqla._sqlalchemy import dml, loader_options, statements
+from naked_sqla._sqlalchemy import loader_options, statements
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.objects.classes import mapper_of
 
@@ -47,6 +47,9 @@ def filtered(conn: Connection, statement: Any, parameters: Any = None) -> Any:
     if not criteria or not isinstance(statement, _FILTERED):
         return statement
     if isinstance(statement, Update | Delete) and isinstance(parameters, Sequence):
+        # imported where it is needed, as all of writing
+        from naked_sqla._sqlalchemy import dml
+
         mapper = dml.subject_mapper(statement)
         if mapper is not None:
             if isinstance(statement, Update) and not (

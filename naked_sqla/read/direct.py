@@ -15,14 +15,16 @@ from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, direct, results
 from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
-from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.kept import KeptLoader, KeptMaker
-from naked_sqla.read.loader import Loader, MakeLoader, known_loader, to_loaded_result
 from naked_sqla.read.quiet import CRITERIA_ONLY, is_quiet, rows_of
+from naked_sqla.read.result import to_loaded_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
+
+    from naked_sqla.read.loader import Loader, MakeLoader
+    from naked_sqla.read.loading import Loading
 
 __all__ = ("remember", "run")
 
@@ -61,6 +63,8 @@ def remember(
     key = None if maker is None else maker.key
     if key in ways:
         return
+    from naked_sqla.read.loader import known_loader
+
     kept = direct.Kept.of(compiled, results.metadata_of(result))
     loader = known_loader(result) if maker is None else maker.known(result)
     ways[key] = None if kept is None or loader is None else _Way(kept, loader)
@@ -132,7 +136,13 @@ def _ready(
     way = ways.get(None if make_loader is None else getattr(make_loader, "key", make_loader))
     if way is None:
         return None
-    loader = way.loader.of(statement, lambda: loading_on(opened(conn), None, parameters))
+
+    def loading() -> Loading:
+        from naked_sqla.read.fetching import loading_on
+
+        return loading_on(opened(conn), None, parameters)
+
+    loader = way.loader.of(statement, loading)
     if loader is None:
         return None
     try:

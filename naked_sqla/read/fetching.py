@@ -12,15 +12,22 @@ from sqlalchemy import Select
 
 from naked_sqla._sqlalchemy import compile_states, direct, relationships, results, statements
 from naked_sqla._sqlalchemy.direct_lists import KeptOfList
-from naked_sqla.read.loader import KnownLoader, Loader, known_loader, loader_of
+from naked_sqla.read.loader import (
+    KnownLoader,
+    Loader,
+    MakeLoader,
+    entity_result,
+    known_loader,
+    loader_of,
+)
 from naked_sqla.read.loading import KEYS, Loading
 from naked_sqla.read.quiet import is_quiet, rows_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("loading_on", "run")
+__all__ = ("loaded_result", "loading_on", "run")
 
 
 def loading_on(
@@ -32,6 +39,18 @@ def loading_on(
     :param parameters: of the statement, which its loader options may use.
     """
     return Loading(_fetch, conn, options, parameters if isinstance(parameters, Mapping) else None)
+
+
+def loaded_result(
+    conn: Connection,
+    result: CursorResult[Any],
+    statement: Any,
+    options: Mapping[str, Any] | None,
+    parameters: Any,
+    make_loader: MakeLoader | None = None,
+) -> Result[Any]:
+    """:func:`~.loader.entity_result` of a statement that has run; arguments as of both."""
+    return entity_result(result, statement, loading_on(conn, options, parameters), make_loader)
 
 
 def _fetch(loading: Loading, statement: Any, parameters: Mapping[str, Any]) -> list[Any]:

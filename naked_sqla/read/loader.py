@@ -13,7 +13,7 @@ from naked_sqla._cache import BoundedCache
 from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, results
 from naked_sqla.read.loading import Loading
-from naked_sqla.read.result import Keys, to_chunked_result, to_result
+from naked_sqla.read.result import Keys, to_chunked_result, to_loaded_result
 from naked_sqla.read.turns import in_turns, row_by_row
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = (
     "known_loader",
     "loader_of",
     "stream_result",
-    "to_loaded_result",
 )
 
 # plans of one compiled statement differ only where a driver tells column types per execution
@@ -300,14 +299,6 @@ def entity_result(
             results.buffer_rows(result)
         return result
     return to_loaded_result(loader, results.raw_rows(result) if loader.raw else result.all())
-
-
-def to_loaded_result(loader: Loader, rows: Iterable[Any]) -> Result[Any]:
-    """Load rows, and put the objects into a result."""
-    loaded = to_result(loader.load(rows), loader.metadata, loader.scalar)
-    if loader.multiplied:
-        results.require_unique(loaded)
-    return loaded
 
 
 def stream_result(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Result
     from sqlalchemy.orm import Mapper
 
-
-__all__ = ("Keys", "identity_of", "to_chunked_result", "to_result", "unhashable")
+__all__ = (
+    "Keys",
+    "identity_of",
+    "to_chunked_result",
+    "to_loaded_result",
+    "to_result",
+    "unhashable",
+)
 
 
 class Keys(Frozen):
@@ -70,6 +76,17 @@ def to_result(rows: list[Any], metadata: Any, scalar: bool) -> Result[Any]:
         metadata, iter(rows), _source_supports_scalars=scalar
     )
     return result
+
+
+def to_loaded_result(loader: Any, rows: Iterable[Any]) -> Result[Any]:
+    """Load rows, and put the objects into a result.
+
+    :param loader: a :class:`~naked_sqla.read.loader.Loader`.
+    """
+    loaded = to_result(loader.load(rows), loader.metadata, loader.scalar)
+    if loader.multiplied:
+        results.require_unique(loaded)
+    return loaded
 
 
 def to_chunked_result(

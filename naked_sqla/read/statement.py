@@ -16,11 +16,11 @@ from naked_sqla.exception import InvalidStatement, UnknownAttribute, Unsupported
 from naked_sqla.objects.classes import mapper_of
 from naked_sqla.read import direct
 from naked_sqla.read.criteria import filtered
-from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import MakeLoader, entity_result, stream_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
+
+    from naked_sqla.read.loader import MakeLoader
 
 __all__ = (
     "check_parameters",
@@ -107,8 +107,10 @@ def _run(
     if isinstance(statement, DatabaseSequence):
         # a sequence: its next value is the result
         return result
-    loading = loading_on(conn, execution_options, parameters)
-    loaded = entity_result(result, statement, loading, make_loader)
+    # imported by the first statement: the direct way of the next ones does without it
+    from naked_sqla.read.fetching import loaded_result
+
+    loaded = loaded_result(conn, result, statement, execution_options, parameters, make_loader)
     if not execution_options:
         direct.remember(result, statement, make_loader)
     return loaded
@@ -139,6 +141,9 @@ def stream(
     if make_loader is not None or statements.is_orm_statement(statement):
         run_with = statements.orm_options(options)
     result = conn.execute(statement, parameters, execution_options=run_with)
+    from naked_sqla.read.fetching import loading_on
+    from naked_sqla.read.loader import stream_result
+
     loading = loading_on(conn, further_options(options), parameters)
     return stream_result(result, statement, loading, make_loader)
 

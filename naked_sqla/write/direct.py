@@ -19,7 +19,8 @@ from naked_sqla._sqlalchemy import direct, dml, statements
 from naked_sqla._sqlalchemy.direct_writes import KeptWrite
 from naked_sqla.backends import backend_of
 from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import KnownLoader, known_loader, to_loaded_result
+from naked_sqla.read.loader import KnownLoader, known_loader
+from naked_sqla.read.result import to_loaded_result
 from naked_sqla.write.parameters import Sent
 from naked_sqla.write.rows import has_expressions
 

@@ -35,7 +35,6 @@ from naked_sqla.sessions.ending import Outcome
 from naked_sqla.sessions.loops import OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.single_call import manner_of
-from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from naked_sqla.sessions._async.hooks import AsyncHooks
     from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
+    from naked_sqla.sessions.terms import Terms
 
 
 class AsyncSessionBlock(AsyncBlock):

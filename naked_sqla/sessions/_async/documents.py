@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.calls.json import JsonCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
@@ -48,6 +47,9 @@ class AsyncDocuments(AsyncCaller):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
+        # imported when it is first used, as what it runs
+        from naked_sqla.sessions.calls.json import JsonCall
+
         found: bytes = await self._call(
             JsonCall("json", into, statement, parameters, validate, execution_options)
         )
@@ -96,6 +98,8 @@ class AsyncClassStreams:
 
         Arguments and errors as in :meth:`json`.
         """
+        from naked_sqla.sessions.calls.json import JsonCall
+
         call = JsonCall(
             "stream_json", into, statement, parameters, validate, execution_options, streams=True
         )

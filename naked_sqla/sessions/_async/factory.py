@@ -13,7 +13,6 @@ from naked_sqla.read.criteria import without as lifted
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.block import AsyncSessionBlock, run_single_call
 from naked_sqla.sessions._async.calls import AsyncCalls
-from naked_sqla.sessions._async.limited import on_terms, run_on_terms
 from naked_sqla.sessions._async.monitoring import AsyncMonitoring
 from naked_sqla.sessions._async.notifying import AsyncListening
 from naked_sqla.sessions._async.pages import AsyncPages
@@ -26,7 +25,6 @@ from naked_sqla.sessions.current import Current, in_task
 from naked_sqla.sessions.misuse import NotCallable
 from naked_sqla.sessions.observable import Observable
 from naked_sqla.sessions.secrets import secrets
-from naked_sqla.sessions.terms import Terms, terms_of
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
     from naked_sqla.sessions._async.reader import AsyncReader
     from naked_sqla.sessions.routing.databases import Databases
+    from naked_sqla.sessions.terms import Terms
 
 
 _NO_LIMITS = (None, None, None)
@@ -186,29 +185,21 @@ class AsyncSessionFactory(
             check_resolving(resolve_commit, [engine.dialect for engine in engines])
             kind = ResolvingTransaction
         terms = self._terms_of(timeout, statement_timeout, lock_timeout, settings)
-        if self._databases is None:
-            return on_terms(
-                AsyncSessionBlock,
-                terms,
-                kind,
-                self._engine,
-                self._auto_commit,
-                execution_options,
-                self._eager,
-                current=self._current,
-            )
-        from naked_sqla.sessions._async.routed import AsyncRoutedBlock
+        make: Any = AsyncSessionBlock
+        given: Any = self._engine
+        if self._databases is not None:
+            from naked_sqla.sessions._async.routed import AsyncRoutedBlock
 
-        return on_terms(
-            AsyncRoutedBlock,
-            terms,
-            kind,
-            self._databases,
-            self._auto_commit,
-            execution_options,
-            self._eager,
-            current=self._current,
-        )
+            make, given = AsyncRoutedBlock, self._databases
+        arguments = given, self._auto_commit, execution_options, self._eager
+        block: AsyncSessionBlock
+        if terms is None:
+            block = make(*arguments, current=self._current, kind=kind)
+        else:
+            from naked_sqla.sessions._async.limited import on_terms
+
+            block = on_terms(make, terms, kind, *arguments, current=self._current)
+        return block
 
     def read(
         self,
@@ -311,6 +302,8 @@ class AsyncSessionFactory(
         observed = None if observers is None else observers.session()
         seen = {"observed": observed, "writers": self._current.writers}
         if self._terms is not None:
+            from naked_sqla.sessions._async.limited import run_on_terms
+
             return run_on_terms(self._terms, engine, self._auto_commit, self._eager, call, **seen)
         return run_single_call(engine, self._auto_commit, self._eager, call, **seen)
 
@@ -324,6 +317,9 @@ class AsyncSessionFactory(
         limits = timeout, statement_timeout, lock_timeout
         if limits == _NO_LIMITS and settings is None:
             return self._terms
+        # imported where it is needed: without limits nobody pays for it
+        from naked_sqla.sessions.terms import terms_of
+
         engines = [self._engine] if self._databases is None else self._databases.engines.values()
         return terms_of(
             [engine.dialect for engine in engines],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
-from naked_sqla.sessions.routing.tables import BIND_KEY
+from naked_sqla.sessions.routing import BIND_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from naked_sqla.read import shortcuts as _shortcuts
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._async.caller import AsyncCaller
 from naked_sqla.sessions.calls.rows import CountCall, FirstCall, RowsCall, every, one, one_or_none
@@ -301,10 +300,10 @@ class AsyncRows(AsyncCaller):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
+        from naked_sqla.read.shortcuts import exists
+
         found: bool = await self._call(
-            CountCall(
-                "exists", statement, parameters, execution_options, function=_shortcuts.exists
-            )
+            CountCall("exists", statement, parameters, execution_options, function=exists)
         )
         return found
 
@@ -328,7 +327,9 @@ class AsyncRows(AsyncCaller):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
+        from naked_sqla.read.shortcuts import count
+
         found: int = await self._call(
-            CountCall("count", statement, parameters, execution_options, function=_shortcuts.count)
+            CountCall("count", statement, parameters, execution_options, function=count)
         )
         return found

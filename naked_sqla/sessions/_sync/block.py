@@ -21,13 +21,13 @@ from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.ending import Outcome
 from naked_sqla.sessions.misuse import Block
 from naked_sqla.sessions.single_call import manner_of
-from naked_sqla.sessions.terms import Terms
 from naked_sqla.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from naked_sqla.sessions._sync.hooks import Hooks
     from naked_sqla.sessions.noting import Writers
     from naked_sqla.sessions.observed import Observed
+    from naked_sqla.sessions.terms import Terms
 
 
 class SessionBlock(Block):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla.sessions import checks
 from naked_sqla.sessions._sync.caller import Caller
-from naked_sqla.sessions.calls.json import JsonCall
 from naked_sqla.sessions.calls.statement import IntoCall
 
 if TYPE_CHECKING:
@@ -47,6 +46,9 @@ class Documents(Caller):
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
+        # imported when it is first used, as what it runs
+        from naked_sqla.sessions.calls.json import JsonCall
+
         found: bytes = self._call(
             JsonCall("json", into, statement, parameters, validate, execution_options)
         )
@@ -95,6 +97,8 @@ class ClassStreams:
 
         Arguments and errors as in :meth:`json`.
         """
+        from naked_sqla.sessions.calls.json import JsonCall
+
         call = JsonCall(
             "stream_json", into, statement, parameters, validate, execution_options, streams=True
         )

@@ -12,7 +12,6 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla.backends import backend_of
-from naked_sqla.sessions.terms import to_write
 
 if TYPE_CHECKING:
     from typing import Concatenate
@@ -149,6 +148,8 @@ class Runner:
         while True:
             block = self.begin(**begin_options)
             if failures is not None:
+                from naked_sqla.sessions.terms import to_write
+
                 block._terms = to_write(block._terms)
             try:
                 with block as session:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import CompoundSelect, Select
 
 from naked_sqla.read.facts import Facts, facts_of
-from naked_sqla.sessions.routing.tables import BIND_KEY
+from naked_sqla.sessions.routing import BIND_KEY
 
 if TYPE_CHECKING:
     from typing import Self

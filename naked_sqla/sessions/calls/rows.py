@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Sequence, UpdateBase
 
-from naked_sqla._sqlalchemy import dml, results, statements
+from naked_sqla._sqlalchemy import results, statements
 from naked_sqla.exception import InvalidStatement
-from naked_sqla.read import shortcuts
 from naked_sqla.sessions.calls.base import Effects, effects_of
-from naked_sqla.sessions.calls.statement import StatementCall, items
+from naked_sqla.sessions.calls.statement import StatementCall, items, returns_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
@@ -37,6 +36,9 @@ class FirstCall(RowsCall):
     __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
+        # imported when it is first used: few services need all of the calls
+        from naked_sqla.read import shortcuts
+
         statement = shortcuts.first_of(self.statement, self.parameters)
         return super(FirstCall, self._replace(statement=statement, take=_first)).run(conn, eager)
 
@@ -83,7 +85,7 @@ def _merged(result: Result[Any], statement: Any) -> Any:
 
 def _check_rows(name: str, statement: Any) -> None:
     """Refuse a statement that is known to return no rows, before it is sent."""
-    if isinstance(statement, UpdateBase) and not dml.returning_columns(statement):
+    if isinstance(statement, UpdateBase) and not returns_rows(statement):
         raise InvalidStatement(
             f"{name}() gives rows, and this {statement.__visit_name__.upper()} returns none. Add "
             f"returning(...), or run it with execute()."

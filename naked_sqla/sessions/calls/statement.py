@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Result
 
-from naked_sqla._sqlalchemy import dml, results
+from naked_sqla._sqlalchemy import results
 from naked_sqla._sqlalchemy.tuples import as_tuples
 from naked_sqla.read import statement as _statement
 from naked_sqla.sessions import checks
 from naked_sqla.sessions.calls.base import Call, Effects, SlotsCall, effects_of
-from naked_sqla.sessions.routing.tables import BIND_KEY
+from naked_sqla.sessions.routing import BIND_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,6 +25,7 @@ __all__ = (
     "StatementCall",
     "items",
     "named_by_statement",
+    "returns_rows",
     "scalar",
     "scalars",
     "tuples",
@@ -96,12 +97,20 @@ def scalar(result: Result[Any], _: Any) -> Any:
 
 def items(result: Result[Any], statement: Any) -> Any:
     """Scalars of one selected item, rows of several, and the result itself where there are none."""
-    if getattr(statement, "is_dml", False) and not dml.returning_columns(statement):
+    if getattr(statement, "is_dml", False) and not returns_rows(statement):
         # PostgreSQL may return the keys it has made, which nobody has selected
         return result
     if getattr(result, "returns_rows", True) and results.width_of(result) == 1:
         return result.scalars()
     return result
+
+
+def returns_rows(statement: Any) -> bool:
+    """True for an INSERT, UPDATE or DELETE with RETURNING."""
+    # imported when it is first used: a service that only reads starts faster
+    from naked_sqla._sqlalchemy import dml
+
+    return bool(dml.returning_columns(statement))
 
 
 class IntoCall(SlotsCall):

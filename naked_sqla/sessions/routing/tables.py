@@ -16,8 +16,7 @@ from sqlalchemy.sql.elements import ColumnClause
 from naked_sqla._sqlalchemy import loader_options, mappings, statements
 from naked_sqla.exception import InvalidBind
 from naked_sqla.objects.classes import mapper_of
-
-BIND_KEY = "bind_key"
+from naked_sqla.sessions.routing import BIND_KEY
 
 Key = str | None
 # For each bind key, the name of one thing in its database, for messages.
