@@ -242,3 +242,8 @@ def mappers_on(table: Any) -> list[Mapper[Any]]:
         for mapper in mappers
         if any(prop.secondary == table for prop in mapper.relationships)
     ]
+
+
+def column_of(model: type[Any], key: str) -> Any:
+    """The column, or the expression, that a column attribute stands for."""
+    return inspect(model).column_attrs[key].columns[0]

@@ -15,6 +15,7 @@ from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.asking import AskAgain
 from naked_sqla.backends.notifications import AsyncpgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
+from naked_sqla.backends.trees import AsyncpgTrees
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Asyncpg(PostgreSQL):
     updates_from_arrays = True
     has_copy = True
     can_listen = True
+    trees = AsyncpgTrees()
 
     def begin_on(self, conn: Connection, terms: Terms, snapshot: bool) -> None:
         # The simple protocol takes several statements, and no parameters.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable
     from naked_sqla.backends.terms import Terms
+    from naked_sqla.backends.trees import Trees
 
 __all__ = ("Backend",)
 
@@ -98,6 +99,9 @@ class Backend:
 
     #: json_agg() writes rows as JSON
     has_json_agg: ClassVar[bool] = False
+
+    #: How rows and the rows below them become one JSON value; ``None``: they do not.
+    trees: ClassVar[Trees | None] = None
 
     #: How many keys one statement names, each in a parameter of its own.
     keys_per_statement: ClassVar[int] = 500

@@ -14,6 +14,7 @@ from naked_sqla._sqlalchemy import psycopg as adapter
 from naked_sqla.backends.asking import AskAgain
 from naked_sqla.backends.notifications import AsyncPsycopgListener, PsycopgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array, set_config
+from naked_sqla.backends.trees import PsycopgTrees
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,6 +46,7 @@ class Psycopg(PostgreSQL):
     updates_from_arrays = True
     has_copy = True
     can_listen = True
+    trees = PsycopgTrees()
 
     def before_read_only(self, conn: Connection) -> Mapping[str, Any]:
         raw: Any = conn.connection.driver_connection

@@ -14,7 +14,7 @@ from naked_sqla.into.related_shape import ObjectShape
 from naked_sqla.objects.naked import description_of
 from naked_sqla.read.plan import Cell
 
-__all__ = ("Layout", "layout_of", "row_reader", "values_reader")
+__all__ = ("Layout", "layout_of", "moved", "row_reader", "values_reader")
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def layout_of(
         used.add(cell.index)
         return cell
 
-    _moved(record, note)
+    moved(record, note)
     positions: dict[int, int] = {}
     keys: list[tuple[str, ...] | None] = []
     start = 0
@@ -65,11 +65,11 @@ def layout_of(
             positions[start + number] = len(positions)
         keys.append(tuple(shape.keys[number] for number in numbers))
         start += len(shape.keys)
-    moved = _moved(record, lambda cell: Cell(positions[cell.index], cell.convert))
-    return Layout(moved, max(1, len(positions)), tuple(keys))
+    placed = moved(record, lambda cell: Cell(positions[cell.index], cell.convert))
+    return Layout(placed, max(1, len(positions)), tuple(keys))
 
 
-def _moved(source: T, move: Callable[[Cell], Any]) -> T:
+def moved(source: T, move: Callable[[Cell], Any]) -> T:
     """A source with its cells elsewhere."""
     found: Any = source
     if isinstance(source, Cell):
@@ -81,12 +81,12 @@ def _moved(source: T, move: Callable[[Cell], Any]) -> T:
     elif isinstance(source, Record):
         found = replace(
             source,
-            fillings=tuple(replace(f, source=_moved(f.source, move)) for f in source.fillings),
-            extra=tuple(replace(f, source=_moved(f.source, move)) for f in source.extra),
+            fillings=tuple(replace(f, source=moved(f.source, move)) for f in source.fillings),
+            extra=tuple(replace(f, source=moved(f.source, move)) for f in source.extra),
             identity=tuple(map(move, source.identity)),
         )
-    moved: T = found
-    return moved
+    result: T = found
+    return result
 
 
 def row_reader(layout: Layout, objects: Sequence[ObjectShape | None], scalar: bool) -> _Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Options: TypeAlias = CoreExecuteOptionsParameter | None
     LoaderOptions: TypeAlias = Sequence[ORMOption] | None
     ForUpdate: TypeAlias = ForUpdateParameter
+    # How nested into() loads what lies below its rows.
+    Strategy: TypeAlias = Literal["json"]
     Relationship: TypeAlias = QueryableAttribute[Any]
     # A relationship, or the steps to one.
     Path: TypeAlias = QueryableAttribute[Any] | Sequence[QueryableAttribute[Any]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncScalarResult
 
     from naked_sqla.sessions._async.stream import AsyncStreaming
-    from naked_sqla.sessions.types import C, Options, Parameters
+    from naked_sqla.sessions.types import C, Options, Parameters, Strategy
 
 
 class AsyncDocuments(AsyncCaller):
@@ -73,6 +73,7 @@ class AsyncClassStreams:
         parameters: Parameters = None,
         *,
         validate: bool = True,
+        strategy: Strategy | None = None,
         execution_options: Options = None,
     ) -> AsyncStreaming[AsyncScalarResult[C]]:
         """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
@@ -80,7 +81,14 @@ class AsyncClassStreams:
         Arguments and errors as in :meth:`into`.
         """
         call = IntoCall(
-            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+            "stream_into",
+            cls,
+            statement,
+            parameters,
+            validate,
+            execution_options,
+            streams=True,
+            strategy=strategy,
         )
         streaming: AsyncStreaming[AsyncScalarResult[C]] = self._stream_of(call)
         return streaming

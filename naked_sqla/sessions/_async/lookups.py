@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, ScalarResult
 
     from naked_sqla.sessions._async.batch_loader import BatchLoader  # ASYNC
-    from naked_sqla.sessions.types import C, ForUpdate, LoaderOptions, Options, Parameters, Path
+    from naked_sqla.sessions.types import (
+        C,
+        ForUpdate,
+        LoaderOptions,
+        Options,
+        Parameters,
+        Path,
+        Strategy,
+    )
 
 
 class AsyncLookups(AsyncCaller):
@@ -188,6 +196,7 @@ class AsyncLookups(AsyncCaller):
         parameters: Parameters = None,
         *,
         validate: bool = True,
+        strategy: Strategy | None = None,
         execution_options: Options = None,
     ) -> ScalarResult[C]:
         """Run a statement, and fill an object of your own class from each of its rows.
@@ -196,6 +205,10 @@ class AsyncLookups(AsyncCaller):
             ``TypedDict``, or a class with keyword arguments.
         :param statement: any statement that returns rows.
         :param validate: ``False`` makes pydantic models without validation.
+        :param strategy: ``"json"``: one statement brings the rows of relationships too, as JSON;
+            ``None``: a further statement for each relationship and level.
+        :raises UnsupportedOption: for what does not come back from JSON exactly as it was.
+        :raises ValueError: for another strategy.
         :raises RowMismatch: when the class and the statement do not fit; before a row is read.
 
         And the errors of :meth:`execute`.
@@ -203,7 +216,15 @@ class AsyncLookups(AsyncCaller):
         if execution_options is not None:
             checks.execution_options(execution_options)
         result: ScalarResult[C] = await self._call(
-            IntoCall("into", cls, statement, parameters, validate, execution_options)
+            IntoCall(
+                "into",
+                cls,
+                statement,
+                parameters,
+                validate,
+                execution_options,
+                strategy=strategy,
+            )
         )
         return result
 

@@ -12,7 +12,7 @@ from naked_sqla.sessions.calls.statement import IntoCall
 if TYPE_CHECKING:
     from sqlalchemy import Executable, ScalarResult
 
-    from naked_sqla.sessions.types import C, Options, Parameters
+    from naked_sqla.sessions.types import C, Options, Parameters, Strategy
 
 
 class Documents(Caller):
@@ -72,6 +72,7 @@ class ClassStreams:
         parameters: Parameters = None,
         *,
         validate: bool = True,
+        strategy: Strategy | None = None,
         execution_options: Options = None,
     ) -> ScalarResult[C]:
         """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
@@ -79,7 +80,14 @@ class ClassStreams:
         Arguments and errors as in :meth:`into`.
         """
         call = IntoCall(
-            "stream_into", cls, statement, parameters, validate, execution_options, streams=True
+            "stream_into",
+            cls,
+            statement,
+            parameters,
+            validate,
+            execution_options,
+            streams=True,
+            strategy=strategy,
         )
         streaming: ScalarResult[C] = self._stream_of(call)
         return streaming

@@ -117,9 +117,19 @@ class IntoCall(SlotsCall):
     """Run a statement, and fill an object of a class from each row.
 
     :ivar streams: give a result that reads from the connection while it is read.
+    :ivar strategy: ``"json"``: all that it loads by the one statement.
     """
 
-    __slots__ = ("cls", "name", "options", "parameters", "statement", "streams", "validate")
+    __slots__ = (
+        "cls",
+        "name",
+        "options",
+        "parameters",
+        "statement",
+        "strategy",
+        "streams",
+        "validate",
+    )
 
     def __init__(
         self,
@@ -130,7 +140,9 @@ class IntoCall(SlotsCall):
         validate: bool,
         options: Mapping[str, Any] | None,
         streams: bool = False,
+        strategy: str | None = None,
     ) -> None:
+        self.strategy = _known_strategy(strategy)
         self.name = name
         self.cls = cls
         self.statement = statement
@@ -141,11 +153,15 @@ class IntoCall(SlotsCall):
 
     @property
     def goes_directly(self) -> bool:
-        return not (self.streams or self.options)
+        return not (self.streams or self.options or self.strategy)
 
     def _way(self) -> Any:
         """The module whose ``execute()`` and ``stream()`` run the call."""
         # imported when it is first used: services that load entities never pay for it
+        if self.strategy == "json":
+            from naked_sqla.into import tree
+
+            return tree
         from naked_sqla import into
 
         return into
@@ -176,6 +192,16 @@ class IntoCall(SlotsCall):
 
     def named_database(self) -> tuple[Key, Any]:
         return named_by_statement(self)
+
+
+def _known_strategy(given: object) -> str | None:
+    if given is None or given == "json":
+        return given  # type: ignore[return-value]
+    error = ValueError if isinstance(given, str) else TypeError
+    raise error(
+        f"into(strategy=...) takes 'json' (one statement brings all relationships), or nothing "
+        f"(a further statement for each of them), not {given!r}."
+    )
 
 
 def named_by_statement(call: Any) -> tuple[Key, Any]:

@@ -1,0 +1,231 @@
+"""Rows and the rows below them as one JSON value, and the way back from it to the driver's values.
+
+Only what comes back exactly has a :class:`Coding`.  What JSON, or its parser, can't hold exactly is
+written as text: fractions, what is not a number, bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Text, cast, func, literal_column
+from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects import postgresql
+
+from naked_sqla._sqlalchemy import column_types
+
+__all__ = ("AsyncpgTrees", "Coding", "PostgresTrees", "PsycopgTrees", "Trees")
+
+Read = Callable[[Any], Any]
+
+
+class Coding(NamedTuple):
+    """How the values of a column go through JSON.
+
+    :ivar write: an expression -> the one that is written; None: as it is.
+    :ivar read: what came, never None -> what the driver would have given; None: the same.
+    :ivar code: the column's type, as the driver's cursor would have told it.
+    """
+
+    write: Callable[[Any], Any] | None = None
+    read: Read | None = None
+    code: Any = None
+
+
+class Trees(Protocol):
+    """How a database writes trees.
+
+    :ivar width: how many values one row takes.
+    """
+
+    width: int
+
+    def row(self, values: Sequence[Any]) -> Any:
+        """A row: an array of its values."""
+        ...
+
+    def rows(self, row: Any) -> Any:
+        """All rows: the array of what :meth:`row` gives for each; NULL, or empty, for none."""
+        ...
+
+    def within(self, tree: Any) -> Any:
+        """Rows of a subquery, as a value of a row."""
+        ...
+
+    def text(self, tree: Any) -> Any:
+        """The same as a column of the result."""
+        ...
+
+    def zone(self, conn: Any) -> dt.tzinfo | None:
+        """The time zone in which the driver gives points in time; None where it is always UTC."""
+        ...
+
+    def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
+        """How the values of a type go through JSON; None where they don't come back exactly.
+
+        :param of: one of SQLAlchemy's own types, as the dialect implements it.
+        :param zone: of :meth:`zone`.
+        """
+        ...
+
+
+_AS_IT_IS = Coding()
+_UTC = literal_column("'UTC'")
+_HEX = literal_column("'hex'")
+_NUMERIC, _FLOAT = 1700, 701
+
+
+class PostgresTrees:
+    """``json_build_array()`` and ``json_agg()``: dates are ISO there, whatever the settings are."""
+
+    width = 100
+
+    def row(self, values: Sequence[Any]) -> Any:
+        return func.json_build_array(*values)
+
+    def rows(self, row: Any) -> Any:
+        return func.json_agg(row)
+
+    def within(self, tree: Any) -> Any:
+        return tree
+
+    def text(self, tree: Any) -> Any:
+        return cast(tree, Text)
+
+    def zone(self, conn: Any) -> dt.tzinfo | None:
+        return None
+
+    def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
+        if isinstance(of, sqltypes.ARRAY):
+            return self._array(of, dialect)
+        if isinstance(of, sqltypes.Float | sqltypes.Double):
+            return self.float_coding()
+        if isinstance(of, sqltypes.DateTime):
+            return self._datetime(bool(of.timezone), zone)
+        if isinstance(of, sqltypes.JSON):
+            # the drivers read it, as the dialect tells them
+            return Coding(_as_text, column_types.json_loads(dialect))
+        for kind, coding in self._codings():
+            if isinstance(of, kind):
+                return coding
+        return None
+
+    def _codings(self) -> Sequence[tuple[Any, Coding]]:
+        return (
+            (sqltypes.Boolean, _AS_IT_IS),
+            (sqltypes.Integer, _AS_IT_IS),
+            (sqltypes.String, _AS_IT_IS),
+            (sqltypes.Uuid, Coding(None, self.uuid_type())),
+            (sqltypes.Numeric, Coding(_as_text, Decimal, _NUMERIC)),
+            (sqltypes.Date, Coding(None, partial(self.date, dt.date))),
+            (sqltypes.Time, Coding(None, dt.time.fromisoformat)),
+            (postgresql.INTERVAL, Coding(_as_parts, _interval)),
+            (sqltypes.LargeBinary, Coding(_as_hex, bytes.fromhex)),
+        )
+
+    def _datetime(self, aware: bool, zone: dt.tzinfo | None) -> Coding:
+        if not aware:
+            return Coding(None, partial(self.date, dt.datetime))
+
+        def read(value: str) -> dt.datetime:
+            found: dt.datetime = self.date(dt.datetime, value).replace(tzinfo=dt.timezone.utc)
+            return found if zone is None else found.astimezone(zone)
+
+        return Coding(lambda column: func.timezone(_UTC, column), read)
+
+    def _array(self, of: Any, dialect: Any) -> Coding | None:
+        item = column_types.innermost(of.item_type, dialect)
+        if isinstance(item, sqltypes.Enum) or not column_types.is_stock(item):
+            return None
+        if not isinstance(item, sqltypes.Integer | sqltypes.String | sqltypes.Boolean):
+            return None
+        return _AS_IT_IS
+
+    # ------------------------------------------------------------ what differs between drivers
+
+    def float_coding(self) -> Coding:
+        # the server's own text, of which the driver makes a float too
+        return Coding(_as_text, float, _FLOAT)
+
+    def uuid_type(self) -> Any:
+        return uuid.UUID
+
+    def date(self, kind: Any, value: str) -> Any:
+        """A date, or a date and a time, of its ISO form."""
+        return kind.fromisoformat(value)
+
+
+class PsycopgTrees(PostgresTrees):
+    """psycopg reads the text that the server writes."""
+
+    def zone(self, conn: Any) -> dt.tzinfo | None:
+        found: dt.tzinfo = conn.connection.driver_connection.info.timezone
+        return found
+
+
+class AsyncpgTrees(PostgresTrees):
+    """asyncpg reads what the server sends in binary form."""
+
+    def float_coding(self) -> Coding:
+        # the text of a float has fewer digits where extra_float_digits says so
+        def written(column: Any) -> Any:
+            return func.encode(func.float8send(cast(column, postgresql.DOUBLE_PRECISION)), _HEX)
+
+        return Coding(written, _of_hex, _FLOAT)
+
+    def uuid_type(self) -> Any:
+        # imported where a driver is in use already
+        from asyncpg.pgproto import pgproto
+
+        return pgproto.UUID
+
+    def date(self, kind: Any, value: str) -> Any:
+        try:
+            return kind.fromisoformat(value)
+        except ValueError:
+            if value not in ("infinity", "-infinity"):
+                raise
+            return kind.max if value == "infinity" else kind.min
+
+
+def _as_text(column: Any) -> Any:
+    return cast(column, Text)
+
+
+def _as_hex(column: Any) -> Any:
+    return func.encode(column, _HEX)
+
+
+_double = struct.Struct(">d").unpack
+
+
+def _of_hex(value: str) -> float:
+    found: float = _double(bytes.fromhex(value))[0]
+    return found
+
+
+_PARTS = ("year", "month", "day", "hour", "minute", "microseconds")
+_NO_PARTS = literal_column("'[null, null, null, null, null, null]'")
+
+
+def _as_parts(column: Any) -> Any:
+    parts = [func.date_part(literal_column(f"'{part}'"), column) for part in _PARTS]
+    array = func.json_build_array(*(cast(part, sqltypes.BigInteger) for part in parts))
+    # of NULL there are no parts
+    return func.nullif(cast(array, Text), _NO_PARTS)
+
+
+def _interval(value: str) -> dt.timedelta:
+    years, months, days, hours, minutes, microseconds = map(int, value[1:-1].split(","))
+    return dt.timedelta(
+        days=365 * years + 30 * months + days,
+        hours=hours,
+        minutes=minutes,
+        microseconds=microseconds,
+    )
