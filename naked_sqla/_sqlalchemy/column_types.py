@@ -6,9 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import Double, Float
 from sqlalchemy.orm.mapped_collection import _AttrGetter
 
-__all__ = ("innermost", "is_stock", "json_loads", "key_attribute", "reader", "rewrites_columns")
+__all__ = (
+    "innermost",
+    "is_float",
+    "is_stock",
+    "json_loads",
+    "key_attribute",
+    "reader",
+    "rewrites_columns",
+)
 
 
 def innermost(type_: Any, dialect: Any) -> Any:
@@ -19,6 +28,11 @@ def innermost(type_: Any, dialect: Any) -> Any:
 def is_stock(type_: Any) -> bool:
     """True for a type that SQLAlchemy brings along, and no subclass of it."""
     return type(type_).__module__.startswith("sqlalchemy.")
+
+
+def is_float(type_: Any) -> bool:
+    """True for a type whose driver's values are floats; PostgreSQL's of 2.0 is no ``Float``."""
+    return isinstance(type_, Float | Double) or type_.__visit_name__ == "float"
 
 
 def rewrites_columns(type_: Any) -> bool:

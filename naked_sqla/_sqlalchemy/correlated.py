@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import Column, PrimaryKeyConstraint, UniqueConstraint, inspect
@@ -42,11 +43,10 @@ def order_within(prop: Any, entity: Any, owned: Any) -> list[Any] | None:
     order = list(prop.order_by or ())
     adapters = [ClauseAdapter(entity.selectable)]
     if prop.secondary is not None:
-        found = {
-            part.table
-            for part in visitors.iterate(inspect(owned).expression)
-            if getattr(getattr(part, "table", None), "element", None) is prop.secondary
-        }
+        tables: list[Any] = [
+            getattr(part, "table", None) for part in visitors.iterate(owned.expression)
+        ]
+        found = {each for each in tables if getattr(each, "element", None) is prop.secondary}
         if len(found) != 1:
             return None
         adapters.append(ClauseAdapter(found.pop()))
@@ -56,9 +56,7 @@ def order_within(prop: Any, entity: Any, owned: Any) -> list[Any] | None:
         columns = [each for each in visitors.iterate(element) if isinstance(each, Column)]
         if not columns or any(column.table not in known for column in columns):
             return None
-        for adapter in adapters:
-            element = adapter.traverse(element)
-        adapted.append(element)
+        adapted.append(reduce(lambda found, adapter: adapter.traverse(found), adapters, element))
     return adapted
 
 
@@ -67,7 +65,9 @@ def has_each_once(prop: Any) -> bool:
     if prop.secondary is None:
         return True
     pairs = {there for _, there in (*prop.synchronize_pairs, *prop.secondary_synchronize_pairs)}
-    return any(set(constraint.columns) <= pairs for constraint in _unique_constraints(prop.secondary))
+    return any(
+        set(constraint.columns) <= pairs for constraint in _unique_constraints(prop.secondary)
+    )
 
 
 def is_indexed(prop: Any) -> bool:

@@ -100,7 +100,7 @@ class Backend:
     #: json_agg() writes rows as JSON
     has_json_agg: ClassVar[bool] = False
 
-    #: How rows and the rows below them become one JSON value; ``None``: they do not.
+    #: Writes rows, and the rows below them, as JSON; ``None``: it does not.
     trees: ClassVar[Trees | None] = None
 
     #: How many keys one statement names, each in a parameter of its own.

@@ -76,8 +76,8 @@ class Trees(Protocol):
 
 
 _AS_IT_IS = Coding()
-_UTC = literal_column("'UTC'")
-_HEX = literal_column("'hex'")
+_UTC: Any = literal_column("'UTC'")
+_HEX: Any = literal_column("'hex'")
 _NUMERIC, _FLOAT = 1700, 701
 
 
@@ -104,13 +104,16 @@ class PostgresTrees:
     def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
         if isinstance(of, sqltypes.ARRAY):
             return self._array(of, dialect)
-        if isinstance(of, sqltypes.Float | sqltypes.Double):
+        if column_types.is_float(of):
             return self.float_coding()
         if isinstance(of, sqltypes.DateTime):
             return self._datetime(bool(of.timezone), zone)
         if isinstance(of, sqltypes.JSON):
             # the drivers read it, as the dialect tells them
-            return Coding(_as_text, column_types.json_loads(dialect))
+            return Coding(_as_text, self.json_reader(column_types.json_loads(dialect)))
+        if isinstance(of, sqltypes.Uuid):
+            # one that is not native is text
+            return Coding(None, self.uuid_type()) if of.native_uuid else _AS_IT_IS
         for kind, coding in self._codings():
             if isinstance(of, kind):
                 return coding
@@ -121,7 +124,6 @@ class PostgresTrees:
             (sqltypes.Boolean, _AS_IT_IS),
             (sqltypes.Integer, _AS_IT_IS),
             (sqltypes.String, _AS_IT_IS),
-            (sqltypes.Uuid, Coding(None, self.uuid_type())),
             (sqltypes.Numeric, Coding(_as_text, Decimal, _NUMERIC)),
             (sqltypes.Date, Coding(None, partial(self.date, dt.date))),
             (sqltypes.Time, Coding(None, dt.time.fromisoformat)),
@@ -134,7 +136,11 @@ class PostgresTrees:
             return Coding(None, partial(self.date, dt.datetime))
 
         def read(value: str) -> dt.datetime:
-            found: dt.datetime = self.date(dt.datetime, value).replace(tzinfo=dt.timezone.utc)
+            try:
+                found = dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
+            except ValueError:
+                # what has no end has no zone either
+                return self.date(dt.datetime, value)  # type: ignore[no-any-return]
             return found if zone is None else found.astimezone(zone)
 
         return Coding(lambda column: func.timezone(_UTC, column), read)
@@ -153,6 +159,9 @@ class PostgresTrees:
         # the server's own text, of which the driver makes a float too
         return Coding(_as_text, float, _FLOAT)
 
+    def json_reader(self, loads: Read) -> Read:
+        return loads
+
     def uuid_type(self) -> Any:
         return uuid.UUID
 
@@ -168,6 +177,10 @@ class PsycopgTrees(PostgresTrees):
         found: dt.tzinfo = conn.connection.driver_connection.info.timezone
         return found
 
+    def json_reader(self, loads: Read) -> Read:
+        # it gives what it has received
+        return lambda value: loads(value.encode())
+
 
 class AsyncpgTrees(PostgresTrees):
     """asyncpg reads what the server sends in binary form."""
@@ -181,7 +194,7 @@ class AsyncpgTrees(PostgresTrees):
 
     def uuid_type(self) -> Any:
         # imported where a driver is in use already
-        from asyncpg.pgproto import pgproto
+        from asyncpg.pgproto import pgproto  # type: ignore[import-untyped]
 
         return pgproto.UUID
 
@@ -211,7 +224,7 @@ def _of_hex(value: str) -> float:
 
 
 _PARTS = ("year", "month", "day", "hour", "minute", "microseconds")
-_NO_PARTS = literal_column("'[null, null, null, null, null, null]'")
+_NO_PARTS: Any = literal_column("'[null, null, null, null, null, null]'")
 
 
 def _as_parts(column: Any) -> Any:

@@ -97,8 +97,8 @@ def _fraction(column: Any) -> list[tuple[Any, Any]]:
     return [*found, (endless, case((column > 0, literal_column("'rinf'")), else_=_MINUS))]
 
 
-_MINUS = literal_column("'r-inf'")
-_BEYOND = literal_column("'rbeyond'")
+_MINUS: Any = literal_column("'r-inf'")
+_BEYOND: Any = literal_column("'rbeyond'")
 
 
 def _tagged(column: Any) -> Any:

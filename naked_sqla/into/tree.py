@@ -134,9 +134,7 @@ def _run(
         check_parameters(conn, statement, parameters)
     values = statements.bound_values(statement, tree.keys)
     given = {**values, **(parameters or {})}
-    return conn.execute(
-        tree.statement, given, execution_options=statements.orm_options(options)
-    )
+    return conn.execute(tree.statement, given, execution_options=statements.orm_options(options))
 
 
 _trees: weakref.WeakKeyDictionary[Any, BoundedCache[Any, _Tree | None]]
@@ -184,5 +182,3 @@ def _made(
         *root.columns, maintain_column_froms=True
     )
     return _Tree(root, made, statements.bound_keys(statement))
-
-

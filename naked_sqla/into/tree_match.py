@@ -19,7 +19,7 @@ from naked_sqla.into.nested import NestedMatcher
 from naked_sqla.into.related_shape import ObjectShape, RelatedColumn
 from naked_sqla.into.related_values import layout_of, moved
 from naked_sqla.into.row_shape import Column, RowShape, Structure
-from naked_sqla.into.tree_select import Branch, Leaf, Level, is_single
+from naked_sqla.into.tree_select import Branch, BranchRows, Leaf, is_single
 from naked_sqla.into.tree_values import Values, refuse
 from naked_sqla.read.keys import are_lenient, compares_columns
 from naked_sqla.read.plan import Cell, Later
@@ -101,7 +101,7 @@ class TreeMatcher(NestedMatcher):
         if width > self.values.trees.width:
             refuse(f"{column.shown} has {width} values in a row, and the database takes fewer")
         if column.cell is not None:
-            self.branches[column.cell] = Branch(column, Level(parts))
+            self.branches[column.cell] = Branch(column, BranchRows(parts))
         return _Arrays(filler(moved(layout.record, lambda cell: _read(cell, parts)), width))
 
 
@@ -126,8 +126,10 @@ def _check(column: RelatedColumn) -> None:
     if column.partial or later.target is not prop.mapper:
         refuse(f"{shown} is of a class in a hierarchy, or of an alias")
     if later.depth == UNLIMITED:
-        refuse(f"{shown} is loaded down to the last level, and a statement has so many levels as "
-               f"are written; give the number, as in recursion_depth=3")
+        refuse(
+            f"{shown} is loaded down to the last level, and a statement has so many levels as "
+            f"are written; give the number, as in recursion_depth=3"
+        )
     if correlated.has_criteria(later.option):
         refuse(f"{shown} is loaded with criteria, {shown}.and_()")
     types = [side.type for pair in prop.local_remote_pairs for side in pair]
@@ -177,8 +179,9 @@ def _identity(column: RelatedColumn) -> list[str]:
 def _collector(branch: Branch) -> _Collect | None:
     """What makes the rows of a relationship one, or a collection; None: they are."""
     column = branch.column
-    at = {part.key: number for number, part in enumerate(branch.level.parts)
-          if isinstance(part, Leaf)}
+    at = {
+        part.key: number for number, part in enumerate(branch.level.parts) if isinstance(part, Leaf)
+    }
     once = _once([at[key] for key in _identity(column)]) if _is_repeated(column) else None
     if column.collection is None:
         later: Any = column.later

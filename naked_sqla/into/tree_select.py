@@ -13,10 +13,10 @@ from sqlalchemy.orm.interfaces import MANYTOONE
 from naked_sqla._sqlalchemy import correlated
 from naked_sqla.backends.trees import Trees
 from naked_sqla.into.related_shape import RelatedColumn
-from naked_sqla.into.tree_values import Way, refuse
+from naked_sqla.into.tree_values import Coded, refuse
 from naked_sqla.read.plan import Later
 
-__all__ = ("Branch", "Leaf", "Level", "is_single", "tree_of")
+__all__ = ("Branch", "BranchRows", "Leaf", "is_single", "tree_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Leaf:
     """A column of a level."""
 
     key: str
-    way: Way
+    way: Coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Branch:
     """A relationship of a level."""
 
     column: RelatedColumn
-    level: Level
+    level: BranchRows
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """The rows of one relationship: what each has, in the order of its array."""
+class BranchRows:
+    """The rows of a relationship: what each has, in the order of its array."""
 
     parts: tuple[Leaf | Branch, ...]
 

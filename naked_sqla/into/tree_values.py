@@ -14,7 +14,7 @@ from naked_sqla.exception import UnsupportedOption
 from naked_sqla.into.related_shape import ObjectShape
 from naked_sqla.into.row_shape import entities_of
 
-__all__ = ("Values", "Way", "coerced", "coercion_of", "refuse")
+__all__ = ("Coded", "Values", "coerced", "coercion_of", "refuse")
 
 _Read = Callable[[Any], Any]
 _Coerce = Callable[[str, Any], Any]
@@ -29,7 +29,7 @@ def refuse(reason: str) -> NoReturn:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Coded:
     """How one column goes through JSON.
 
     :ivar write: an expression -> the one that is written; None: as it is.
@@ -51,13 +51,14 @@ class Values:
     dialect: Any
     zone: Any = None
 
-    def way(self, shape: ObjectShape, key: str, shown: str) -> Way:
+    def way(self, shape: ObjectShape, key: str, shown: str) -> Coded:
         """How an attribute of an entity goes through JSON.
 
         :raises UnsupportedOption: it does not come back exactly.
         """
         structure = shape.structure
-        column = mappings.column_of(structure.model, key)
+        model: Any = structure.model
+        column = mappings.column_of(model, key)
         if not isinstance(column, Column):
             refuse(
                 f"{shown} is an SQL expression, and only columns are known to come back from JSON "
@@ -72,7 +73,7 @@ class Values:
         process = column_types.reader(column.type, self.dialect, coding.code)
         read = _joined(coding.read, process)
         coerce = coercion_of(shape, key)
-        return Way(coding.write, read if coerce is None else coerced(read, coerce, key))
+        return Coded(coding.write, read if coerce is None else coerced(read, coerce, key))
 
     def _coding(self, type_: Any) -> Any:
         inner = column_types.innermost(type_, self.dialect)

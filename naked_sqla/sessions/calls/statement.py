@@ -196,7 +196,7 @@ class IntoCall(SlotsCall):
 
 def _known_strategy(given: object) -> str | None:
     if given is None or given == "json":
-        return given  # type: ignore[return-value]
+        return given
     error = ValueError if isinstance(given, str) else TypeError
     raise error(
         f"into(strategy=...) takes 'json' (one statement brings all relationships), or nothing "
