@@ -72,23 +72,25 @@ class KeptWrite:
         :param own: it is always the same statement, and needs no cache key.
         """
         context = result.context
+        return cls(context, given) if cls._is_constant(context, own) else None
+
+    @staticmethod
+    def _is_constant(context: Any, own: bool = False, for_executemany: bool = False) -> bool:
         compiled = context.compiled
         made = [
             *(column.default for column in compiled.insert_prefetch),
             *(column.onupdate for column in compiled.update_prefetch),
         ]
         asks = compiled.compile_state.statement
-        if (
-            not direct.is_constant(compiled, own)
-            or compiled.for_executemany
-            or compiled.has_out_parameters
-            or asks._return_defaults
-            or asks._supplemental_returning
+        return (
+            direct.is_constant(compiled, own)
+            and bool(compiled.for_executemany) is for_executemany
+            and not compiled.has_out_parameters
+            and not asks._return_defaults
+            and not asks._supplemental_returning
             # SQL as a default is a statement of its own
-            or not all(default.is_scalar or default.is_callable for default in made)
-        ):
-            return None
-        return cls(context, given)
+            and all(default.is_scalar or default.is_callable for default in made)
+        )
 
     def result(
         self, conn: Any, statement: Any, given: _Given, values: Sequence[Any], options: Any
@@ -137,16 +139,7 @@ class KeptWrite:
     ) -> tuple[Any, Any]:
         """The execution context, and the values that it is sent with."""
         try:
-            kind = conn.dialect.execution_ctx_cls
-            context = kind.__new__(kind)
-            vars(context).update(self._context)
-            context.root_connection = conn
-            context._dbapi_connection = conn._dbapi_connection
-            context.execution_options = statement._execution_options.merge_with(
-                conn._execution_options, options
-            )
-            context.invoked_statement = statement
-            context.extracted_parameters = values
+            context = self._new_context(conn, statement, values, options)
             parameters = self._parameters(given, values)
             context.compiled_parameters = [parameters]
             context.cursor = context.create_cursor()
@@ -158,9 +151,23 @@ class KeptWrite:
             self._refuse(conn, error, given)
         return context, arguments
 
-    def _refuse(self, conn: Any, error: BaseException, given: _Given) -> NoReturn:
+    def _new_context(self, conn: Any, statement: Any, values: Sequence[Any], options: Any) -> Any:
+        kind = conn.dialect.execution_ctx_cls
+        context = kind.__new__(kind)
+        vars(context).update(self._context)
+        context.root_connection = conn
+        context._dbapi_connection = conn._dbapi_connection
+        context.execution_options = statement._execution_options.merge_with(
+            conn._execution_options, options
+        )
+        context.invoked_statement = statement
+        context.extracted_parameters = values
+        return context
+
+    def _refuse(self, conn: Any, error: BaseException, given: Any) -> NoReturn:
         """Raise an error of a value as SQLAlchemy does, before anything is sent."""
-        conn._handle_dbapi_exception(error, self.sql, [given] if given else [], None, None)
+        listed = given if isinstance(given, list) else [given] if given else []
+        conn._handle_dbapi_exception(error, self.sql, listed, None, None)
         raise error
 
     def _parameters(self, given: _Given, values: Sequence[Any]) -> dict[str, Any]:

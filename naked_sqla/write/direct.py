@@ -28,10 +28,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("Asked", "RowStatement", "has_values_only", "remember", "run")
+__all__ = (
+    "WRITES",
+    "Asked",
+    "RowStatement",
+    "has_statement_values",
+    "has_values_only",
+    "remember",
+    "run",
+)
 
 # dialects have subclasses of Insert, which are as constant
-_WRITES = (Insert, Update, Delete)
+WRITES = (Insert, Update, Delete)
 
 # types of values that are no SQL expressions
 _PLAIN = frozenset(
@@ -199,7 +207,7 @@ class RowStatement:
         found = direct.known(conn, self.statement)
         self._values = () if found is None else found[2]
         if cache.get((self, conn.dialect, names)) is None:
-            has_values = _has_values(result, self._values)
+            has_values = has_statement_values(result, self._values)
             way = Way.of(result, names, Sent(), found is None) if has_values else None
             # False: it has none, and need not be looked at again
             cache[self, conn.dialect, names] = way or False
@@ -218,7 +226,7 @@ def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None
 
     :return: None where it has to go SQLAlchemy's way: nothing was sent.
     """
-    if not isinstance(statement, _WRITES) or not direct.is_unobserved(conn, statement):
+    if not isinstance(statement, WRITES) or not direct.is_unobserved(conn, statement):
         return None
     if parameters is not None and not parameters:
         return None
@@ -238,7 +246,7 @@ def remember(conn: Connection, asked: Asked, result: CursorResult[Any]) -> None:
     :param result: of the statement that was sent for it, whose rows have been loaded.
     """
     statement, parameters, sent = asked
-    if not isinstance(statement, _WRITES) or not direct.is_unobserved(conn, statement):
+    if not isinstance(statement, WRITES) or not direct.is_unobserved(conn, statement):
         return
     found, names = direct.known(conn, statement), direct.names_of(parameters)
     if found is None or names is None or (parameters is not None and not parameters):
@@ -246,11 +254,11 @@ def remember(conn: Connection, asked: Asked, result: CursorResult[Any]) -> None:
     cache, key, values = found
     if cache.get((Way, conn.dialect, key, names)) is not None:
         return
-    way = Way.of(result, names, sent) if _has_values(result, values) else None
+    way = Way.of(result, names, sent) if has_statement_values(result, values) else None
     # False: it has none, and need not be looked at again
     cache[Way, conn.dialect, key, names] = way or False
 
 
-def _has_values(result: Any, values: Sequence[Any]) -> bool:
+def has_statement_values(result: Any, values: Sequence[Any]) -> bool:
     """True when the statement that was sent has just these values, in this order."""
     return list(map(id, values)) == list(map(id, result.context.extracted_parameters or ()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import methodcaller
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -16,7 +18,7 @@ from naked_sqla.write.tables import Written, parts_of, refuse_name, written_of
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Names", "Same", "Sent", "names_of")
+__all__ = ("Names", "Same", "Sent", "groups_of", "names_of")
 
 
 _Rows = Sequence[Mapping[str, Any]]
@@ -44,6 +46,15 @@ class Sent(NamedTuple):
     names: Mapping[str, str] | None = None
     added: Mapping[str, Callable[[], Any]] = MappingProxyType({})
     silent: tuple[str, ...] = ()
+
+
+def groups_of(rows: _Rows) -> list[Same]:
+    """Runs of dictionaries with the same keys."""
+    types = types_by_key(rows)
+    if types is not None:
+        return [Same(rows, types)]
+    groups = [list(group) for _, group in groupby(rows, key=methodcaller("keys"))]
+    return [Same(group, types_by_key(group) or {}) for group in groups]
 
 
 def names_of(statement: Any, mapper: Mapper[Any] | None) -> Names:

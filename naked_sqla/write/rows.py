@@ -12,9 +12,18 @@ from sqlalchemy import ClauseElement
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 
-__all__ = ("Rows", "add_parts", "has_expressions", "runs", "types_by_key")
+__all__ = ("Rows", "add_parts", "has_expressions", "is_dictionaries", "runs", "types_by_key")
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+def is_dictionaries(parameters: Any) -> bool:
+    """True for a dictionary, and for a list of them."""
+    if isinstance(parameters, Mapping):
+        return True
+    if not isinstance(parameters, list | tuple) or parameters == ():
+        return False
+    return all(issubclass(kind, Mapping) for kind in set(map(type, parameters)))
 
 
 def types_by_key(rows: Rows) -> dict[str, set[type]] | None:

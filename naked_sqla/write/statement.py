@@ -10,8 +10,6 @@ NULL, as ``null()`` does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, select
@@ -21,14 +19,14 @@ from naked_sqla._sqlalchemy import dml, mappings, statements
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import MakeLoader, entity_result
-from naked_sqla.write import direct
+from naked_sqla.write import direct, direct_batches
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.empty import empty_result
 from naked_sqla.write.finding import bound, class_values, raise_unmatched, within
 from naked_sqla.write.inserting import insert_into_tables, returns_whole_rows
 from naked_sqla.write.keys import among, chunks
-from naked_sqla.write.parameters import Names, Same, names_of
-from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
+from naked_sqla.write.parameters import Names, Same, groups_of, names_of
+from naked_sqla.write.rows import Rows, has_expressions, is_dictionaries, runs
 from naked_sqla.write.tables import Written, written_of
 
 if TYPE_CHECKING:
@@ -63,7 +61,8 @@ def execute(
     """
     asked = None
     if make_loader is None and not execution_options:
-        found = direct.run(conn, statement, parameters)
+        taken = direct_batches.run if type(parameters) is list else direct.run
+        found = taken(conn, statement, parameters)
         if found is not None:
             return found
         asked = direct.Asked(statement, parameters)
@@ -76,7 +75,7 @@ def execute(
         execution_options = statements.orm_options(execution_options)
         if mapper is not None and statement.is_insert and dml.returning_columns(statement):
             statement = dml.as_orm_insert(statement)
-    if not _is_dictionaries(parameters):
+    if not is_dictionaries(parameters):
         # None runs the statement once; SQLAlchemy refuses anything but dictionaries
         return _run(conn, statement, parameters, execution_options, make_loader, asked)
     one = isinstance(parameters, Mapping)
@@ -85,7 +84,7 @@ def execute(
         return empty_result(conn, statement)
     if mapper is not None and parameters and _needs_tables(statement, mapper):
         return _insert_into_tables(conn, statement, mapper, rows, execution_options, make_loader)
-    groups = _groups(rows)
+    groups = groups_of(rows)
     if mapper is not None and not one and _is_by_primary_key(statement, names, mapper, groups):
         return _update_by_primary_key(conn, statement, names, mapper, groups, execution_options)
     prepared = [
@@ -99,7 +98,10 @@ def execute(
         sent = None if asked is None or written is not statement else names.sent(parameters, given)
         asked = None if asked is None or sent is None else asked._replace(sent=sent)
         return _run(conn, written, given, execution_options, make_loader, asked)
-    return _execute_ready(conn, ready, execution_options, make_loader)
+    result = _execute_ready(conn, ready, execution_options, make_loader)
+    if asked is not None and len(ready) == 1 and ready[0][0] is statement:
+        direct_batches.remember(conn, asked, names.sent(rows[0], ready[0][1][0]), result)
+    return result
 
 
 def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
@@ -108,7 +110,7 @@ def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
     :raises UnknownAttribute: for the first of them.
     """
     names = names_of(statement, dml.subject_mapper(statement))
-    for same in _groups(parameters):
+    for same in groups_of(parameters):
         names.translate(same)
 
 
@@ -126,23 +128,6 @@ def _run(
     if asked is not None:
         direct.remember(conn, asked, result)
     return loaded
-
-
-def _is_dictionaries(parameters: Any) -> bool:
-    if isinstance(parameters, Mapping):
-        return True
-    if not isinstance(parameters, list | tuple) or parameters == ():
-        return False
-    return all(issubclass(kind, Mapping) for kind in set(map(type, parameters)))
-
-
-def _groups(rows: Rows) -> list[Same]:
-    """Runs of dictionaries with the same keys."""
-    types = types_by_key(rows)
-    if types is not None:
-        return [Same(rows, types)]
-    groups = [list(group) for _, group in groupby(rows, key=methodcaller("keys"))]
-    return [Same(group, types_by_key(group) or {}) for group in groups]
 
 
 def _execute_ready(
