@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +65,31 @@ def _cell(lines: dict[str, Any], name: str, i: int) -> str:
 
 
 def _verdict(found: dict[str, Any]) -> list[str]:
-    """What grows faster than Core, in sentences."""
-    faster = []
+    """What grows faster than Core, and than objects that are made of its rows, in sentences."""
+    lines: list[str] = []
+    for other, of, ratio in (
+        ("core", "Core", "Core"),
+        ("hand", "objects made by hand of Core's rows", "them"),
+    ):
+        faster = [*_faster(found, other, ratio)]
+        if faster:
+            lines += [f"Our share of the cost of {of} grows here:", "", *faster, ""]
+        else:
+            lines += [f"Nothing of ours grows faster than {of}.", ""]
+    return lines[:-1]
+
+
+def _faster(found: dict[str, Any], other: str, name: str) -> Iterator[str]:
     for driver, axes in found.items():
         for axis, lines in axes.items():
             ratios = [
-                (size, ours / core)
-                for (size, ours), (_, core) in zip(lines["naked"], lines["core"], strict=True)
+                (size, ours / theirs)
+                for (size, ours), (_, theirs) in zip(lines["naked"], lines[other], strict=True)
                 if size >= SETTLED.get(axis, 1)
             ]
             (least, first), (most, last) = ratios[0], ratios[-1]
             if last > first * NOISE:
-                faster.append(
-                    f"- {AXES[axis][0]}, {DRIVERS[driver]}: the ratio to Core rises from"
+                yield (
+                    f"- {AXES[axis][0]}, {DRIVERS[driver]}: the ratio to {name} rises from"
                     f" {first:.2f} at {least:,} to {last:.2f} at {most:,}."
                 )
-    if not faster:
-        return ["Nothing of ours grows faster than Core."]
-    return ["Our share of Core's cost grows here:", "", *faster]

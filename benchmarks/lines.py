@@ -11,19 +11,20 @@ text {{ {FONT}; font-size: 12px; fill: #1f2328 }}
 .title {{ font-size: 14px; font-weight: 600 }} .note {{ fill: #59636e }}
 .grid {{ stroke: #d1d9e0 }} path {{ fill: none; stroke-width: 2 }}
 .core {{ stroke: #59636e; stroke-dasharray: 5 4 }} .naked {{ stroke: #0969da }}
-.orm {{ stroke: #bc4c00 }}
-text.core, text.naked, text.orm {{ stroke: none; font-weight: 600 }}
+.orm {{ stroke: #bc4c00 }} .hand {{ stroke: #8250df; stroke-dasharray: 2 3 }}
+text.core, text.hand, text.naked, text.orm {{ stroke: none; font-weight: 600 }}
 text.core {{ fill: #59636e }} text.naked {{ fill: #0969da }} text.orm {{ fill: #bc4c00 }}
-circle {{ stroke: none }} circle.core {{ fill: #59636e }} circle.naked {{ fill: #0969da }}
-circle.orm {{ fill: #bc4c00 }}
+text.hand {{ fill: #8250df }} circle {{ stroke: none }} circle.hand {{ fill: #8250df }}
+circle.core {{ fill: #59636e }} circle.naked {{ fill: #0969da }} circle.orm {{ fill: #bc4c00 }}
 @media (prefers-color-scheme: dark) {{
   text {{ fill: #e6edf3 }} .note, text.core {{ fill: #9198a1 }} .grid {{ stroke: #3d444d }}
   .core {{ stroke: #9198a1 }} .naked {{ stroke: #4493f8 }} .orm {{ stroke: #f0883e }}
+  .hand {{ stroke: #a371f7 }} text.hand, circle.hand {{ fill: #a371f7 }}
   text.naked, circle.naked {{ fill: #4493f8 }} text.orm, circle.orm {{ fill: #f0883e }}
   circle.core {{ fill: #9198a1 }}
 }}
 """
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 230, 56, 86, 52, 34
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 430, 230, 56, 116, 52, 34
 
 Lines = dict[str, list[tuple[int, float]]]
 """For each contender, the sizes and the seconds for each unit."""

@@ -227,7 +227,7 @@ class _Fillers:
             fill = filler(match(cls, row_shape, validate), row_shape.width)
             if isinstance(cls, Form):
                 fill = _finished(fill, cls)
-            fill = (in_turns if result.dialect.is_async else row_by_row)(fill)
+            fill = (in_turns if result.dialect.is_async else row_by_row)(fill, row_shape.width)
             self.by_shape[shape] = fill
         self.recent[cls, validate] = metadata, stamp, fill
         return fill

@@ -85,7 +85,7 @@ class _CompiledPlan:
 
         # rows of one object may lie far from each other
         parts = in_turns if turns and not plan.unify else row_by_row
-        self.hydrate: Hydrate = parts(hydrator(plan))
+        self.hydrate: Hydrate = parts(hydrator(plan), plan.width)
         self.later = plan.later
         self.scalar = plan.scalar
         self.multiplied = plan.multiplied

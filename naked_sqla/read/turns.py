@@ -15,24 +15,30 @@ from sqlalchemy.util import await_only
 
 __all__ = ("LARGE", "in_turns", "row_by_row")
 
-# From so many rows on; fewer block the event loop for some milliseconds at most, and Python keeps
-# the memory of 2000 tuples of a size without telling the collector that they are gone.
+# From so many rows on; fewer block the event loop for some milliseconds at most.
 LARGE = 10_000
 _PART = 1000
+
+# Python keeps the memory of 2000 short rows without telling the collector that they are gone; of a
+# row of so many columns it tells, and looking at the values of its object costs more.
+_WIDE = 20
+_MANY_WIDE = 500
 
 _Load = Callable[..., list[Any]]
 
 
-def in_turns(load: _Load) -> _Load:
+def in_turns(load: _Load, width: int = 0) -> _Load:
     """A function of rows that gives way to other tasks, as one that does so for many rows only.
 
     :param load: takes rows, and lists that it appends to; each row is a matter of its own.
+    :param width: of a row, in columns.
     :return: to be called in a greenlet of SQLAlchemy's.
     """
+    load_at_once = row_by_row(load, width) if width >= _WIDE else load
 
     def load_in_turns(rows: Any, *waiting: list[Any]) -> list[Any]:
         if len(rows) < LARGE:
-            return load(rows, *waiting)
+            return load_at_once(rows, *waiting)
         rows = _backwards(rows)
         loaded: list[Any] = []
         while rows:
@@ -43,16 +49,19 @@ def in_turns(load: _Load) -> _Load:
     return load_in_turns
 
 
-def row_by_row(load: _Load) -> _Load:
-    """A function of rows that lets go of each row of many, as one that may see all rows at once.
+def row_by_row(load: _Load, width: int = 0) -> _Load:
+    """A function of rows that lets go of each row of many.
 
     :param load: reads the rows once, in their order.
+    :param width: of a row, in columns.
     """
+    wide = width >= _WIDE
 
     def load_row_by_row(rows: Any, *waiting: list[Any]) -> list[Any]:
-        if len(rows) >= LARGE:
+        size = len(rows)
+        if size >= LARGE or (wide and size >= _MANY_WIDE):
             rows = _backwards(rows)
-            rows = _taken(rows, len(rows))
+            rows = _taken(rows, size)
         return load(rows, *waiting)
 
     return load_row_by_row

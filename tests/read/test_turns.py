@@ -159,11 +159,13 @@ class Tracked:
         yield self.number
 
 
+@pytest.mark.parametrize("width", [4, 20])
 @pytest.mark.parametrize("parts", [turns.in_turns, turns.row_by_row])
 async def test_a_row_goes_once_its_object_is_there(
-    parts: Any, monkeypatch: pytest.MonkeyPatch
+    parts: Any, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LARGE", SIZE)
+    # of wide rows fewer are many
+    monkeypatch.setattr(turns, "LARGE" if width == 4 else "_MANY_WIDE", SIZE)
     monkeypatch.setattr(turns, "_PART", 10)
     rows = [Tracked(i) for i in range(SIZE)]
     alive = weakref.WeakSet(rows)
@@ -176,7 +178,7 @@ async def test_a_row_goes_once_its_object_is_there(
             left.append(len(alive))
         return loaded
 
-    assert await greenlet_spawn(parts(load), rows) == [*range(SIZE)]
+    assert await greenlet_spawn(parts(load, width), rows) == [*range(SIZE)]
     assert left == [*reversed(range(SIZE))]
 
 
