@@ -34,14 +34,15 @@ async def get_or_404(
     description: str | None = None,
     **get_options: Any,
 ) -> C:
-    """The object with this primary key.
+    """Return the object with this primary key, or answer 404.
 
     :param session: a session, or the factory.
-    :param ident: as ``session.get()`` takes it.
-    :param description: the ``detail`` of the 404; by default it names the model and the key.
+    :param ident: the primary key, as ``session.get()`` takes it.
+    :param description: the ``detail`` of the 404; ``None``: it names the model and the key.
     :param get_options: the keyword arguments of ``session.get()``: ``options``,
         ``execution_options``, ``with_for_update``.
-    :raises HTTPException: 404, when there is no such row.
+    :return: the object.
+    :raises HTTPException: 404, if the row does not exist.
 
     And the errors of ``session.get()``.
     """
@@ -90,13 +91,14 @@ async def first_or_404(
 async def first_or_404(
     session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
-    """The first row of a statement: its object or value, or a row of several.
+    """Return the first row of a statement, or answer 404.
 
-    The statement is sent as it is: where many rows may match, give it a ``limit(1)``.
+    The statement is sent unchanged. If many rows may match, give it a ``limit(1)``.
 
     :param session: a session, or the factory.
-    :param description: the ``detail`` of the 404; by default it names what was selected.
-    :raises HTTPException: 404, when there is no row.
+    :param description: the ``detail`` of the 404; ``None``: it names the selected items.
+    :return: the object or value if one item is selected, otherwise the row.
+    :raises HTTPException: 404, if there is no row.
 
     And the errors of ``session.execute()``.
     """
@@ -145,11 +147,12 @@ async def one_or_404(
 async def one_or_404(
     session: AsyncCalls | _TupleRows, statement: Executable, *, description: str | None = None
 ) -> Any:
-    """The only row of a statement: its object or value, or a row of several.
+    """Return the only row of a statement, or answer 404.
 
     :param session: a session, or the factory.
-    :param description: the ``detail`` of the 404; by default it names what was selected.
-    :raises HTTPException: 404, when there is no row, or more than one.
+    :param description: the ``detail`` of the 404; ``None``: it names the selected items.
+    :return: the object or value if one item is selected, otherwise the row.
+    :raises HTTPException: 404, if there is no row, or more than one.
 
     And the errors of ``session.execute()``.
     """
@@ -172,16 +175,18 @@ async def update_or_404(
     description: str | None = None,
     **columns: Any,
 ) -> C:
-    """Store values in the row with this primary key, and give the stored object.
+    """Update the row with this primary key, or answer 404.
 
     :param session: a session, or the factory.
-    :param ident: the primary key, a tuple for a composite one.
-    :param values: a dictionary of values by attribute or name.
-    :param columns: values by the names of attributes; ``version`` is the one that is expected.
-    :param description: the ``detail`` of the 404; by default it names the model and the key.
-    :raises HTTPException: 404, when there is no such row.
+    :param ident: the primary key; a tuple for a composite one.
+    :param values: values by attribute, or by its name.
+    :param columns: values by the names of attributes. ``version`` is the version that the row must
+        have.
+    :param description: the ``detail`` of the 404; ``None``: it names the model and the key.
+    :return: a new object with the stored values.
+    :raises HTTPException: 404, if the row does not exist.
 
-    And the errors of ``session.update()``; ``install()`` answers ``VersionConflict`` with 409.
+    And the errors of ``session.update()``. ``install()`` answers ``VersionConflict`` with 409.
     """
     _checked(session)
     try:
@@ -194,11 +199,13 @@ async def update_or_404(
 async def delete_or_404(
     session: AsyncWrites, model: type[Any], ident: Any, *, description: str | None = None
 ) -> None:
-    """Delete the row with this primary key.
+    """Delete the row with this primary key, or answer 404.
 
     :param session: a session, or the factory.
-    :param description: the ``detail`` of the 404; by default it names the model and the key.
-    :raises HTTPException: 404, when there is no such row.
+    :param description: the ``detail`` of the 404; ``None``: it names the model and the key.
+    :raises HTTPException: 404, if the row does not exist.
+
+    And the errors of ``session.delete()``.
     """
     _checked(session)
     if not await session.delete(model, ident, missing_ok=True):

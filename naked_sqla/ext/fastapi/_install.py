@@ -50,26 +50,28 @@ def install(
     constraints: bool = True,
     metadata: MetaData | None = None,
 ) -> None:
-    """Connect an application with its database.
+    """Connect an application with its database: shutdown, and answers to errors.
 
-    Call it before the application is started, once for each factory.  An exception handler of the
-    application comes first, whether it is added before or afterwards.
+    Call it before the application is started, once for each factory. If the application has its own
+    handler for one of these errors, added earlier or later, that handler is used instead.
 
-    :param dispose: close the connections of the factory at shutdown, after the application's own
+    :param dispose: close the connections of the engine at shutdown, after the application's own
         lifespan has ended.
     :param not_found: answer ``NoResultFound`` and ``PageNotFound`` with 404, and ``InvalidCursor``
-        with 400, wherever they come from.
-    :param stale: answer ``RowGone`` with 404, and ``VersionConflict`` with 409; a handler of the
-        application for ``StaleDataError``, which both are, comes first.
-    :param busy: answer with 503 when no connection of the pool came free in time.
-    :param retry_after: seconds, for the ``Retry-After`` of that 503.
-    :param constraints: answer an ``IntegrityError`` of a unique constraint with 409, and of others
-        with 422, naming the attributes as FastAPI names the fields that it refuses; and
-        ``RowExcluded`` with 409; a handler of the application for ``DBAPIError`` or
-        ``SQLAlchemyError`` comes first.
-    :param metadata: of the models, for ``constraint_of()``, which finds more with it on SQLite.
-    :raises TypeError: when ``app`` is no FastAPI application, or ``db`` no ``AsyncSessionFactory``.
-    :raises RuntimeError: when the application has been started.
+        with 400, in all handlers.
+    :param stale: answer ``RowGone`` with 404, and ``VersionConflict`` with 409. Both are a
+        ``StaleDataError``, for which the application may have its own handler.
+    :param busy: answer with 503 if the pool gave no connection in time.
+    :param retry_after: the seconds in the header ``Retry-After`` of that 503.
+    :param constraints: answer an ``IntegrityError`` of a unique constraint with 409, and of any
+        other constraint with 422. ``detail`` names the attributes as FastAPI names fields. Answer
+        ``RowExcluded`` with 409. An own handler for ``DBAPIError`` or ``SQLAlchemyError`` is used
+        instead.
+    :param metadata: the metadata of the models. With it, ``constraint_of()`` finds more attributes
+        on SQLite.
+    :raises TypeError: ``app`` is not a FastAPI application, or ``db`` is not an
+        ``AsyncSessionFactory``.
+    :raises RuntimeError: the application has been started.
     """
     if not isinstance(app, FastAPI) or not isinstance(db, AsyncSessionFactory):
         raise TypeError(

@@ -11,7 +11,7 @@ from fastapi import Query
 _MOST = 2**31 - 1
 
 # What OpenAPI says of a cursor; the parameter is known by it.
-AFTER = "The next_cursor of the page before."
+AFTER = "The next_cursor of the previous page."
 
 
 class PageArguments(TypedDict):
@@ -48,7 +48,7 @@ class _Limits:
                 f"that is more than {_MOST}. Give both: class {cls.__name__}"
                 f"({cls.__mro__[1].__name__}, per_page=20, max_per_page=100)."
             )
-        size = Annotated[int, Query(ge=1, le=most, description="How many items make a page.")]
+        size = Annotated[int, Query(ge=1, le=most, description="The number of items on a page.")]
         # where FastAPI reads the limits
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [*cls._own, _parameter("per_page", size, usual)]
@@ -64,16 +64,16 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 class PageParams(_Limits):
     """``page`` and ``per_page`` of a request: ``pages: Annotated[PageParams, Depends()]``.
 
-    Then ``await session.paginate(statement, **pages.arguments)``.  Both are at least 1;
-    ``per_page`` is at most 100, and 20 when it is not given.  OpenAPI says so, and FastAPI answers
-    anything else with 422.  Other limits are a subclass::
+    Pass them on: ``await session.paginate(statement, **pages.arguments)``. Both are at least 1.
+    ``per_page`` is at most 100, and 20 by default. The limits are in the OpenAPI schema, and
+    FastAPI answers any other value with 422. To set other limits, make a subclass::
 
         class WidePages(PageParams, per_page=100, max_per_page=1000):
             pass
 
     :param page: the number of the page, from 1.
-    :param per_page: how many items make a page; ``None``: the usual number of the class.
-    :raises ValueError: on making a subclass, for limits that contradict each other.
+    :param per_page: the number of items on a page; ``None``: the default of the class.
+    :raises ValueError: a subclass is made with limits that contradict each other.
     """
 
     __slots__ = ("page",)
@@ -92,7 +92,7 @@ class PageParams(_Limits):
 
     @property
     def arguments(self) -> PageArguments:
-        """What ``session.paginate()`` takes."""
+        """The keyword arguments for ``session.paginate()``."""
         return {"page": self.page, "per_page": self.per_page, "max_per_page": self.max_per_page}
 
     def __repr__(self) -> str:
@@ -109,17 +109,17 @@ class CursorArguments(TypedDict):
 
 
 class CursorParams(_Limits):
-    """``after``, ``before`` and ``per_page`` of a request.
+    """``after``, ``before`` and ``per_page`` of a request: ``Annotated[CursorParams, Depends()]``.
 
-    ``pages: Annotated[CursorParams, Depends()]``, then
-    ``await session.keyset(statement, **pages.arguments)``.  The limits of ``per_page`` are those of
-    :class:`PageParams`, as is the subclass for others.  A cursor that is of no use, and two, raise
-    ``InvalidCursor``, which ``install(not_found=True)`` answers with 400.
+    Pass them on: ``await session.keyset(statement, **pages.arguments)``. The limits of
+    ``per_page``, and subclasses with other limits, are as in :class:`PageParams`. A cursor that
+    does not belong to the statement raises ``InvalidCursor``, and so do two cursors.
+    ``install(not_found=True)`` answers that with 400.
 
-    :param after: the ``next_cursor`` of the page before.
-    :param before: the ``prev_cursor`` of the page after.
-    :param per_page: how many items make a page; ``None``: the usual number of the class.
-    :raises ValueError: on making a subclass, for limits that contradict each other.
+    :param after: the ``next_cursor`` of the previous page.
+    :param before: the ``prev_cursor`` of the next page.
+    :param per_page: the number of items on a page; ``None``: the default of the class.
+    :raises ValueError: a subclass is made with limits that contradict each other.
     """
 
     __slots__ = ("after", "before")
@@ -132,7 +132,7 @@ class CursorParams(_Limits):
         ),
         _parameter(
             "before",
-            Annotated[str | None, Query(description="The prev_cursor of the page after.")],
+            Annotated[str | None, Query(description="The prev_cursor of the next page.")],
             None,
         ),
     )
@@ -146,7 +146,7 @@ class CursorParams(_Limits):
 
     @property
     def arguments(self) -> CursorArguments:
-        """What ``session.keyset()`` takes."""
+        """The keyword arguments for ``session.keyset()``."""
         return {
             "after": self.after,
             "before": self.before,

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class NumberedLinks(BaseModel):
-    """Addresses of other pages, relative to the server; ``None`` where there is no such page."""
+    """Addresses of other pages: paths with a query, without the server; ``None``: no such page."""
 
     first: str
     prev: str | None
@@ -26,10 +26,10 @@ class NumberedLinks(BaseModel):
 
 
 class NumberedPage(BaseModel, Generic[T]):
-    """One page by its number: ``response_model=NumberedPage[UserOut]``.
+    """A response for a numbered page: ``response_model=NumberedPage[UserOut]``.
 
-    ``return NumberedPage[UserOut].of(page, request)`` for a page of ``session.paginate()``; its
-    items may be objects, from whose attributes ``UserOut`` is filled.
+    Return ``NumberedPage[UserOut].of(page, request)`` for a page of ``session.paginate()``. The
+    items may be objects: ``UserOut`` takes its fields from their attributes.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -43,10 +43,11 @@ class NumberedPage(BaseModel, Generic[T]):
 
     @classmethod
     def of(cls, page: Numbered[Any], request: Request) -> Self:
-        """The response for a page.
+        """Make the response for a page.
 
-        :param page: what ``session.paginate()`` or ``session.keyset()`` gave.
-        :raises ValidationError: of pydantic, for items that do not fit.
+        :param page: a page of ``session.paginate()``.
+        :return: the response, with the links to the first, previous, next and last page.
+        :raises ValidationError: an item does not fit the model; pydantic's error.
         """
 
         def to(number: int | None) -> str | None:
@@ -71,16 +72,16 @@ class NumberedPage(BaseModel, Generic[T]):
 
 
 class CursorLinks(BaseModel):
-    """Addresses of the pages before and after, relative to the server; ``None`` for no page."""
+    """Addresses of the previous and the next page, without the server; ``None``: no such page."""
 
     prev: str | None
     next: str | None
 
 
 class CursorPage(BaseModel, Generic[T]):
-    """One page by key: ``response_model=CursorPage[UserOut]``.
+    """A response for a page by key: ``response_model=CursorPage[UserOut]``.
 
-    ``return CursorPage[UserOut].of(page, request)`` for a page of ``session.keyset()``.
+    Return ``CursorPage[UserOut].of(page, request)`` for a page of ``session.keyset()``.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -92,10 +93,11 @@ class CursorPage(BaseModel, Generic[T]):
 
     @classmethod
     def of(cls, page: Keyed[Any], request: Request) -> Self:
-        """The response for a page.
+        """Make the response for a page.
 
-        :param page: what ``session.paginate()`` or ``session.keyset()`` gave.
-        :raises ValidationError: of pydantic, for items that do not fit.
+        :param page: a page of ``session.keyset()``.
+        :return: the response, with its cursors and the links to the previous and the next page.
+        :raises ValidationError: an item does not fit the model; pydantic's error.
         """
         after, before = page.next_cursor, page.prev_cursor
         return cls.model_validate(

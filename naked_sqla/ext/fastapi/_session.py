@@ -20,9 +20,10 @@ _HAS_SCOPE = "scope" in inspect.signature(Depends).parameters
 
 
 class SessionDependency:
-    """What :func:`session_dependency` returns, for ``Depends()``.
+    """The result of :func:`session_dependency`, for ``Depends()``.
 
-    Two of one factory and the same options are equal: in one request they give one session.
+    Two dependencies of one factory with the same options are equal. In one request, they give the
+    same session.
     """
 
     def __init__(self, db: AsyncSessionFactory, options: dict[str, Any]) -> None:
@@ -68,21 +69,22 @@ class _SessionBlock:
 
 
 def session_dependency(db: AsyncSessionFactory, **execution_options: Any) -> SessionDependency:
-    """A dependency that gives each request a session, in a transaction of its own.
+    """Make a dependency that gives each request a session, in a transaction of its own.
 
-    ``session: Annotated[AsyncSession, Depends(session_dependency(db))]``.  When the handler has
-    returned and its response is made, but not yet sent, the transaction is committed (with the
-    factory's ``auto_commit``) and the connection goes back: nothing is held while a response
-    streams or background tasks run, and a commit that fails is the request's error.  Any exception,
-    ``HTTPException`` too, rolls back.  A request opens one session, however many of its
-    dependencies ask for it.
+    Write ``session: Annotated[AsyncSession, Depends(session_dependency(db))]``. The transaction is
+    committed after the handler has returned and its response is made, but before the response is
+    sent. Then the connection goes back to the pool: it is not held while a response streams or
+    background tasks run. If the commit fails, the request fails. Any exception rolls back,
+    ``HTTPException`` too. A request opens one session, however many of its dependencies ask for it.
+    On a factory with ``auto_commit=False``, the handler commits.
 
     :param db: the factory of the application.
-    :param execution_options: as :meth:`AsyncSessionFactory.begin` takes them.
-    :raises TypeError: when ``db`` is no ``AsyncSessionFactory``.
-    :raises InvalidSessionState: for ``isolation_level="AUTOCOMMIT"``.
-    :raises RuntimeError: on FastAPI 0.118 to 0.120, which send the response first and have no way
-        to ask for anything else.
+    :param execution_options: the arguments of :meth:`AsyncSessionFactory.begin`.
+    :return: the dependency.
+    :raises TypeError: ``db`` is not an ``AsyncSessionFactory``.
+    :raises InvalidSessionState: ``isolation_level="AUTOCOMMIT"``.
+    :raises RuntimeError: on FastAPI 0.118 to 0.120, which send the response first, and offer no way
+        to change that.
     """
     if not isinstance(db, AsyncSessionFactory):
         raise TypeError(

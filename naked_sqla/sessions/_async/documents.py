@@ -30,18 +30,18 @@ class AsyncDocuments(AsyncCaller):
         validate: bool = True,
         execution_options: Options = None,
     ) -> bytes:
-        """Run a statement, and give its rows as a JSON array.
+        """Run a statement, and return its rows as a JSON array.
 
-        Made by the database where it writes the values as Python does, and by orjson or msgspec
-        otherwise.
+        PostgreSQL writes the array itself, if it writes the values as Python does. Otherwise orjson
+        or msgspec writes it.
 
-        :param into: the class whose fields each object has, by the names of its aliases, as for
-            :meth:`into`; ``None``: all that the statement loads.
-        :param validate: ``False`` leaves out pydantic's validation.
-        :return: UTF-8.
-        :raises RowMismatch: when the class and the statement do not fit, before a row is read; for
-            a value that JSON can't hold.
-        :raises ImportError: when neither orjson nor msgspec is installed, and one is needed.
+        :param into: the class whose fields each JSON object has, as in :meth:`into`, with the names
+            of aliases; ``None``: all that the statement loads.
+        :param validate: ``False`` skips pydantic's validation.
+        :return: the array as UTF-8.
+        :raises RowMismatch: the class and the statement do not fit, known before a row is read; or
+            a value has no form in JSON.
+        :raises ImportError: the call needs orjson or msgspec, and neither is installed.
 
         And the errors of :meth:`execute`.
         """
@@ -76,7 +76,7 @@ class AsyncClassStreams:
         strategy: Strategy | None = None,
         execution_options: Options = None,
     ) -> AsyncStreaming[AsyncScalarResult[C]]:
-        """Fill an object of your own class from each row, chunk by chunk; use it as :meth:`stream`.
+        """Fill an object of your own class from each row, chunk by chunk. Use it as :meth:`stream`.
 
         Arguments and errors as in :meth:`into`.
         """
@@ -102,7 +102,8 @@ class AsyncClassStreams:
         validate: bool = True,
         execution_options: Options = None,
     ) -> AsyncStreaming[AsyncScalarResult[bytes]]:
-        """The rows as lines of JSON, an object each, chunk by chunk; use it as :meth:`stream`.
+        """Read rows chunk by chunk as lines of JSON: one object and a newline each. Use it as
+        :meth:`stream`.
 
         Arguments and errors as in :meth:`json`.
         """

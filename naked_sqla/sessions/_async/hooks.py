@@ -122,19 +122,22 @@ class AsyncCommitHooks:
         _transaction: Transaction
 
     def after_commit(self, fn: Callable[[], object]) -> None:
-        """Call a function when the commit of this session is known to be stored.
+        """Call a function once the rows of this session are known to be stored.
 
-        Functions run in the order in which they were given, when the session is closed: after
-        ``commit()``, or after the block has given its connection back.  They do not run after a
-        rollback, nor where nobody knows what became of COMMIT.  A savepoint that is rolled back
-        takes along those that were given in it.  What a function raises is logged (ERROR, logger
-        ``naked_sqla``), since all is stored; a cancellation goes on, and leaves out the rest.
+        The functions run in the order in which you add them, after the session has closed: in
+        ``commit()``, or once the block has given its connection back. They do not run after a
+        rollback, and not if the outcome of COMMIT is unknown. If a savepoint is rolled back, the
+        functions that were added in it do not run.
 
-        What an ``async def`` gives is awaited.
+        If a function raises an exception, it is logged (ERROR, logger ``naked_sqla``), and the next
+        function runs, because the rows are stored. A cancellation leaves the block, and the
+        remaining functions do not run.
+
+        The result of an ``async def`` is awaited.
 
         :param fn: a function without arguments.
-        :raises InvalidSessionState: on a closed session.
-        :raises TypeError: for what is no function.
+        :raises InvalidSessionState: the session is closed.
+        :raises TypeError: ``fn`` is not a function.
         """
         from naked_sqla.sessions.noting import check_function
 

@@ -37,16 +37,25 @@ class AsyncInserts(AsyncCaller):
     async def insert(
         self, obj: Any, *relationships: Any, model: Any = None, execution_options: Options = None
     ) -> Any:
-        """Insert one row; an attribute that was not set is left out, and gets its default.
+        """Insert one row, and return the stored row.
 
-        :param obj: an instance of a mapped class; with ``model``, any object with its attributes,
-            or a dictionary.
-        :param model: the mapped class, where ``obj`` is not an instance of it.
-        :param relationships: store the new objects in these relationships of a constructed object
-            too, its own and those that they lead to: ``insert(team, Team.projects,
-            Project.tasks)``.  The result has them.
-        :param execution_options: of each statement that the call sends.
-        :return: the stored row as a new object, its key and server defaults filled in.
+        The INSERT leaves out attributes that are not set, so that the defaults of their columns
+        apply. ``obj`` itself stays as it was.
+
+        :param obj: an instance of a mapped class. With ``model``, a dictionary, or an object that
+            has the attributes of the model: a dataclass, an attrs class, a named tuple, a pydantic
+            model.
+        :param model: the mapped class, if ``obj`` is not an instance of one.
+        :param relationships: relationships of a constructed object, whose new objects are stored in
+            the same call: ``insert(team, Team.projects, Project.files)``.
+        :param execution_options: options of each statement that the call sends.
+        :return: a new object with the stored values, its key and server defaults included. It has
+            the relationships that are named; reading any other one raises ``NotLoadedError``.
+        :raises InvalidStatement: nothing says which mapped class ``obj`` belongs to, or a
+            relationship is set that the call does not store. Nothing was sent.
+        :raises UnknownAttribute: a dictionary has a key that the model does not have. Nothing was
+            sent.
+        :raises IntegrityError: a constraint of the database refuses the row.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -89,14 +98,19 @@ class AsyncInserts(AsyncCaller):
         model: Any = None,
         execution_options: Options = None,
     ) -> list[Any]:
-        """Insert rows, of one class or several, with one statement for each run of one kind.
+        """Insert rows of one class or of several, and return the stored rows.
 
-        :param objs: the objects, as :meth:`insert` takes them.
-        :param model: the mapped class, where they are not instances of one.
-        :param relationships: store these too, as :meth:`insert` does.
-        :param batch_size: at most so many rows in one statement.
-        :param execution_options: of each statement that the call sends.
-        :return: the stored rows as new objects, in the order of ``objs``.
+        Objects that follow each other and have the same class and the same attributes set share a
+        statement. All objects are checked before the first statement is sent.  Errors as in
+        :meth:`insert`.
+
+        :param objs: objects, as :meth:`insert` takes them.
+        :param model: the mapped class, if the objects are not instances of one.
+        :param relationships: relationships to store too, as in :meth:`insert`.
+        :param batch_size: the largest number of rows in one statement; ``None`` lets SQLAlchemy
+            decide.
+        :param execution_options: options of each statement that the call sends.
+        :return: new objects with the stored values, in the order of ``objs``.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -145,11 +159,11 @@ class AsyncInserts(AsyncCaller):
         model: Any = None,
         execution_options: Options = None,
     ) -> Any:
-        """Insert a row, or update the one that is there.
+        """Insert a row, or update the row that exists, with one INSERT ... ON CONFLICT.
 
         Arguments and errors as in :meth:`upsert_all`.
 
-        :return: the stored row as a new object.
+        :return: a new object with the stored values.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -191,17 +205,22 @@ class AsyncInserts(AsyncCaller):
         model: Any = None,
         execution_options: Options = None,
     ) -> list[Any]:
-        """Insert rows; where one is there already, update it.  SQLite and PostgreSQL.
+        """Insert rows, or update those that exist: INSERT ... ON CONFLICT of SQLite and PostgreSQL.
 
-        :param objs: the objects, as :meth:`insert` takes them.
-        :param model: the mapped class, where they are not instances of one.
-        :param on: the attributes of a unique constraint; left out: the primary key.
-        :param update: the attributes that a row takes where it is there already; left out: all
-            that the object has, but the key; ``[]``: none, the row stays (insert or ignore).
-        :param execution_options: of each statement that the call sends.
-        :return: the stored rows as new objects, in the order of ``objs``.
-        :raises InvalidStatement: another database, or a class that is stored in several tables.
-        :raises RowExcluded: a row is there that the criteria of the factory exclude.
+        :param objs: objects, as :meth:`insert` takes them.
+        :param model: the mapped class, if the objects are not instances of one.
+        :param on: the attributes of a unique constraint, by which an existing row is found;
+            ``None``: the primary key.
+        :param update: the attributes to update in an existing row; ``None``: all that the object
+            has, except its key; ``[]``: none, so that an existing row stays as it is.
+        :param execution_options: options of each statement that the call sends.
+        :return: new objects with the stored values, in the order of ``objs``.
+        :raises InvalidStatement: the database has no ON CONFLICT, or the class is stored in several
+            tables. Nothing was sent.
+        :raises UnknownAttribute: the model does not have a name. Nothing was sent.
+        :raises VersionConflict: an existing row has another version than the object.
+        :raises RowExcluded: the criteria of the factory exclude an existing row, which stays as it
+            is.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -223,18 +242,20 @@ class AsyncInserts(AsyncCaller):
         columns: Iterable[Field] | None = None,
         execution_options: Options = None,
     ) -> int:
-        """Store rows with PostgreSQL's COPY: many rows, in constant memory, and none comes back.
+        """Store rows with PostgreSQL's COPY, in constant memory. No rows come back.
 
-        :param rows: objects, dictionaries, or tuples in the order of ``columns``; they are read
-            one by one, as they are sent.
-        :param columns: the attributes that are stored; left out: those of the first row, or for
-            tuples all columns of the table.  A column that is not among them gets its default.
+        :param rows: objects, dictionaries, or tuples in the order of ``columns``. They are read one
+            by one while they are sent, and can't use this session.
+        :param columns: the attributes to store; ``None``: those of the first row, or for tuples all
+            columns of the table. Any other column gets its default.
         :param execution_options: ``schema_translate_map`` says in which schema the table is.
         :return: the number of rows.
-        :raises InvalidStatement: another driver than asyncpg and psycopg, a class that is stored
-            in several tables, a row that lacks a column.
+        :raises InvalidStatement: another driver than asyncpg and psycopg, a class that is stored in
+            several tables, or a row that lacks a column.
+        :raises UnknownAttribute: the model does not have a name.
 
-        An error of ``rows`` itself comes out as it is.  ``rows`` can't use this session.
+        An error that ``rows`` raises comes out unchanged. After any error, nothing of the call is
+        stored.
         """
         if execution_options is not None:
             checks.write_options(execution_options)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Links(Caller):
-    """Rows of the table in between of a many-to-many relationship."""
+    """Store the links of many-to-many relationships: rows of an association table."""
 
     __slots__ = ()
 
@@ -28,22 +28,23 @@ class Links(Caller):
         *,
         execution_options: Options = None,
     ) -> int:
-        """Relate a stored object to others: ``link(team, Team.members, users)``.
+        """Link a stored object to others: ``link(team, Team.members, users)``.
 
-        What is related already stays as it is, so that the call may be repeated.  Neither object is
-        changed.
+        A link that exists already stays as it is, so that you may repeat the call. The call changes
+        neither the objects nor their relationships.
 
-        :param obj: an object, or its primary key (a tuple for a composite one).
-        :param relationship: a many-to-many relationship, by its attribute.
-        :param objs: objects of the related class, or primary keys.
-        :param execution_options: of each statement that the call sends.
-        :return: how many links are new.
-        :raises InvalidStatement: for a relationship that is not many-to-many, or ``viewonly``; for
-            an object of another class, and for one that is not stored.
-        :raises InvalidRequestError: for a key that does not fit.
-        :raises IntegrityError: for an object that is not there any more.
-        :raises RowGone: for one outside of the criteria of the factory.
-        :raises RowExcluded: for a link that is there, outside of the criteria of its own class.
+        :param obj: the object, or its primary key: a value, or for a composite key a tuple or a
+            dictionary by attribute.
+        :param relationship: the attribute of a many-to-many relationship.
+        :param objs: objects of the related class, or their primary keys.
+        :param execution_options: options of each statement that the call sends.
+        :return: the number of new links.
+        :raises InvalidStatement: a relationship that is not many-to-many, or is ``viewonly``; an
+            object of another class; an object that is not stored. Nothing was sent.
+        :raises InvalidRequestError: a primary key that does not fit the class.
+        :raises IntegrityError: an object does not exist any more.
+        :raises RowGone: the criteria of the factory exclude an object.
+        :raises RowExcluded: a link exists, and the criteria of its own class exclude it.
         """
         from naked_sqla.write import linking
 
@@ -59,9 +60,9 @@ class Links(Caller):
         *,
         execution_options: Options = None,
     ) -> int:
-        """Take links away; what is not related stays so.  Arguments and errors as in :meth:`link`.
+        """Remove links; other links stay.  Arguments and errors as in :meth:`link`.
 
-        :return: how many links there were.
+        :return: the number of removed links.
         """
         from naked_sqla.write import linking
 
@@ -77,12 +78,13 @@ class Links(Caller):
         *,
         execution_options: Options = None,
     ) -> Relinked:
-        """Relate an object to these and no others.  Arguments and errors as in :meth:`link`.
+        """Link an object to these objects only.  Arguments and errors as in :meth:`link`.
 
-        One statement on PostgreSQL, unless further columns of the table in between have defaults in
-        the model; else a DELETE and an INSERT.
+        On PostgreSQL this is one statement, unless further columns of the association table have
+        defaults in the model. Otherwise it is a DELETE and an INSERT.
 
-        :return: how many links are new, and how many are gone: ``added``, ``removed``.
+        :return: a named tuple: ``added``, the number of new links, and ``removed``, the number of
+            removed ones.
         """
         from naked_sqla.write import linking
 

@@ -22,17 +22,18 @@ class Notifying(Caller):
     __slots__ = ()
 
     def notify(self, channel: str, payload: str = "", *, bind_key: str | None = None) -> None:
-        """Tell all who listen to a channel of PostgreSQL, when the transaction commits.
+        """Send a notification to a channel of PostgreSQL, when the transaction commits.
 
-        Nothing is sent by a transaction that is rolled back.  What a transaction sends twice, with
-        the same channel and payload, arrives once.
+        A transaction that is rolled back sends nothing. If a transaction sends the same payload to
+        the same channel twice, it arrives once.
 
-        :param channel: its name: any text of 1 to 63 bytes, as it is.
-        :param payload: a text of 7999 bytes at most.
-        :param bind_key: of a factory with ``binds``: the database that sends it.
-        :raises TypeError: for anything else than strings.
-        :raises ValueError: for a name, or a payload, that PostgreSQL does not take.
-        :raises InvalidStatement: on another database than PostgreSQL.
+        :param channel: the name of the channel: a text of 1 to 63 bytes. Upper and lower case
+            differ.
+        :param payload: a text of at most 7999 bytes.
+        :param bind_key: the database that sends it, for a factory with ``binds``.
+        :raises TypeError: the channel or the payload is not a string.
+        :raises ValueError: the channel or the payload is too long, or PostgreSQL can't store it.
+        :raises InvalidStatement: the database is not PostgreSQL.
         """
         # imported when it is first used, as all that is about notifications
         from naked_sqla.sessions.calls.notify import NotifyCall
@@ -56,19 +57,20 @@ class Listening:
     def listen(
         self, *channels: str, heartbeat: float | None = 30.0, bind_key: str | None = None
     ) -> Notifications:
-        """A block, for ``with``, that listens to channels of PostgreSQL.
+        """Listen to channels of PostgreSQL, in a ``with`` block.
 
-        It has a connection of its own beside the pool, in no transaction, and hears what is
-        committed after the block was entered.  A connection that is lost is made anew; then a
-        notification with ``missed`` comes for each channel, since others may have been missed.
+        The block has its own connection outside of the pool, in no transaction. It receives
+        notifications that are committed after the block was entered. If the connection is lost, the
+        block connects again. Then one notification with ``missed=True`` arrives for each channel,
+        because others may have been missed.
 
-        :param channels: their names, as ``notify()`` takes them.
-        :param heartbeat: after so many seconds of silence the server is asked whether it is there;
-            ``None`` to ask never.
-        :param bind_key: of a factory with ``binds``: the database to listen to.
-        :raises TypeError: without a channel; for other arguments.
-        :raises ValueError: for a name that PostgreSQL does not take.
-        :raises InvalidBind: for a bind key that is not configured.
+        :param channels: the names of the channels, as in :meth:`notify`.
+        :param heartbeat: seconds of silence after which the server is asked whether it still
+            answers; ``None``: never.
+        :param bind_key: the database to listen to, for a factory with ``binds``.
+        :raises TypeError: no channel is given, or an argument has the wrong type.
+        :raises ValueError: the name of a channel is empty, or too long.
+        :raises InvalidBind: the bind key is not configured.
         """
         from naked_sqla.sessions._sync.listening import Notifications
         from naked_sqla.sessions.notifications import check_channel, check_seconds, refuse_notify

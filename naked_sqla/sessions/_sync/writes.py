@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class SyncWrites(SyncInserts, Links, Notifying):
-    """Stores objects: one call, one statement (or one for each batch), nothing kept for later.
+    """Writes by object: each call sends its statements at once, and keeps nothing for later.
 
-    Objects are instances of mapped classes, constructed or loaded; or dictionaries, dataclasses,
-    attrs classes, named tuples and pydantic models, for which ``model=`` says the mapped class.
-    Their column attributes are written, relationships are not.  They stay as they are: the
-    calls return new objects of the stored rows.
+    Pass instances of mapped classes, constructed or loaded. With ``model=``, you can also pass
+    dictionaries, dataclasses, attrs classes, named tuples and pydantic models. The calls store
+    column attributes, and the relationships that are named. They do not change the objects that you
+    pass, and return new objects of the stored rows.
 
-    In a session a call is part of its transaction; on a factory it is a transaction of its own.
+    In a session, a call is part of its transaction. On a factory, it is a transaction of its own.
 
-    All raise ``InvalidSessionState`` on a closed session and on a factory with
-    ``auto_commit=False``, ``ConcurrentSessionUse`` when another thread is inside the session,
-    ``InvalidStatement`` when nothing says which row an object is, and ``UnknownAttribute`` for a
-    name that the class does not have; before anything is sent.  Errors of the database
-    (``IntegrityError``) come out as they are.
+    All calls raise these errors before they send anything: ``InvalidSessionState`` on a closed
+    session, and on a factory with ``auto_commit=False``; ``ConcurrentSessionUse`` if another thread
+    is inside the session; ``InvalidStatement`` if nothing says which row an object belongs to;
+    ``UnknownAttribute`` for a name that the class does not have. Errors of the database, such as
+    ``IntegrityError``, come out unchanged.
     """
 
     __slots__ = ()
@@ -107,26 +107,29 @@ class SyncWrites(SyncInserts, Links, Notifying):
         execution_options: Options = None,
         **columns: Any,
     ) -> Any:
-        """Update one row by its primary key.
+        """Update one row by its primary key, and return the stored row.
 
-        ``update(obj, *fields)`` stores what the object has for some attributes, or for all of its
-        columns but the key.  ``update(User, 1, visits=User.visits + 1)`` and
-        ``update(User, 1, {"visits": 2})`` store values, which may be SQL expressions; in the
-        dictionary a column may have any name, that of an argument too.  A version among them is the
-        one that the row is expected to have.
+        ``update(obj, *fields)`` stores the attributes of the object that are named. Without names,
+        it stores all columns that the object has, except the key and columns with ``onupdate``.
 
-        :param fields: attributes or their names; left out: all that the object has.
-        :param model: the mapped class; after an object that is not an instance of one, by name.
-        :param ident: the primary key, a tuple for a composite one.
-        :param values: a dictionary of values by attribute or name.
+        ``update(User, 1, visits=User.visits + 1)`` and ``update(User, 1, {"visits": 2})`` store
+        values, which may be SQL expressions. Use the dictionary for a column that has the name of
+        an argument.
+
+        :param fields: attributes, or their names.
+        :param model: the mapped class. After an object that is not an instance of one, pass it by
+            name.
+        :param ident: the primary key; a tuple for a composite one.
+        :param values: values by attribute, or by its name.
         :param columns: values by the names of attributes.
-        :param version: the version that the row is expected to have, of a class with a
-            ``version_id_col``; the same as the version among the values.
-        :param returning: False: give the number of rows, which is 1, instead of the stored row.
-        :param execution_options: of each statement that the call sends.
-        :raises RowGone: there is no such row, or it is one of another class.
-        :raises VersionConflict: the row has another version by now.
-        :raises InvalidRequestError: there is no key, or half of one.
+        :param version: the version that the row must have, for a class with a ``version_id_col``. A
+            version among the values, or on the object, means the same.
+        :param returning: ``False`` returns the number of rows, which is 1, instead of the stored
+            row.
+        :param execution_options: options of each statement that the call sends.
+        :raises RowGone: the row does not exist, or belongs to another class.
+        :raises VersionConflict: the row has another version.
+        :raises InvalidRequestError: the primary key is missing, or is not complete.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -175,15 +178,18 @@ class SyncWrites(SyncInserts, Links, Notifying):
         model: Any = None,
         execution_options: Options = None,
     ) -> Any:
-        """Update rows by their primary keys, one batch for each run of one kind.
+        """Update rows by their primary keys, and return the stored rows.
 
-        :param fields: attributes or their names; none: all columns that an object has, but the key.
-        :param returning: False: give the number of rows, which spares reading them back.
-        :param execution_options: of each statement that the call sends.
-        :return: the stored rows as new objects, in the order of ``objs``.
-        :raises RowGone: there are no such rows, or they are of another class; it names their keys.
-        :raises VersionConflict: rows have other versions by now; it names all of them.
-        :raises InvalidRequestError: an object has no key.
+        Objects that follow each other and have the same class and attributes share a batch.
+
+        :param fields: attributes, or their names; none: all columns that an object has, except its
+            key and columns with ``onupdate``.
+        :param returning: ``False`` returns the number of rows, and does not read the rows back.
+        :param execution_options: options of each statement that the call sends.
+        :return: new objects with the stored values, in the order of ``objs``.
+        :raises RowGone: rows do not exist, or belong to another class. The error names their keys.
+        :raises VersionConflict: rows have other versions. The error names the keys of all of them.
+        :raises InvalidRequestError: an object has no primary key.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -229,12 +235,13 @@ class SyncWrites(SyncInserts, Links, Notifying):
     ) -> bool:
         """Delete one row by its primary key: ``delete(obj)``, or ``delete(User, 1)``.
 
-        :param missing_ok: give False where there is no such row, instead of raising.
-        :param execution_options: of each statement that the call sends.
-        :return: True when there was one.
-        :raises RowGone: there is no such row, or it is one of another class.
-        :raises VersionConflict: the row has another version by now.
-        :raises InvalidRequestError: there is no key, or half of one.
+        :param missing_ok: return ``False`` if the row does not exist, instead of raising
+            ``RowGone``.
+        :param execution_options: options of each statement that the call sends.
+        :return: ``True`` if the row existed.
+        :raises RowGone: the row does not exist, or belongs to another class.
+        :raises VersionConflict: the row has another version than the object.
+        :raises InvalidRequestError: the primary key is missing, or is not complete.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
@@ -254,14 +261,14 @@ class SyncWrites(SyncInserts, Links, Notifying):
         model: type[Any] | None = None,
         execution_options: Options = None,
     ) -> int:
-        """Delete rows by the primary keys of objects, 500 with one statement.
+        """Delete rows by the primary keys of objects, up to 500 with one statement.
 
-        :param missing_ok: leave out rows that are not there, instead of raising.
-        :param execution_options: of each statement that the call sends.
-        :return: the number of rows that were there.
-        :raises RowGone: there are no such rows, or they are of another class; it names their keys.
-        :raises VersionConflict: rows have other versions by now; it names all of them.
-        :raises InvalidRequestError: an object has no key.
+        :param missing_ok: ignore rows that do not exist, instead of raising ``RowGone``.
+        :param execution_options: options of each statement that the call sends.
+        :return: the number of rows that existed.
+        :raises RowGone: rows do not exist, or belong to another class. The error names their keys.
+        :raises VersionConflict: rows have other versions. The error names the keys of all of them.
+        :raises InvalidRequestError: an object has no primary key.
         """
         if execution_options is not None:
             checks.write_options(execution_options)
