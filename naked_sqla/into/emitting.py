@@ -18,7 +18,7 @@ from naked_sqla.read.hydrator import hydrator
 from naked_sqla.read.plan import Cell, Plan
 from naked_sqla.read.printing import Conversion, Printer, compiled
 
-__all__ = ("Fill", "filler", "source_of")
+__all__ = ("Fill", "RecordPrinter", "filler", "source_of")
 
 Fill = Callable[[Iterable[Any]], list[Any]]
 
@@ -32,7 +32,7 @@ def filler(record: Record, width: int) -> Fill:
         :class:`~naked_sqla.exception.RowMismatch` for a nested object that is missing where None is
         not allowed; errors of the class itself pass through.
     """
-    printer = _Printer(record, width)
+    printer = RecordPrinter(record, width)
     source = printer.source()
     function: Fill = compiled(source, printer.bound, "fill", "into", record.target.shown)
     return function
@@ -40,10 +40,10 @@ def filler(record: Record, width: int) -> Fill:
 
 def source_of(record: Record, width: int) -> str:
     """The source that :func:`filler` compiles."""
-    return _Printer(record, width).source()
+    return RecordPrinter(record, width).source()
 
 
-class _Printer(Printer):
+class RecordPrinter(Printer):
     """Prints the source of one record."""
 
     def __init__(self, record: Record, width: int) -> None:
@@ -58,13 +58,18 @@ class _Printer(Printer):
         body: list[str] = []
         result = self._print(self.record, body)
         body.append(f"append({result})")
-        loop = f"for {self.row}, in rows:"
+        body[:0] = self.head()
+        loop = f"for {self.row} in rows:"
         if self._wholes:
             self.prologue.insert(0, "rows = [*rows]")
             names = ", ".join(name for name, _ in self._wholes)
             objects = ", ".join(f"{function}(rows)" for _, function in self._wholes)
-            loop = f"for ({self.row},), {names} in zip(rows, {objects}):"
+            loop = f"for ({self.row}), {names} in zip(rows, {objects}):"
         return self.function("fill", ("rows",), loop, body, lambda: self._conversions)
+
+    def head(self) -> list[str]:
+        """Lines before those of each row."""
+        return []
 
     def cell(self, cell: Cell) -> str:
         """As for every function; a value that is converted already goes by its name."""

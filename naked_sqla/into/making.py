@@ -12,7 +12,7 @@ from naked_sqla.into.fields import Default, Style
 from naked_sqla.into.filling import Record
 from naked_sqla.read.printing import Printer
 
-__all__ = ("Parts", "made")
+__all__ = ("Parts", "is_plain", "made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _store(printer: Printer, parts: Parts) -> str:
     name = _empty(printer, parts)
     for field in parts.record.target.fields:
         value = parts.values[field.name]
-        if _is_plain(field.name):
+        if is_plain(field.name):
             parts.body.append(f"{name}.{field.name} = {value}")
         else:
             parts.body.append(
@@ -176,7 +176,8 @@ def _default(printer: Printer, default: Default | None, data: str = "") -> str:
     return f"{printer.bind('default', default.make)}({data if default.takes_data else ''})"
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
+    """True for a name that may stand after a dot in source."""
     # Python folds look-alike letters in source
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
@@ -189,7 +190,7 @@ def _keywords(items: Iterable[tuple[str, str]]) -> str:
     plain: list[str] = []
     other: list[tuple[str, str]] = []
     for key, value in items:
-        if _is_plain(key):
+        if is_plain(key):
             plain.append(f"{key}={value}")
         else:
             other.append((key, value))

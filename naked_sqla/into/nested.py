@@ -1,7 +1,8 @@
 """Objects of the caller's classes with the relationships that a statement's options load.
 
-The statement runs as it does for mapped classes, with its further statements.  Then the loaded
-objects fill those of the caller's class, by the names of their attributes, to any depth.
+The statement runs as it does for mapped classes, with its further statements.  It makes records,
+and mapped objects only where a field takes these, or a collection of the application's own holds
+them.  The records fill objects of the caller's class, by the names of attributes, to any depth.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from naked_sqla.exception import NotLoadedError, RowMismatch
 from naked_sqla.into import mismatch
 from naked_sqla.into.annotations import Alternatives, alternatives, is_fillable
 from naked_sqla.into.containers import Container, container_of, is_hashable, iterator_of
-from naked_sqla.into.emitting import Fill, filler
+from naked_sqla.into.emitting import Fill
 from naked_sqla.into.fields import Field, Form, Style, Target
 from naked_sqla.into.filling import Made, Record, Source
 from naked_sqla.into.matching import Matcher, holds
+from naked_sqla.into.reading import filler_from_objects
 from naked_sqla.into.related_shape import ObjectShape, RelatedColumn, ShapeReader
-from naked_sqla.into.related_values import layout_of, row_reader, values_reader
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import Loader, loader_of
+from naked_sqla.read.kept import KeptLoader, KeptMaker
+from naked_sqla.read.loader import Loader, known_loader, loader_of
 from naked_sqla.read.plan import Cell
 from naked_sqla.read.planner import plan_of
+from naked_sqla.read.records import AsRecords, OfItems
 from naked_sqla.read.result import to_result
 from naked_sqla.read.statement import further_options
 from naked_sqla.read.turns import in_turns
@@ -52,27 +55,28 @@ class Nested:
     :ivar scalar: True when a row is one loaded object, not a tuple.
     :ivar multiplied: True when rows repeat their objects.
     :ivar matched: what was decided of the rows.
+    :ivar records: which objects of a row are made as records.
     """
 
-    __slots__ = ("_fill", "_finish", "_read", "cls", "matched", "multiplied", "scalar")
+    __slots__ = ("_fill", "_finish", "cls", "matched", "multiplied", "records", "scalar")
 
     def __init__(
         self,
         cls: Any,
         fill: Fill,
-        read: Callable[[Any], Any],
         scalar: bool,
         multiplied: bool,
         finish: _Finish,
         matched: Matched,
+        records: OfItems,
     ) -> None:
         self._finish = finish
         self.matched = matched
         self.cls = cls
         self._fill = fill
-        self._read = read
         self.scalar = scalar
         self.multiplied = multiplied
+        self.records = records
 
     def fill(self, items: Iterable[Any]) -> list[Any]:
         """The objects for loaded items.
@@ -80,7 +84,7 @@ class Nested:
         :raises RowMismatch: the objects are nested too deep, or hold themselves.
         """
         try:
-            return self._finish(self._fill(map(self._read, items)))
+            return self._finish(self._fill(items))
         except RecursionError:
             raise RowMismatch(
                 f"{self.cls.__name__} can't be filled: the loaded objects are nested deeper than "
@@ -113,17 +117,22 @@ def nested(
         kind, finish, cls = cls.matcher(kind), cls.finished, cls.cls
     matcher = kind(row_shape, validate)
     matched = Matched(matcher.root(cls), row_shape, matcher.below)
-    layout = layout_of(matched.record, objects)
-    read = row_reader(layout, objects, plan.scalar)
-    fill = filler(layout.record, layout.width)
-    return Nested(cls, fill, read, plan.scalar, plan.multiplied, finish, matched)
+    fill = filler_from_objects(matched.record, objects, scalar=plan.scalar)
+    records = tuple(
+        None if shape is None or shape.structure in matcher.taken else shape.records
+        for shape in objects
+    )
+    return Nested(cls, fill, plan.scalar, plan.multiplied, finish, matched, records)
 
 
 def execute(
     conn: Connection, found: Nested, statement: Any, parameters: Any, options: Any
 ) -> ScalarResult[Any]:
     """Run a statement with its further statements, and fill the objects."""
-    result = _statement.execute(conn, statement, parameters, options, eager=False)
+    make_loader = _RecordsMaker(found, conn, parameters, options)
+    result = _statement.execute(
+        conn, statement, parameters, options, eager=False, make_loader=make_loader
+    )
     if found.multiplied:
         result = result.unique()
     items: Any = result.scalars().all() if found.scalar else result.all()
@@ -135,10 +144,10 @@ def stream(
     conn: Connection, found: Nested, statement: Any, parameters: Any, options: Any
 ) -> ScalarResult[Any]:
     """As :func:`execute`, chunk by chunk."""
+    make = _RecordsMaker(found, conn, parameters, further_options(options))
 
     def make_loader(result: CursorResult[Any]) -> Loader:
-        loading = loading_on(conn, further_options(options), parameters)
-        loader: Any = loader_of(result, result.context.invoked_statement, loading)
+        loader = make(result)
         load = loader.load
         return Loader(
             lambda rows: found.fill(load(rows)), METADATA, True, loader.multiplied, loader.raw
@@ -148,6 +157,24 @@ def stream(
         conn, statement, parameters, options, eager=False, make_loader=make_loader
     )
     return result.scalars()
+
+
+class _RecordsMaker(KeptMaker):
+    """Makes loaders of the objects that fill others: of records, where they can be."""
+
+    __slots__ = ("_loading", "key")
+
+    def __init__(self, found: Nested, conn: Connection, parameters: Any, options: Any) -> None:
+        self.key = found
+        self._loading = loading_on(conn, options, parameters)
+        self._loading.records = found.records
+
+    def __call__(self, result: CursorResult[Any]) -> Loader:
+        loader: Any = loader_of(result, result.context.invoked_statement, self._loading)
+        return loader  # type: ignore[no-any-return]
+
+    def known(self, result: CursorResult[Any]) -> KeptLoader | None:
+        return known_loader(result, records=self._loading.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +195,19 @@ class _Objects:
     :ivar matched: what was decided of them; None while it is being decided.
     """
 
-    __slots__ = ("fill", "matched", "read")
+    __slots__ = ("fill", "matched", "records")
 
-    def __init__(self) -> None:
+    def __init__(self, records: AsRecords) -> None:
         self.matched: Matched | None = None
-        self.read: Any = None
+        self.records = records
         self.fill: Any = None
 
     def all(self, objects: Iterable[Any]) -> list[Any]:
-        filled: list[Any] = self.fill(map(self.read, objects))
+        filled: list[Any] = self.fill(objects)
         return filled
 
     def one(self, obj: Any) -> Any:
-        return self.fill((self.read(obj),))[0]
+        return self.fill((obj,))[0]
 
 
 class NestedMatcher(Matcher):
@@ -188,6 +215,7 @@ class NestedMatcher(Matcher):
 
     :ivar inside: True where pydantic validates what is made, as a part of a model.
     :ivar endless: the objects of relationships that are loaded down to the last level.
+    :ivar taken: what a field takes as it is.
     """
 
     def __init__(
@@ -203,8 +231,10 @@ class NestedMatcher(Matcher):
         self.below: dict[Cell, tuple[RelatedColumn, _Objects]] = {}
         self.about = about
         self.inside = inside
+        self.taken: list[Structure] = []
 
     def whole(self, structure: Structure, absent: str | None) -> Source:
+        self.taken.append(structure)
         return Made(structure.identity[0], partial(_present, absent) if absent else _itself)
 
     def column(self, target: Target, wanted: Field, column: Column) -> Source:
@@ -224,6 +254,7 @@ class NestedMatcher(Matcher):
                 return _itself if absent is None else partial(_present, absent)
             return partial(_one, found.one, absent)
         if all(choice is Any or choice is object for choice in allowed.types):
+            column.records.below[column.names[0]] = None
             return _itself
         containers = [found for found in map(container_of, allowed.types) if found is not None]
         if len(containers) != 1:
@@ -260,6 +291,7 @@ class NestedMatcher(Matcher):
         """What fills the objects of a relationship; None where a field takes them as they are."""
         shape = column.shape() if column.shape is not None else None
         if shape is None or any(holds(choice, shape.structure) for choice in allowed.types):
+            column.records.below[column.names[0]] = None
             return None
         fillable = [choice for choice in allowed.types if is_fillable(choice)]
         if len(fillable) > 1:
@@ -275,7 +307,8 @@ class NestedMatcher(Matcher):
     def filled(self, column: RelatedColumn, shape: ObjectShape, cls: Any, inside: bool) -> _Objects:
         """What fills objects of a class from those of a relationship."""
         known = (column.endless, cls, inside) if column.endless is not None else None
-        found = self.endless.get(known) or _Objects()
+        found = self.endless.get(known) or _Objects(shape.records)
+        column.records.below.setdefault(column.names[0], found.records)
         if column.cell is not None:
             self.below[column.cell] = column, found
         if known in self.endless:
@@ -288,9 +321,7 @@ class NestedMatcher(Matcher):
             # the outer model validates it, and its errors name the place
             record = replace(record, style=Style.DICT)
         found.matched = Matched(record, row_shape, matcher.below)
-        layout = layout_of(record, [shape], alone=True)
-        found.fill = filler(layout.record, layout.width)
-        found.read = values_reader(layout.keys[0] or (), shape.varied)
+        found.fill = filler_from_objects(record, [shape], scalar=True, below=True)
         return found
 
 

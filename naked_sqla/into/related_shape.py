@@ -8,7 +8,7 @@ to, which are compiled and not run.  So a class is matched before the first row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import inspect
@@ -42,6 +42,7 @@ from naked_sqla.read.plan import (
     Value,
 )
 from naked_sqla.read.planner import plan_of
+from naked_sqla.read.records import AsRecords
 from naked_sqla.read.relationships import UNLIMITED, next_depth
 
 __all__ = ("ObjectShape", "RelatedColumn", "ShapeReader")
@@ -52,12 +53,16 @@ class ObjectShape:
     """Objects of an entity as rows of values: the object itself, then its attributes.
 
     :ivar keys: the attributes.
-    :ivar varied: True for objects of several classes, some of which may lack an attribute.
+    :ivar varied: True for objects of several classes.
+    :ivar lacking: attributes that some class of the objects does not have.
+    :ivar records: which objects of its relationships are made as records.
     """
 
     structure: Structure
     keys: tuple[str, ...]
     varied: bool
+    lacking: frozenset[str]
+    records: AsRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class RelatedColumn(Column):
     :ivar partial: some class of the objects that have it lacks it.
     :ivar endless: the relationship, where it is loaded again for its own objects, down to the last.
     :ivar later: what a further statement loads; None where it is in the row.
+    :ivar records: which objects of the relationships beside it are made as records.
     """
 
     collection: Collection | None = None
@@ -76,6 +82,7 @@ class RelatedColumn(Column):
     partial: bool = False
     endless: Any = None
     later: Later | None = None
+    records: AsRecords = field(default_factory=AsRecords, compare=False)
 
 
 @dataclass(slots=True)
@@ -88,11 +95,13 @@ class _Loaded:
     composites: dict[str, Composite]
     related: dict[str, tuple[ShapeReader, Joined | Later]]
 
+    def has(self, key: str) -> bool:
+        """True for an attribute that is loaded."""
+        return key in self.columns or key in self.related or key in self.unset
+
     def may_be_read(self, key: str) -> bool:
         """True for an attribute that is loaded, or that the class does not have at all."""
-        if key in self.columns or key in self.related or key in self.unset:
-            return True
-        return not inspect(self.model).has_property(key)
+        return self.has(key) or not inspect(self.model).has_property(key)
 
 
 class ShapeReader:
@@ -142,6 +151,7 @@ class ShapeReader:
         columns: list[Column] = []
         computed: dict[str, Computed] = {}
         implied = _always_loaded(item, loaded[0].model) if self.defers else set()
+        records = AsRecords()
         for key in dict.fromkeys(key for each in loaded for key in (*each.columns, *each.related)):
             if not all(each.may_be_read(key) for each in loaded):
                 continue
@@ -150,7 +160,7 @@ class ShapeReader:
             column = Column((key,), f"{shown}.{key}", cell, key in implied, expression)
             found = [each.related[key] for each in loaded if key in each.related]
             if found:
-                column = _related(*found[0], column, len(found) < len(loaded))
+                column = _related(*found[0], column, len(found) < len(loaded), records)
             columns.append(column)
         for each in loaded:
             columns += [
@@ -173,7 +183,8 @@ class ShapeReader:
             computed=tuple(computed.values()),
             identity=(Cell(first),),
         )
-        return ObjectShape(structure, tuple(cells), len(loaded) > 1)
+        lacking = {key for key in cells if not all(each.has(key) for each in loaded)}
+        return ObjectShape(structure, tuple(cells), len(loaded) > 1, frozenset(lacking), records)
 
     def loaded(self, entity: Entity) -> _Loaded:
         found = _Loaded(
@@ -244,7 +255,7 @@ class _ItemReader(RowReader):
 
 
 def _related(
-    reader: ShapeReader, found: Joined | Later, column: Column, partial: bool
+    reader: ShapeReader, found: Joined | Later, column: Column, partial: bool, records: AsRecords
 ) -> RelatedColumn:
     if isinstance(found, Later):
         shape = _Lazily(lambda: reader.later(found, column.shown))
@@ -260,6 +271,7 @@ def _related(
         partial=partial,
         endless=endless,
         later=found if isinstance(found, Later) else None,
+        records=records,
     )
 
 

@@ -1,24 +1,18 @@
-"""Loaded objects -> rows of the values that a record reads."""
+"""The values that a record reads, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any, TypeVar
-
-from sqlalchemy import inspect
 
 from naked_sqla.into.filling import Composed, Made, Record
 from naked_sqla.into.related_shape import ObjectShape
-from naked_sqla.objects.naked import description_of
 from naked_sqla.read.plan import Cell
 
-__all__ = ("Layout", "layout_of", "moved", "row_reader", "values_reader")
+__all__ = ("Layout", "layout_of", "moved")
 
 T = TypeVar("T")
-
-_Values = Callable[[Any], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,72 +81,3 @@ def moved(source: T, move: Callable[[Cell], Any]) -> T:
         )
     result: T = found
     return result
-
-
-def row_reader(layout: Layout, objects: Sequence[ObjectShape | None], scalar: bool) -> _Values:
-    """A function that gives the values of a row of loaded items.
-
-    :param objects: the shape of each item; None for a value.
-    :param scalar: True when a row is its only item.
-    """
-    readers = [
-        None if shape is None or keys is None else _object_reader(keys, shape.varied)
-        for shape, keys in zip(objects, layout.keys, strict=True)
-    ]
-    first = readers[0]
-    if scalar and first is not None:
-        return first
-
-    def values(row: Any) -> list[Any]:
-        found: list[Any] = []
-        for item, read in zip(row, readers, strict=True):
-            if read is None:
-                found.append(item)
-            else:
-                found += read(item)
-        return found
-
-    return values
-
-
-def _object_reader(keys: tuple[str, ...], varied: bool) -> _Values:
-    """A function that gives an object, and the values of its attributes."""
-    if not keys:
-        return lambda obj: (obj,)
-    read = values_reader(keys, varied)
-    nothing = (None,) * (1 + len(keys))
-    return lambda obj: nothing if obj is None else (obj, *read(obj))
-
-
-def values_reader(keys: tuple[str, ...], varied: bool) -> _Values:
-    """A function that gives the values of an object's attributes; one None where it has none.
-
-    :param varied: True for objects of several classes, some of which may lack an attribute.
-    """
-    if not varied:
-        return _getter(keys, frozenset())
-    by_class: dict[type, _Values] = {}
-
-    def reader_for(cls: type) -> _Values:
-        mapper: Any = inspect(description_of(cls).model)
-        # a class of a hierarchy has None for what it lacks, as in a row of its tables
-        lacking = frozenset(key for key in keys if not mapper.has_property(key))
-        read = by_class[cls] = _getter(keys, lacking)
-        return read
-
-    def values(obj: Any) -> Sequence[Any]:
-        cls = type(obj)
-        return (by_class.get(cls) or reader_for(cls))(obj)
-
-    return values
-
-
-def _getter(keys: tuple[str, ...], lacking: frozenset[str]) -> _Values:
-    if lacking:
-        return lambda obj: [None if key in lacking else getattr(obj, key) for key in keys]
-    if len(keys) > 1:
-        return attrgetter(*keys)
-    if keys:
-        get = attrgetter(*keys)
-        return lambda obj: (get(obj),)
-    return lambda obj: (None,)

@@ -37,7 +37,7 @@ from naked_sqla.objects.makers import maker_of
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ("Naked", "NakedClass", "description_of", "naked_class")
+__all__ = ("Naked", "NakedClass", "description_of", "is_loadable", "naked_class")
 
 
 class Naked:
@@ -155,29 +155,32 @@ def description_of(cls: type) -> NakedClass:
 
 
 _lock = threading.Lock()
-_classes: weakref.WeakKeyDictionary[
-    Any, weakref.WeakValueDictionary[tuple[tuple[str, ...], ...], NakedClass]
-] = weakref.WeakKeyDictionary()
+_classes: weakref.WeakKeyDictionary[Any, weakref.WeakValueDictionary[Any, NakedClass]]
+_classes = weakref.WeakKeyDictionary()
 
 
 def naked_class(
-    mapper: Mapper[Any], loaded: tuple[str, ...], unset: tuple[str, ...] = ()
+    mapper: Mapper[Any],
+    loaded: tuple[str, ...],
+    unset: tuple[str, ...] = (),
+    kind: type[NakedClass] = NakedClass,
 ) -> NakedClass:
     """The naked class of a mapped class for a set of loaded attributes; made once.
 
     :param mapper: the mapper of the class.
     :param loaded: keys of the loaded attributes, composites included.
     :param unset: keys of query expressions that are None.
+    :param kind: of class.
     :raises InvalidStatement: for a class that maps an attribute of a name that is not free.
     """
     with _lock:
         by_keys = _classes.get(mapper)
         if by_keys is None:
             by_keys = _classes[mapper] = weakref.WeakValueDictionary()
-        found = by_keys.get((loaded, unset))
+        found = by_keys.get((kind, loaded, unset))
         if found is None:
             refuse_reserved(mapper.class_)
-            found = by_keys[loaded, unset] = NakedClass(mapper, loaded, unset)
+            found = by_keys[kind, loaded, unset] = kind(mapper, loaded, unset)
         return found
 
 
@@ -242,7 +245,7 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
     for attribute in mapper.attrs:
         if attribute.key in naked.unset:
             namespace[attribute.key] = Unset(model, attribute.key)
-        elif attribute.key not in loaded and _is_loadable(attribute):
+        elif attribute.key not in loaded and is_loadable(attribute):
             namespace[attribute.key] = NotLoaded(model, attribute.key, attribute)
     for name in _classmethods(model) - namespace.keys() - set(loaded):
         namespace[name] = BoundToModel(model, name)
@@ -270,7 +273,7 @@ def _namespace(mapper: Mapper[Any], naked: NakedClass, in_slots: bool) -> dict[s
     return namespace
 
 
-def _is_loadable(attribute: Any) -> bool:
+def is_loadable(attribute: Any) -> bool:
     """True for an attribute that a statement can load; a synonym reads another attribute."""
     if isinstance(attribute, ColumnProperty):
         return attribute.instrument

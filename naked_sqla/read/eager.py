@@ -10,8 +10,9 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import inspect
 from sqlalchemy.exc import SAWarning
 
 from naked_sqla._sqlalchemy import relationships
@@ -22,6 +23,9 @@ from naked_sqla.read.keys import compares_columns, may_differ, same_keys, types_
 from naked_sqla.read.loading import KEYS, ByKey, Loading, Row, Step
 from naked_sqla.read.plan import Later, LaterClass
 from naked_sqla.read.relationships import UNLIMITED, next_depth
+
+if TYPE_CHECKING:
+    from naked_sqla.read.records import AsRecords, Below
 
 __all__ = ("load_later", "load_relationship")
 
@@ -37,6 +41,7 @@ def _do(steps: list[Step]) -> None:
 def load_later(
     hydrate: Callable[..., list[Any]],
     later: Sequence[Later | LaterClass],
+    records: Below,
     state: Any,
     statement: Any,
     loading: Loading,
@@ -44,6 +49,7 @@ def load_later(
     """A hydrator with further statements, as a function of rows alone.
 
     :param hydrate: takes rows, and a list for each of ``later``.
+    :param records: which of the objects to load are made as records.
     :param state: the ORM compile state of the statement.
     :param statement: the statement in hand, whose bound values the options hold.
     """
@@ -57,10 +63,10 @@ def load_later(
             if not objects:
                 continue
             if isinstance(item, LaterClass):
-                steps.append(partial(_load_class, further, item, objects, loading))
+                load_one: Any = partial(_load_class, further)
             else:
-                build = further.statement_for
-                steps.append(partial(_load_relationship, item, objects, build, loading))
+                load_one = partial(_load_relationship, further.statement_for)
+            steps.append(partial(load_one, item, objects, loading, records.get(item)))
         if loading.steps is None:
             _do(steps)
         else:
@@ -80,15 +86,19 @@ def load_relationship(item: Later, objects: Sequence[Any], build: _Build, loadin
     :param objects: loaded objects of the class that has the relationship.
     :param build: gives the statement.
     """
-    _do([partial(_load_relationship, item, objects, build, loading)])
+    _do([partial(_load_relationship, build, item, objects, loading)])
 
 
 def _load_relationship(
-    item: Later, objects: Sequence[Any], build: _Build, loading: Loading
+    build: _Build,
+    item: Later,
+    objects: Sequence[Any],
+    loading: Loading,
+    records: AsRecords | None = None,
 ) -> list[Step]:
     prop = item.prop
     info, columns = _info(item, objects)
-    below = loading.below(columns is None and _is_shared(prop))
+    below = loading.below(columns is None and _is_shared(prop), records)
     known: ByKey = {}
     if item.depth is not None:
         below.depths = {**(below.depths or {}), prop: next_depth(item.depth)}
@@ -120,15 +130,19 @@ def _info(item: Later, objects: Sequence[Any]) -> tuple[Any, list[str] | None]:
 
 
 def _load_class(
-    further: FurtherStatements, item: LaterClass, objects: Sequence[Any], loading: Loading
+    further: FurtherStatements,
+    item: LaterClass,
+    objects: Sequence[Any],
+    loading: Loading,
+    records: AsRecords | None,
 ) -> list[Step]:
     """Load the columns of a subclass, and set them on objects that lack them."""
     statement = further.class_statement_for(item)
-    names = _identity(objects[0].__class__.__mapper__)
+    names = _identity(inspect(description_of(type(objects[0])).model))
     keys = _keys(objects, names)
     wanted = list(dict.fromkeys(keys))
     found: dict[Any, Any] = {}
-    below = loading.below(loading.shared)
+    below = loading.below(loading.shared, records)
     for start in range(0, len(wanted), _CHUNK):
         rows = loading.fetch(below, statement, {KEYS: wanted[start : start + _CHUNK]})
         found.update(zip(_keys(rows, names), rows, strict=True))

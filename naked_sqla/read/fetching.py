@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select
 
+from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, direct, relationships, results, statements
 from naked_sqla._sqlalchemy.direct_lists import KeptOfList
 from naked_sqla.read.loader import (
@@ -89,6 +90,11 @@ class _Way:
         self.loader = loader
 
 
+# by what makes their loaders
+_Ways = BoundedCache[Any, _Way | None]
+_WAYS = 16
+
+
 def _remember(result: CursorResult[Any], statement: Any, loading: Loading) -> None:
     """Keep the direct way of a further statement, if it has one, with its compiled form.
 
@@ -100,12 +106,13 @@ def _remember(result: CursorResult[Any], statement: Any, loading: Loading) -> No
     found = compile_states.entity_state(compiled)
     if found is None:
         return
-    cache, key = compile_states.state_cache(found[0]), (_Way, loading.shared)
-    if key in cache:
+    ways: _Ways = compile_states.state_cache(found[0]).setdefault(_Way, BoundedCache(_WAYS))
+    key = loading.shared, loading.records
+    if key in ways:
         return
     kept = KeptOfList.of(compiled, results.metadata_of(result), KEYS)
-    loader = known_loader(result, loading.shared)
-    cache[key] = None if kept is None or loader is None else _Way(kept, loader)
+    loader = known_loader(result, loading.shared, loading.records)
+    ways[key] = None if kept is None or loader is None else _Way(kept, loader)
 
 
 def run(
@@ -124,9 +131,8 @@ def run(
         return None
     compiled, values = found
     state = compile_states.entity_state(compiled)
-    way: _Way | None = None
-    if state is not None:
-        way = compile_states.state_cache(state[0]).get((_Way, loading.shared))
+    ways: _Ways | None = None if state is None else compile_states.state_cache(state[0]).get(_Way)
+    way = None if ways is None else ways.get((loading.shared, loading.records))
     loader = None if way is None else way.loader.of(statement, lambda: loading)
     if way is None or loader is None:
         return None

@@ -73,7 +73,7 @@ class _Printer(Printer):
         return self.function(
             "hydrate",
             ("rows", *self._later.values()),
-            f"for {self.row}, in rows:",
+            f"for {self.row} in rows:",
             body,
             lambda: _conversions(self.plan.items),
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from naked_sqla.read.hydrator import Hydrate
     from naked_sqla.read.plan import Plan
+    from naked_sqla.read.records import Below, OfItems
 
 __all__ = (
     "KnownLoader",
@@ -65,12 +66,14 @@ MakeLoader = Callable[[CursorResult[Any]], Loader]
 class _CompiledPlan:
     """The part of a loader that is the same for each execution of one plan.
 
+    :ivar below: which objects of further statements are made as records.
     :ivar metadata: of the results, where it is the same for each execution, or None.
     :ivar loader: the whole loader, where nothing of it differs between executions, or None.
     """
 
     __slots__ = (
         "_last",
+        "below",
         "hydrate",
         "later",
         "loader",
@@ -80,9 +83,14 @@ class _CompiledPlan:
         "scalar",
     )
 
-    def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool) -> None:
+    def __init__(self, plan: Plan, keys: Keys, raw: bool, turns: bool, records: OfItems) -> None:
         from naked_sqla.read.hydrator import hydrator
 
+        self.below: Below = {}
+        if records:
+            from naked_sqla.read.records import with_records
+
+            plan, self.below = with_records(plan, records)
         # rows of one object may lie far from each other
         parts = in_turns if turns and not plan.unify else row_by_row
         self.hydrate: Hydrate = parts(hydrator(plan), plan.width)
@@ -124,7 +132,8 @@ class _Loaders:
         self.keys = keys_of(state)
         # one value, since two threads may load the same statement
         self.current: _LastFound | None = None
-        self.by_plan: BoundedCache[Plan, _CompiledPlan] = BoundedCache(_PLANS_PER_STATEMENT)
+        self.by_plan: BoundedCache[tuple[Plan, OfItems], _CompiledPlan]
+        self.by_plan = BoundedCache(_PLANS_PER_STATEMENT)
 
     def find(
         self, state: Any, result: CursorResult[Any], raw: bool, loading: Loading
@@ -132,7 +141,7 @@ class _Loaders:
         """The function for the metadata of a result, which SQLAlchemy mostly caches too."""
         metadata = results.metadata_of(result)
         sentinels = results.sentinels_of(result)
-        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared)
+        stamp: tuple[Any, ...] = (raw, sentinels, loading.shared, loading.records)
         if loading.depths:
             stamp = (*stamp, *loading.depths.items())
         current = self.current
@@ -146,10 +155,10 @@ class _Loaders:
         from naked_sqla.read.planner import plan_of
 
         plan = plan_of(state, metadata, raw, loading.depths, loading.shared, sentinels)
-        found = self.by_plan.get(plan)
+        found = self.by_plan.get((plan, loading.records))
         if found is None:
-            found = _CompiledPlan(plan, self.keys, raw, result.dialect.is_async)
-            self.by_plan[plan] = found
+            found = _CompiledPlan(plan, self.keys, raw, result.dialect.is_async, loading.records)
+            self.by_plan[plan, loading.records] = found
         self.current = _LastFound(metadata, stamp, plan, _sizes(plan), found)
         return found
 
@@ -215,7 +224,7 @@ def _loader_of_one(
         # imported when it is first used: many services load no relationships
         from naked_sqla.read.eager import load_later
 
-        load = load_later(load, compiled.later, state, statement, loading)
+        load = load_later(load, compiled.later, compiled.below, state, statement, loading)
     return compiled.loader_with(load, metadata)
 
 
@@ -246,11 +255,13 @@ class KnownLoader:
         return _loader_of_one(self._state, self._is_dml, self._loaders, compiled, statement, how)
 
 
-def known_loader(result: CursorResult[Any], shared: bool = False) -> KnownLoader | None:
+def known_loader(
+    result: CursorResult[Any], shared: bool = False, records: OfItems = ()
+) -> KnownLoader | None:
     """What the next execution of a statement need not find out.
 
     :param result: of the statement, after :func:`loader_of`.
-    :param shared: as :attr:`.Loading.shared` was.
+    :param shared: as :attr:`.Loading.shared` was, and ``records`` as :attr:`.Loading.records`.
     :return: None where SQLAlchemy has to read the rows, or each execution has other columns.
     """
     found = compile_states.entity_state(result.context.compiled)
@@ -259,7 +270,8 @@ def known_loader(result: CursorResult[Any], shared: bool = False) -> KnownLoader
     state, is_dml = found
     loaders: _Loaders | None = compile_states.state_cache(state).get(_Loaders)
     current = None if loaders is None else loaders.current
-    if loaders is None or current is None or current.stamp != (True, 0, shared):
+    stamp = True, 0, shared, records
+    if loaders is None or current is None or current.stamp != stamp:
         return None
     if current.metadata is not results.metadata_of(result):
         return None

@@ -62,7 +62,7 @@ class Printer:
     @property
     def row(self) -> str:
         """The names that a row is unpacked into: one for each column that is read."""
-        return ", ".join(f"c{i}" if i in self._read else "_" for i in range(self.width))
+        return ", ".join(f"c{i}" if i in self._read else "_" for i in range(self.width)) + ","
 
     def function(
         self,
