@@ -207,10 +207,6 @@ class Limited(_Transaction):
         self.clock.check(f"{call.name}()")
         return self._timed(super().call, call)
 
-    def open_stream(self, call: Call) -> Any:
-        self.clock.check(f"{call.name}()")
-        return self._timed(super().open_stream, call)
-
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
         self.clock.check("reading a stream")
         return self._timed(super().watched, fn, *args)

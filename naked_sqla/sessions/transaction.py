@@ -6,12 +6,10 @@ one caller at a time uses it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
 from sqlalchemy.pool import StaticPool
 
 from naked_sqla._sqlalchemy import connections
@@ -139,28 +137,6 @@ class Transaction(Committing):
         finally:
             if hidden is not None:
                 show(hidden)
-
-    def open_stream(self, call: Call) -> Any:
-        """Run a call that opens a cursor, and close the cursor when the call fails."""
-        conn = self.conn
-        if not conn.dialect.is_async:
-            return self.call(call)
-        cursors: list[Any] = []
-
-        def opening(conn: Connection, cursor: Any, *_: Any) -> None:
-            cursors.append(cursor)
-
-        event.listen(conn, "before_cursor_execute", opening)
-        try:
-            return self.call(call)
-        except BaseException:
-            # SQLAlchemy gives the connection up; psycopg warns of a cursor that nobody closes.
-            for cursor in cursors:
-                with contextlib.suppress(Exception):
-                    cursor.close()
-            raise
-        finally:
-            event.remove(conn, "before_cursor_execute", opening)
 
     def watched(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run a function that uses the connection, and remember its failure."""

@@ -299,19 +299,17 @@ class AsyncSession(
             return read(call)
 
     async def _stream(self, call: Call) -> Any:
+        from naked_sqla.sessions.calls.opening import OpeningCall
+
+        result = await self._call(OpeningCall(call))
         if True:  # ASYNC
             from naked_sqla.sessions._async.stream import async_stream_of
 
-            self._enter(call.name)
-            transaction = self._transaction
-            opened = run_in_greenlet(
-                self._guard.leave, transaction.stopper, transaction.open_stream, call
-            )
-            return async_stream_of(self, await opened)
+            return async_stream_of(self, result)
         else:
             from naked_sqla.sessions.stream import stream_of
 
-            return stream_of(self, self._call(call))
+            return stream_of(self, result)
 
     async def _stream_scalars(self, call: Call) -> Any:
         return (await self._stream(call)).scalars()

@@ -255,9 +255,12 @@ class Session(
         return read(call)
 
     def _stream(self, call: Call) -> Any:
+        from naked_sqla.sessions.calls.opening import OpeningCall
+
+        result = self._call(OpeningCall(call))
         from naked_sqla.sessions.stream import stream_of
 
-        return stream_of(self, self._call(call))
+        return stream_of(self, result)
 
     def _stream_scalars(self, call: Call) -> Any:
         return self._stream(call).scalars()
