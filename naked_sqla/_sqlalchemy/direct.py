@@ -84,7 +84,7 @@ def known(conn: Any, statement: Any) -> tuple[Any, Any, Sequence[Any]] | None:
 
     :return: None for a connection without a cache, and a statement without a key.
     """
-    cache = cache_of(conn)
+    cache = conn.engine._compiled_cache
     key = None if cache is None else statement._generate_cache_key()
     # 2.1 keeps the values of statement.params() beside the key
     if cache is None or key is None or (len(key) > 2 and key[2]):

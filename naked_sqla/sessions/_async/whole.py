@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Generator
+from typing import Any
 
 from naked_sqla._sqlalchemy.greenlets import Worker
 from naked_sqla.sessions._async.greenlet import going_on, moved_on, run_on, settle, times_cancelled
-
-_T = TypeVar("_T")
 
 
 class _Wait:
@@ -32,6 +30,7 @@ class _Wait:
         "_future",
         "_message",
         "_wake",
+        "get_loop",
     )
 
     def __init__(self, future: Any) -> None:
@@ -39,15 +38,13 @@ class _Wait:
         future._asyncio_future_blocking = False
         self._asyncio_future_blocking = True
         self._future = future
+        # asked by each task that waits: the future's own method, and no call of Python
+        self.get_loop: Callable[[], asyncio.AbstractEventLoop] = future.get_loop
         self._cancelled = False
         self._wake: Any = None
         self._context: Any = None
         # by which a scope of anyio knows its own cancellations
         self._message: Any = None
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        loop: asyncio.AbstractEventLoop = self._future.get_loop()
-        return loop
 
     def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
         self._wake, self._context = fn, context
@@ -69,13 +66,14 @@ class _Wait:
         raise asyncio.CancelledError(*(() if self._message is None else (self._message,)))
 
 
+@types.coroutine
 def run_whole(
     done: Callable[[], object],
-    fn: Callable[..., _T],
+    fn: Callable[..., Any],
     *args: Any,
     patient: bool = False,
     push: bool | Callable[[], bool] = True,
-) -> Coroutine[Any, Any, _T]:
+) -> Generator[Any, Any, Any]:
     """Run ``fn(*args)`` in a greenlet of the running task, to its end, whatever happens to that.
 
     A task that is cancelled meanwhile waits on, see :func:`~.greenlet.settle`, and is cancelled
@@ -85,17 +83,6 @@ def run_whole(
     :param patient: wait for the end without a limit.
     :param push: False, or what says so then: leave the work to itself after the grace.
     """
-    return cast("Coroutine[Any, Any, _T]", _run(done, fn, args, patient, push))
-
-
-@types.coroutine
-def _run(
-    done: Callable[[], object],
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
-    patient: bool,
-    push: bool | Callable[[], bool],
-) -> Generator[Any, Any, Any]:
     asked = times_cancelled()
     moved = False
     try:
