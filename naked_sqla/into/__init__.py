@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from naked_sqla.read.loading import Loading
 
-__all__ = ("Fit", "execute", "fit_of", "loader_for", "stream")
+__all__ = ("Fit", "as_matched", "execute", "fit_of", "loader_for", "stream")
 
 T = TypeVar("T")
 
@@ -302,10 +302,7 @@ def _check_class(cls: Any, validate: bool) -> None:
 
 def _fit(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool) -> Fit:
     """Match a class with a statement, unless only the database knows its columns."""
-    if getattr(statement, "is_insert", False) and statements.is_orm_statement(statement):
-        statement = dml.as_orm_insert(statement)
-    if _loads_eagerly(statement):
-        statement = statement.options(lazyload("*"))
+    statement = as_matched(statement)
     try:
         compiled = statement.compile(dialect=conn.dialect)
     except Exception:  # noqa: BLE001 - running it raises the same error
@@ -320,6 +317,13 @@ def _fit(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: 
             return Fit(found)
     row_shape = _row_shape(compiled, state, metadata)
     return Fit(None, match(cls, row_shape, validate), row_shape)
+
+
+def as_matched(statement: Any) -> Any:
+    """A statement as classes are matched with it: without what only mappings load."""
+    if getattr(statement, "is_insert", False) and statements.is_orm_statement(statement):
+        statement = dml.as_orm_insert(statement)
+    return statement.options(lazyload("*")) if _loads_eagerly(statement) else statement
 
 
 def _no_rows(cls: Any, statement: Any) -> str:

@@ -173,10 +173,11 @@ def _tree(
 def _made(
     conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool, values: Values
 ) -> _Tree:
-    compiled = statement.compile(dialect=conn.dialect)
+    matched = into.as_matched(statement)
+    compiled = matched.compile(dialect=conn.dialect)
     state: Any = (compile_states.entity_state(compiled) or (None,))[0]
     plan = plan_of(state, compile_states.CompiledMetadata(compiled))
-    reader = ShapeReader(conn.dialect, state, statement, parameters)
+    reader = ShapeReader(conn.dialect, state, matched, parameters)
     root = root_of(cls, validate, *reader.row_shape(plan), values, statement)
     made = statements.without_options(statement).with_only_columns(
         *root.columns, maintain_column_froms=True

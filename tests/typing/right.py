@@ -80,7 +80,8 @@ async def into_classes(db: AsyncSessionFactory) -> UserRow:
         pair: UserTuple = (await session.into(UserTuple, text("select 1"), {"a": 1})).one()
         entry: UserEntry = (await session.into(UserEntry, select(User), validate=False)).one()
         print(pair.id + entry["id"])
-        async with session.stream_into(UserRow, select(User)) as stream:
+        await session.into(UserRow, select(User), strategy=None)
+        async with session.stream_into(UserRow, select(User), strategy="json") as stream:
             async for row in stream:
                 print(row.name.upper())
     return (await db.into(UserRow, insert(User).returning(User))).one()

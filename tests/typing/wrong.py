@@ -99,6 +99,8 @@ async def into_classes(db: AsyncSessionFactory) -> None:
     async with db.begin() as session:
         (await session.into(UserRow, select(User))).one().age.bit_length()  # wrong
         await session.into(UserRow, "select 1")  # wrong
+        await session.into(UserRow, select(User), strategy="jsonb")  # wrong
+        session.stream_into(UserRow, select(User), strategy=True)  # wrong
         await session.into(UserRow(1), select(User))  # wrong
         await session.json(UserRow, select(User))  # wrong
         await session.json(select(User), into=UserRow(1))  # wrong
