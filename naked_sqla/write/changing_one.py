@@ -87,7 +87,7 @@ def _form_of_one(
             model = written.mapper.class_
             statement = update(model).where(*found_by, *written.criteria).returning(model)
             statement = statement.options(lazyload("*"))
-        form = written.forms[kind] = RowStatement(statement)
+        form = written.forms[kind] = RowStatement(statement, once=bool(written.criteria))
     values = [change.key[name] for name in part.keys]
     if version is not None:
         values.append(version)

@@ -102,7 +102,8 @@ def _delete_one(conn: Connection, written: Written, root: Part, row: Change) -> 
         names = [*root.keys, *([str(written.version)] if versioned else [])]
         found_by = bound([root.columns[name] for name in names], "naked_key_")
         own = row_criteria(written) if len(written.parts) == 1 else []
-        form = RowStatement(delete(root.table).where(*found_by, *own))
+        statement = delete(root.table).where(*found_by, *own)
+        form = RowStatement(statement, once=bool(written.criteria))
         written.forms["delete", versioned] = form
     values = [row.key[name] for name in root.keys]
     if versioned:

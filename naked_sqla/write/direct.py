@@ -20,6 +20,7 @@ from naked_sqla._sqlalchemy.direct_writes import KeptWrite
 from naked_sqla.backends import backend_of
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import KnownLoader, known_loader
+from naked_sqla.read.quiet import CRITERIA_ONLY
 from naked_sqla.read.result import to_loaded_result
 from naked_sqla.write.parameters import Sent
 from naked_sqla.write.rows import has_expressions
@@ -34,6 +35,7 @@ __all__ = (
     "RowStatement",
     "has_statement_values",
     "has_values_only",
+    "is_unobserved",
     "remember",
     "run",
 )
@@ -60,6 +62,14 @@ _PLAIN = frozenset(
         uuid.UUID,
     }
 )
+
+
+def is_unobserved(conn: Connection, statement: Any) -> bool:
+    """True where nobody could tell which way a statement goes.
+
+    The criteria of a factory are in its statements by now.
+    """
+    return direct.is_unobserved(conn, statement, CRITERIA_ONLY)
 
 
 def has_values_only(values: Iterable[Any]) -> bool:
@@ -168,12 +178,15 @@ class Way:
 class RowStatement:
     """A statement of this library's own, for one class: it is made once, and what differs between
     rows are parameters.
+
+    :param once: it is made for one connection, whose factory has criteria, and has no direct way.
     """
 
-    __slots__ = ("_values", "statement")
+    __slots__ = ("_once", "_values", "statement")
 
-    def __init__(self, statement: Any) -> None:
+    def __init__(self, statement: Any, once: bool = False) -> None:
         self.statement = statement
+        self._once = once
         # SQLAlchemy has compiled it for another class, which has other values (discriminators)
         self._values: Sequence[Any] = ()
 
@@ -198,7 +211,7 @@ class RowStatement:
         self, conn: Connection, given: Mapping[str, Any], result: CursorResult[Any]
     ) -> None:
         """Keep its direct way for parameters with the same names, if it has one."""
-        if not direct.is_unobserved(conn, self.statement):
+        if self._once or not is_unobserved(conn, self.statement):
             return
         cache, names = direct.cache_of(conn), direct.names_of(given)
         if cache is None or names is None:
@@ -213,7 +226,7 @@ class RowStatement:
             cache[self, conn.dialect, names] = way or False
 
     def _way(self, conn: Connection, given: Mapping[str, Any]) -> Way | None:
-        if not direct.is_unobserved(conn, self.statement):
+        if self._once or not is_unobserved(conn, self.statement):
             return None
         if not backend_of(conn.dialect).can_fetch(conn):
             return None
@@ -226,7 +239,7 @@ def run(conn: Connection, statement: Any, parameters: Any) -> Result[Any] | None
 
     :return: None where it has to go SQLAlchemy's way: nothing was sent.
     """
-    if not isinstance(statement, WRITES) or not direct.is_unobserved(conn, statement):
+    if not isinstance(statement, WRITES) or not is_unobserved(conn, statement):
         return None
     if parameters is not None and not parameters:
         return None
@@ -246,7 +259,7 @@ def remember(conn: Connection, asked: Asked, result: CursorResult[Any]) -> None:
     :param result: of the statement that was sent for it, whose rows have been loaded.
     """
     statement, parameters, sent = asked
-    if not isinstance(statement, WRITES) or not direct.is_unobserved(conn, statement):
+    if not isinstance(statement, WRITES) or not is_unobserved(conn, statement):
         return
     found, names = direct.known(conn, statement), direct.names_of(parameters)
     if found is None or names is None or (parameters is not None and not parameters):

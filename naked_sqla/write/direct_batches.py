@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from naked_sqla._sqlalchemy import direct, dml, statements
 from naked_sqla._sqlalchemy.direct_batches import KeptBatch
 from naked_sqla.backends import backend_of
-from naked_sqla.write.direct import WRITES, Asked, has_statement_values
+from naked_sqla.write.direct import WRITES, Asked, has_statement_values, is_unobserved
 from naked_sqla.write.parameters import Sent
 from naked_sqla.write.rows import Rows, has_expressions, types_by_key
 
@@ -70,7 +70,7 @@ def run(conn: Connection, statement: Any, rows: Any) -> Result[Any] | None:
 
     :return: None where it has to go SQLAlchemy's way: nothing was sent.
     """
-    if not isinstance(statement, WRITES) or not direct.is_unobserved(conn, statement):
+    if not isinstance(statement, WRITES) or not is_unobserved(conn, statement):
         return None
     if len(rows) < 2 or set(map(type, rows)) != {dict}:
         return None
@@ -95,7 +95,7 @@ def remember(conn: Connection, asked: Asked, sent: Sent | None, result: Any) -> 
     statement, rows, _ = asked
     if sent is None or len(rows) < 2 or not isinstance(statement, WRITES):
         return
-    if dml.returning_columns(statement) or not direct.is_unobserved(conn, statement):
+    if dml.returning_columns(statement) or not is_unobserved(conn, statement):
         return
     found, names = direct.known(conn, statement), direct.names_of(rows[0])
     if found is None or not names:

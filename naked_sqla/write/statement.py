@@ -86,7 +86,9 @@ def execute(
         return _insert_into_tables(conn, statement, mapper, rows, execution_options, make_loader)
     groups = groups_of(rows)
     if mapper is not None and not one and _is_by_primary_key(statement, names, mapper, groups):
-        return _update_by_primary_key(conn, statement, names, mapper, groups, execution_options)
+        return _update_by_primary_key(
+            conn, statement, names, mapper, groups, execution_options, asked is not None
+        )
     prepared = [
         run
         for same in [names.translate(same) for same in groups]
@@ -274,8 +276,12 @@ def _update_by_primary_key(
     mapper: Mapper[Any],
     groups: Sequence[Same],
     options: _Options,
+    quiet: bool,
 ) -> Result[Any]:
-    """ORM bulk UPDATE by primary key: each dictionary names its row by the key it holds."""
+    """ORM bulk UPDATE by primary key: each dictionary names its row by the key it holds.
+
+    :param quiet: the caller gave no execution options.
+    """
     written = written_of(mapper)
     if dml.returning_columns(statement):
         raise InvalidStatement(
@@ -310,7 +316,12 @@ def _update_by_primary_key(
             [{keys.get(key, key): value for key, value in row.items()} for row in same.rows]
         ):
             run, params = _with(statement, names, expressions, part)
-            result = conn.execute(run, params, execution_options=options)
+            result = direct_batches.run(conn, run, params) if quiet else None
+            if result is None:
+                result = conn.execute(run, params, execution_options=options)
+                if quiet:
+                    asked = direct.Asked(run, params)
+                    direct_batches.remember(conn, asked, asked.sent, result)
             sane = dml.has_sane_rowcount(result, len(part))
             if sane and not criteria and result.rowcount != len(part):
                 identities = [tuple(row[key] for key in keys.values()) for row in part]

@@ -31,7 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, synonym
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    mapped_column,
+    synonym,
+    with_loader_criteria,
+)
 from sqlalchemy.types import Integer, TypeDecorator
 
 from naked_sqla import (
@@ -543,6 +549,65 @@ async def test_what_another_value_may_change(filled: AsyncEngine, ways: Ways) ->
             await session.execute(delete(BySql))
         # DELETE has a way, the INSERT none
         assert ways.direct == 3
+
+
+# ---------------------------------------------------------------- criteria of a factory
+
+LIMITS = {"number": 101}
+WITHIN = [
+    with_loader_criteria(Note, lambda cls: cls.number > LIMITS["number"]),
+    with_loader_criteria(Made, Made.number > 0),
+]
+
+
+async def told_within(session: AsyncSession, n: int) -> list[Any]:
+    """What writes under criteria give; all rows are there again afterwards."""
+    found: list[Any] = []
+    point = await session.conn.begin_nested()
+    for call in (
+        lambda: session.execute(CHANGE, {"key": 100, "number": 500 + n}),
+        lambda: session.execute(CHANGE, {"key": 104, "number": 500 + n}),
+        lambda: session.scalars(CHANGE.returning(Note), {"key": 104, "text": f"t{n}"}),
+        lambda: session.execute(insert(Note), {"id": 7, "number": n}),
+        lambda: session.execute(insert(Note), [{"id": 8, "number": n}, {"id": 9, "number": 900}]),
+        lambda: session.insert(Note(id=10, number=n)),
+        lambda: session.update(Note, 103, text=f"t{n}"),
+        lambda: session.update(Kind, 1, returning=False),
+        lambda: session.delete(Note, 104),
+        lambda: session.execute(delete(Note).where(Note.id == bindparam("key")), {"key": 103}),
+        lambda: session.execute(delete(Note)),
+    ):
+        inner = await session.conn.begin_nested()
+        try:
+            given = await call()
+        except Exception as error:  # noqa: BLE001 - it is compared
+            found.append((type(error), str(error)))
+            await inner.rollback()
+        else:
+            found.append(described(given) if hasattr(given, "all") else shown_deeply(given))
+            await inner.commit()
+        found.append(await session.conn.run_sync(lambda c: contents(c, Note)))
+    await point.rollback()
+    return found
+
+
+async def test_within_criteria(filled: AsyncEngine, ways: Ways) -> None:
+    """The statement in hand has the criteria, whose values may be others each time."""
+    watched, quiet = create_async_engine(filled.url), create_async_engine(filled.url)
+    event.listen(watched.sync_engine, "before_cursor_execute", nothing)
+    seen = []
+    for engine in (watched, quiet):
+        ways.direct = 0
+        db = AsyncSessionFactory(engine, options=WITHIN)
+        async with db.begin() as session:
+            for n, LIMITS["number"] in enumerate((101, 102, 101, 103)):
+                seen.append(await told_within(session, n))
+            await session.rollback()
+    assert seen[:4] == seen[4:]
+    # three of each statement
+    assert ways.direct >= 3 * 5
+    await watched.dispose()
+    await quiet.dispose()
 
 
 # ---------------------------------------------------------------- errors
