@@ -51,26 +51,25 @@ class AsyncSessionFactory(
     Observable,
     NotCallable,
 ):
-    """Opens sessions on an engine.  Make one for an application; it holds no connection.
+    """Open sessions on an engine. Make one factory for an application; it holds no connection.
 
-    :param engine: of ``sqlalchemy.ext.asyncio.create_async_engine()``.
-    :param auto_commit: commit at the end of a block that was left without an exception.
-    :param eager: ``"mapped"`` loads the relationships that are mapped to be loaded eagerly
-        (``lazy="selectin"`` and its kin); ``"explicit"`` only those that a statement asks for.
-    :param binds: engines of further databases, by the bind key that models have.
+    A call such as ``await db.scalars(select(User))`` runs one statement, without a block.
+
+    :param engine: an engine of ``sqlalchemy.ext.asyncio.create_async_engine()``.
+    :param auto_commit: commit at the end of a block that no exception leaves.
+    :param eager: ``"mapped"`` loads relationships as the mapping says (``lazy="selectin"`` and
+        similar); ``"explicit"`` loads only those that a statement names.
+    :param binds: the engines of further databases, by the bind keys of the models.
     :param two_phase: commit in several databases with prepared transactions (PostgreSQL).
-    :param reader: an engine that :meth:`read` uses, such as one of a replica.
-    :param secret: signs the cursors of :meth:`keyset` (HMAC-SHA256), so that nobody else can make
-        one.  Of several the first one signs, and all are accepted: put a new one first.
-    :param options: ``with_loader_criteria()``, which holds for every statement, see
-        :meth:`with_options`.
-    :param timeout: seconds that a transaction may take, unless :meth:`begin` says otherwise; the
-        defaults of ``statement_timeout``, ``lock_timeout`` and ``settings`` likewise.
-    :raises TypeError: for anything else as engine, or an ``auto_commit`` that is no bool.
-    :raises ValueError: for another word as ``eager``; for ``two_phase`` where a database has no
-        prepared transactions; for an empty ``secret``.
-
-    A call such as ``await db.scalars(select(User))`` runs one statement, with no block around it.
+    :param reader: the engine that :meth:`read` uses, such as the engine of a replica.
+    :param secret: signs the cursors of :meth:`keyset` (HMAC-SHA256), so that no client can make
+        one. Of several secrets, the first one signs, and all are accepted: put a new one first.
+    :param options: ``with_loader_criteria()`` for every statement, see :meth:`with_options`.
+    :param timeout: seconds that a transaction may take, if :meth:`begin` names no other time. The
+        same holds for ``statement_timeout``, ``lock_timeout`` and ``settings``.
+    :raises TypeError: ``engine`` is not an asynchronous engine, or ``auto_commit`` is not a bool.
+    :raises ValueError: another word as ``eager``; ``two_phase`` with a database that has no
+        prepared transactions; an empty ``secret``.
     """
 
     _CALLED = (
@@ -153,27 +152,24 @@ class AsyncSessionFactory(
         """Return a block for ``async with``: one transaction in one session.
 
         If the block ends without an error, it commits (with ``auto_commit``), unless you committed
-        or rolled back by hand.  Any exception rolls back, and leaves the block.  The session is
-        closed afterwards.
+        or rolled back yourself. An exception rolls back, and leaves the block. Then the session is
+        closed.
 
-        :param timeout: seconds that the block may take, from here to the end of COMMIT, whatever it
-            waits for.
+        :param timeout: seconds that the block may take, from here to the end of COMMIT.
         :param statement_timeout: seconds that each statement may take.
         :param lock_timeout: seconds that a statement may wait for a lock.
         :param settings: settings of the database for this transaction (``SET LOCAL``), by name.
         :param resolve_commit: on PostgreSQL, ask the server on another connection what became of a
-            COMMIT whose answer was lost; costs a round trip before each COMMIT.
-        :param execution_options: for the connection, during this block, e.g.
+            COMMIT whose answer was lost. It costs one round trip before each COMMIT.
+        :param execution_options: options of the connection during this block, such as
             ``isolation_level="SERIALIZABLE"``.
-        :raises InvalidSessionState: in AUTOCOMMIT; on entering the block a second time.
-        :raises TypeError: for another ``resolve_commit`` than a bool.
-        :raises UnsupportedOption: for ``yield_per`` and ``stream_results``; for ``resolve_commit``
-            on another database than PostgreSQL; for a limit, or settings, that the database does
-            not have.
-        :raises TransactionTimeout: from the block, or a call in it, when a limit is reached.
+        :raises InvalidSessionState: AUTOCOMMIT mode; or you enter the block a second time.
+        :raises TypeError: ``resolve_commit`` is not a bool.
+        :raises UnsupportedOption: ``yield_per`` or ``stream_results``; ``resolve_commit``, a limit
+            or settings that the database does not have.
+        :raises TransactionTimeout: from the block, or from a call in it: a limit was reached.
 
-        The end of the block raises ``CommitOutcomeUnknown`` when COMMIT was sent and no answer
-        came.
+        The end of the block raises ``CommitOutcomeUnknown`` if COMMIT was sent and no answer came.
         """
         checks.begin_options(self._engine.sync_engine, execution_options)
         kind = Transaction
@@ -210,18 +206,18 @@ class AsyncSessionFactory(
         settings: Mapping[str, str] | None = None,
         **execution_options: Any,
     ) -> AsyncReader:
-        """Read from the ``reader``, or from the engine where none is given, and write nothing.
+        """Read from the ``reader``, or from the engine if there is none, and write nothing.
 
-        ``async with db.read() as session:`` is one read-only transaction;
-        ``await db.read().scalars(...)`` runs one statement.  With ``binds`` the reader stands for
-        the default database.
+        ``async with db.read() as session:`` is one read-only transaction. ``await
+        db.read().scalars(...)`` runs one statement. With ``binds``, the reader replaces the default
+        database.
 
-        A write is refused before it is sent.  PostgreSQL and SQLite also refuse a write that the
+        A write is refused before it is sent. PostgreSQL and SQLite also refuse a write that the
         statement does not show, such as that of a function.
 
         Arguments as in :meth:`begin`.
 
-        :raises InvalidSessionState: for a write; in AUTOCOMMIT; on entering it a second time.
+        :raises InvalidSessionState: a write; AUTOCOMMIT mode; or you enter the block a second time.
         """
         from naked_sqla.sessions._async.reader import AsyncReader
 
@@ -236,18 +232,18 @@ class AsyncSessionFactory(
         without: type | str | Iterable[type | str] = (),
         execution_options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return a factory on the same engine whose statements are all filtered, or have options.
+        """Return a factory on the same engine, with filters or options for all statements.
 
-        ``with_loader_criteria()`` holds for each SELECT, what it loads eagerly, ``get()``,
-        ``preload()``, pages and counts, for ``update()`` and ``delete()`` statements, and for what
-        is written by key.  It costs nothing to make one for a request.
+        ``with_loader_criteria()`` applies to each SELECT, what it loads eagerly, ``get()``,
+        ``preload()``, pages and counts, to ``update()`` and ``delete()`` statements, and to writes
+        by key. It opens no connection: make one for each request, if you like.
 
-        :param options: further ``with_loader_criteria()``, besides those of this factory.
-        :param without: lifts the criteria of a class: the class, its name, or several.
-        :param execution_options: of all its connections, e.g. ``schema_translate_map``;
-            ``bind_key`` sends all that it runs to one of the ``binds``.
-        :raises UnsupportedOption: for other options; for ``without`` a class that has no criteria.
-        :raises InvalidBind: for a bind key that is not configured.
+        :param options: further ``with_loader_criteria()``, in addition to those of this factory.
+        :param without: a class whose criteria are removed, its name, or several of them.
+        :param execution_options: options of all its connections, such as ``schema_translate_map``.
+            ``bind_key`` sends everything to one of the ``binds``.
+        :raises UnsupportedOption: another option; or ``without`` a class that has no criteria.
+        :raises InvalidBind: the bind key is not configured.
         """
         own = execution_options or {}
         checks.execution_options(own)
@@ -284,7 +280,7 @@ class AsyncSessionFactory(
         return engine
 
     def current_session(self) -> AsyncSession:
-        """Return the innermost session that this task has opened, where you can't pass it.
+        """Return the innermost session that this task has opened, if you can't pass it on.
 
         A child task does not have the session of the task that started it.
 

@@ -10,48 +10,48 @@ T = TypeVar("T")
 
 
 class Pagination(Numbered[T]):
-    """One page of a statement, by its number; :meth:`AsyncSession.paginate` gives it."""
+    """One page of a statement by its number, made by :meth:`AsyncSession.paginate`."""
 
     __slots__ = ()
 
     async def prev(self) -> Pagination[T]:
-        """The page before, read now, by the same session or factory.
+        """Read the previous page, with the same session or factory.
 
-        :raises PageNotFound: on the first page.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: this is the first page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: Pagination[T] = await self._to(self.prev_num, "before")
         return page
 
     async def next(self) -> Pagination[T]:
-        """The page after, read now, by the same session or factory.
+        """Read the next page, with the same session or factory.
 
-        :raises PageNotFound: on the last page.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: this is the last page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: Pagination[T] = await self._to(self.next_num, "after")
         return page
 
 
 class KeysetPage(Keyed[T]):
-    """One page of a statement, by the key of a row; :meth:`AsyncSession.keyset` gives it."""
+    """One page of a statement by key, made by :meth:`AsyncSession.keyset`."""
 
     __slots__ = ()
 
     async def prev(self) -> KeysetPage[T]:
-        """The page before, read now, by the same session or factory.
+        """Read the previous page, with the same session or factory.
 
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: there is no previous page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: KeysetPage[T] = await self._before()
         return page
 
     async def next(self) -> KeysetPage[T]:
-        """The page after, read now, by the same session or factory.
+        """Read the next page, with the same session or factory.
 
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: there is no next page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: KeysetPage[T] = await self._after()
         return page

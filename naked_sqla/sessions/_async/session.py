@@ -44,15 +44,15 @@ class AsyncSession(
     OutcomeOfSession,
     NotCallable,
 ):
-    """One transaction on one connection, in which statements give plain objects.
+    """One transaction on one connection. Its statements return plain objects.
 
-    Sessions come from :meth:`AsyncSessionFactory.begin`.  One built by hand joins the transaction
-    that its connection is in, or begins one with its first statement; ``commit()`` and
-    ``rollback()`` end that transaction, and the connection stays the caller's to close.
+    Get a session from :meth:`AsyncSessionFactory.begin`. A session that you make yourself joins the
+    transaction of its connection, or begins one with its first statement. ``commit()`` and
+    ``rollback()`` end that transaction. You close the connection yourself.
 
-    :param conn: a connection that is open, and not in AUTOCOMMIT.
-    :raises TypeError: when ``conn`` is no ``AsyncConnection``.
-    :raises InvalidSessionState: when ``conn`` is not open, or in AUTOCOMMIT.
+    :param conn: an open connection that is not in AUTOCOMMIT mode.
+    :raises TypeError: ``conn`` is not an ``AsyncConnection``.
+    :raises InvalidSessionState: ``conn`` is not open, or is in AUTOCOMMIT mode.
     """
 
     _CALLED = ("session", "`await session.scalars(statement)`: it is open already")
@@ -93,8 +93,8 @@ class AsyncSession(
     def conn(self) -> AsyncConnection:
         """The connection, for methods that a session does not have.
 
-        On asyncpg a failure of a statement that runs here (or in ``conn.run_sync()``), and not
-        through the session, is not known to :meth:`commit`.
+        On asyncpg, :meth:`commit` does not know of a statement that fails on this connection, or in
+        ``conn.run_sync()``.
         """
         if True:  # ASYNC
             if self._conn is None:
@@ -139,15 +139,15 @@ class AsyncSession(
     ) -> AsyncStreaming[AsyncResult[*tuple[Any, ...]]]:
         """Run a statement with a server-side cursor, and read its rows chunk by chunk.
 
-        ``result = await session.stream(...)``, or ``async with session.stream(...) as result:``,
-        which closes it at the end of the block.  A result that is left half-way is closed with the
-        session.
+        Write ``async with session.stream(...) as result:``, which closes the result at the end of
+        the block, or ``result = await session.stream(...)``. The session closes a result that is
+        still open.
 
-        :param execution_options: ``yield_per`` says how many rows make a chunk.
-        :raises InvalidSessionState: on a closed session; also by the result, when it is read after
-            the session was closed.
-        :raises ConcurrentSessionUse: when another task is inside the session; also by the result.
-        :raises InvalidRequestError: for joined collections, which chunks would tear.
+        :param execution_options: ``yield_per`` is the number of rows in a chunk.
+        :raises InvalidSessionState: the session is closed; also when you read the result.
+        :raises ConcurrentSessionUse: another task is inside the session; also when you read the
+            result.
+        :raises InvalidRequestError: a joined collection, which chunks would split.
 
         And the errors of :meth:`execute`.
         """
@@ -206,12 +206,13 @@ class AsyncSession(
     def begin_nested(self) -> AsyncSavepoint:
         """Return a savepoint, as a block: ``async with session.begin_nested():``.
 
-        If the block ends without an error, its changes are kept.  An exception rolls back to the
-        savepoint and leaves the block, and you can go on with the session.
+        If the block ends without an error, its changes are kept. An exception rolls back to the
+        savepoint and leaves the block. After that, you can continue with the session.
 
-        :raises InvalidSessionState: on entering it in a closed session, or a second time.
-        :raises ConcurrentSessionUse: when another task is inside the session.
-        :raises TransactionRolledBack: at a clean end, when the database had given up what was done.
+        :raises InvalidSessionState: the session is closed, or you enter the block a second time.
+        :raises ConcurrentSessionUse: another task is inside the session.
+        :raises TransactionRolledBack: at the end of the block: the database had rolled back its
+            changes.
         """
         return AsyncSavepoint(self)
 
@@ -229,14 +230,13 @@ class AsyncSession(
         return self._engine
 
     async def connection(self, bind_key: str | None = None) -> AsyncConnection:
-        """Return the connection, for Core work in the same transaction.
+        """Return the connection, to use SQLAlchemy Core in the same transaction.
 
-        On asyncpg a failure of a statement that runs there, and not through the session, is not
-        known to :meth:`commit`.
+        On asyncpg, :meth:`commit` does not know of a statement that fails on this connection.
 
-        :param bind_key: of a factory with ``binds``: the connection to this database.
-        :raises InvalidSessionState: on a closed session.
-        :raises InvalidBind: for a bind key that is not configured.
+        :param bind_key: the database, on a factory with ``binds``.
+        :raises InvalidSessionState: the session is closed.
+        :raises InvalidBind: the bind key is not configured.
         """
         self._transaction.check_open("connection")
         if bind_key is not None:
@@ -244,12 +244,12 @@ class AsyncSession(
         return self.conn
 
     async def commit(self) -> None:
-        """Commit the transaction and close the session, whatever comes of it.
+        """Commit the transaction, and close the session in every case.
 
-        :raises InvalidSessionState: on a closed session.
-        :raises ConcurrentSessionUse: when another task is inside the session.
-        :raises TransactionRolledBack: when the database had given the transaction up.
-        :raises CommitOutcomeUnknown: when COMMIT was sent, and no answer came.
+        :raises InvalidSessionState: the session is closed.
+        :raises ConcurrentSessionUse: another task is inside the session.
+        :raises TransactionRolledBack: the database had rolled back the transaction.
+        :raises CommitOutcomeUnknown: COMMIT was sent, and no answer came.
         """
         if self._hooks is not None and not self._hooks.ending:
             await self._hooks.commit(self)
@@ -258,10 +258,10 @@ class AsyncSession(
         await self._end(self._transaction.commit)
 
     async def rollback(self) -> None:
-        """Roll the transaction back and close the session, whatever comes of it.
+        """Roll back the transaction, and close the session in every case.
 
-        :raises InvalidSessionState: on a closed session.
-        :raises ConcurrentSessionUse: when another task is inside the session.
+        :raises InvalidSessionState: the session is closed.
+        :raises ConcurrentSessionUse: another task is inside the session.
         """
         self._enter("rollback")
         await self._end(self._transaction.rollback)

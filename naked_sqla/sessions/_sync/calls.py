@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class SyncCalls(Rows, SyncLookups, Plans, Documents):
-    """Runs one statement for each call.
+    """Run one statement with each call.
 
-    In a session the statement is part of its transaction.  On a factory each call is a
-    transaction of its own, on a connection that goes back to the pool; a statement that only reads
-    does without BEGIN and COMMIT where that is cheaper.
+    In a session, the statement is part of its transaction. On a factory, each call is a transaction
+    of its own, on a connection that goes back to the pool. A statement that only reads is sent
+    without BEGIN and COMMIT, if that is cheaper.
     """
 
     __slots__ = ()
@@ -66,15 +66,16 @@ class SyncCalls(Rows, SyncLookups, Plans, Documents):
         *,
         execution_options: Options = None,
     ) -> Result[*tuple[Any, ...]]:
-        """Run a statement of any kind and return its buffered result.
+        """Run a statement of any kind, and return its buffered result.
 
-        :param parameters: a dictionary, or a list of them for INSERT, UPDATE and DELETE.
-        :raises InvalidSessionState: on a closed session; on a factory with ``auto_commit=False``,
-            for a statement that may write.
-        :raises ConcurrentSessionUse: when another thread is inside the session.
-        :raises InvalidStatement: for what is no statement.
-        :raises UnsupportedOption: for an option that can't be honoured.
-        :raises UnknownAttribute: for a parameter that the statement has no use for.
+        :param parameters: a dictionary; for INSERT, UPDATE and DELETE also a list of dictionaries.
+        :return: SQLAlchemy's ``Result``, or its ``CursorResult`` for a statement without rows.
+        :raises InvalidSessionState: the session is closed; or the statement may write, on a factory
+            with ``auto_commit=False``.
+        :raises ConcurrentSessionUse: another thread is inside the session.
+        :raises InvalidStatement: ``statement`` is not a statement.
+        :raises UnsupportedOption: the call can't honour an option.
+        :raises UnknownAttribute: the statement does not use a parameter.
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
@@ -117,10 +118,10 @@ class SyncCalls(Rows, SyncLookups, Plans, Documents):
         *,
         execution_options: Options = None,
     ) -> TupleResult[Any]:
-        """The rows of a statement as tuples, typed; arguments and errors as in :meth:`execute`.
+        """Return rows as typed tuples; arguments and errors as in :meth:`execute`.
 
-        Each row is a ``tuple``, made and unpacked faster than a ``Row``, and has what a ``Row``
-        has besides: the names of its items as attributes, ``t``, ``_mapping``, ``_asdict()``.
+        Each row is a ``tuple``, which is faster to make and to unpack than a ``Row``. It also has
+        the attributes of a ``Row``: the names of its items, ``t``, ``_mapping``, ``_asdict()``.
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
@@ -274,10 +275,10 @@ class SyncCalls(Rows, SyncLookups, Plans, Documents):
         *,
         execution_options: Options = None,
     ) -> Any:
-        """Run a statement, and return what SQLModel's ``exec()`` returns.
+        """Run a statement, and return what ``exec()`` of SQLModel returns.
 
-        One selected item gives a ``ScalarResult``, several a ``TupleResult``, a statement without
-        rows its ``Result``.  Arguments and errors as in :meth:`execute`.
+        A ``ScalarResult`` for one selected item, a ``TupleResult`` for several, and the ``Result``
+        for a statement without rows.  Arguments and errors as in :meth:`execute`.
         """
         if execution_options is not None:
             checks.execution_options(execution_options)

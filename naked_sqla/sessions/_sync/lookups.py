@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SyncLookups(Caller):
-    """Objects by their keys, rows as objects of your own classes, relationships of objects."""
+    """Load objects by their keys, fill objects of your own classes, load relationships."""
 
     __slots__ = ()
 
@@ -40,15 +40,17 @@ class SyncLookups(Caller):
         execution_options: Options = None,
         with_for_update: ForUpdate = None,
     ) -> C | None:
-        """Load one object by its primary key; always one SELECT.
+        """Load one object by its primary key. The call always sends one SELECT.
 
         :param model: the mapped class.
-        :param ident: the key: a value, a tuple for a composite key, or a dictionary by attribute.
-        :param options: loader options, e.g. ``[selectinload(User.posts)]``.
-        :param with_for_update: ``True``, or the arguments of ``Select.with_for_update()``.
-        :return: the object, ``None`` when there is no such row.
-        :raises ArgumentError: when ``model`` is no mapped class.
-        :raises InvalidRequestError: when ``ident`` does not fit the primary key.
+        :param ident: the primary key: a value, or for a composite key a tuple or a dictionary by
+            attribute.
+        :param options: loader options, such as ``[selectinload(User.posts)]``.
+        :param with_for_update: ``True``, or the arguments of ``Select.with_for_update()``: lock the
+            row.
+        :return: the object, or ``None`` if the row does not exist.
+        :raises ArgumentError: ``model`` is not a mapped class.
+        :raises InvalidRequestError: ``ident`` does not fit the primary key.
 
         And the errors of :meth:`execute`.
         """
@@ -68,11 +70,12 @@ class SyncLookups(Caller):
         execution_options: Options = None,
         with_for_update: ForUpdate = None,
     ) -> C:
-        """Load one object by its primary key; a row that is not there is an error.
+        """Load one object by its primary key, or raise an error if the row does not exist.
 
         Arguments and errors as in :meth:`get`.
 
-        :raises NoResultFound: when there is no such row.
+        :return: the object.
+        :raises NoResultFound: the row does not exist.
         """
         if execution_options is not None:
             checks.execution_options(execution_options)
@@ -114,15 +117,16 @@ class SyncLookups(Caller):
     ) -> list[Any]:
         """Load objects by their primary keys, in the order of the keys.
 
-        One SELECT for 10,000 keys of one column, for 500 of several.  A key that comes twice gives
-        the same object twice.
+        One SELECT takes 10,000 keys of one column, or 500 composite keys. If a key comes twice, the
+        list has the same object twice.
 
-        :param idents: keys, each as :meth:`get` takes it; any number.
+        :param idents: any number of keys, each as in :meth:`get`.
         :param options: loader options.
-        :param missing: what a key without a row gives: ``"raise"`` an error, ``"none"`` a ``None``
-            in its place, ``"skip"`` nothing.
-        :raises NoResultFound: when a key has no row, with ``"raise"``.
-        :raises InvalidRequestError: when a key does not fit the primary key.
+        :param missing: the result for a key without a row: ``"raise"`` raises ``NoResultFound``,
+            ``"none"`` puts ``None`` in its place, ``"skip"`` leaves it out.
+        :return: a list of objects.
+        :raises NoResultFound: a key has no row, with ``missing="raise"``.
+        :raises InvalidRequestError: a key does not fit the primary key.
 
         And the errors of :meth:`execute`.
         """
@@ -152,11 +156,12 @@ class SyncLookups(Caller):
             ``TypedDict``, or a class with keyword arguments.
         :param statement: any statement that returns rows.
         :param validate: ``False`` makes pydantic models without validation.
-        :param strategy: ``"json"``: one statement brings the rows of relationships too, as JSON;
+        :param strategy: ``"json"``: the statement itself loads the rows of relationships, as JSON;
             ``None``: a further statement for each relationship and level.
-        :raises UnsupportedOption: for what does not come back from JSON exactly as it was.
-        :raises ValueError: for another strategy.
-        :raises RowMismatch: when the class and the statement do not fit; before a row is read.
+        :return: SQLAlchemy's ``ScalarResult`` of the objects.
+        :raises UnsupportedOption: with ``"json"``: a value does not come back from JSON unchanged.
+        :raises ValueError: another strategy.
+        :raises RowMismatch: the class and the statement do not fit, known before a row is read.
 
         And the errors of :meth:`execute`.
         """
@@ -176,17 +181,17 @@ class SyncLookups(Caller):
         return result
 
     def preload(self, objs: Any, *paths: Path, force: bool = False) -> None:
-        """Load relationships of objects in hand, and set them on these objects.
+        """Load relationships of objects that you have, and set them on these objects.
 
-        One statement for each relationship and level.  A relationship that is loaded already is
-        left alone.
+        The call sends one statement for each relationship and level. It skips relationships that
+        are loaded already.
 
         :param objs: an object, or any iterable of objects and ``None``, from any session.
         :param paths: ``User.posts``, or ``(User.posts, Post.comments)`` for several levels.
         :param force: load relationships again that are loaded already.
-        :raises InvalidStatement: for a path that is no relationship.
-        :raises TypeError: for an object that no statement of this library loaded, or that has no
-            such relationship.
+        :raises InvalidStatement: a path is not a relationship.
+        :raises TypeError: no statement of this library has loaded an object, or the class of an
+            object does not have the relationship.
         """
         from naked_sqla.sessions.calls.many import PreloadCall
 

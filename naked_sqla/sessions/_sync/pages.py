@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class SyncPages(Caller):
-    """Reads a statement page by page.
+    """Read a statement page by page.
 
-    On a factory all that one page takes is one transaction, which sees one state of the database.
+    On a factory, all statements of one page run in one transaction, and see one state of the
+    database.
     """
 
     __slots__ = ("_secrets",)
@@ -97,20 +98,24 @@ class SyncPages(Caller):
         error_out: bool = True,
         count: bool = True,
     ) -> SyncPagination[Any]:
-        """Return one page of a statement, by its number, and how many pages there are.
+        """Return one page of a statement by its number, with the number of rows and pages.
 
-        One entity or column gives objects or values, several give rows.  Without an ORDER BY that
-        tells all rows apart the database may show a row on two pages, or on none.
+        The items are objects or values if the statement selects one item, and rows if it selects
+        several. Order by columns that are unique together. Otherwise the database may show a row on
+        two pages, or on none.
 
-        :param statement: a ``select()``, or a ``union()`` and its kin.
-        :param page: from 1.
-        :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
-        :param error_out: ``False`` gives the nearest sane value for a page that does not exist.
+        :param statement: a ``select()``, or a compound select such as ``union()``.
+        :param page: the number of the page, from 1.
+        :param max_per_page: the largest ``per_page``; a larger one is reduced to it. ``None``: no
+            limit.
+        :param error_out: ``False`` returns the nearest page that exists, instead of raising an
+            error.
         :param count: ``False`` does not count the rows: ``total`` and ``pages`` are ``None``.
-        :raises PageNotFound: for a page after the last one, and for what is no positive number.
-            The first page may be empty.
-        :raises InvalidStatement: for a ``text()`` and other statements that can't be cut.
-        :raises UnsupportedOption: for a collection filled by ``contains_eager()``.
+        :return: the page: its ``items``, ``total``, ``pages``, and the numbers of the next pages.
+        :raises PageNotFound: the page is after the last one, or is not a positive number. The first
+            page may be empty.
+        :raises InvalidStatement: a ``text()``, or another statement that can't be split.
+        :raises UnsupportedOption: ``contains_eager()`` fills a collection.
 
         And the errors of :meth:`execute`.
         """
@@ -203,21 +208,23 @@ class SyncPages(Caller):
         per_page: int = 20,
         max_per_page: int | None = 100,
     ) -> SyncKeysetPage[Any]:
-        """The rows of a statement that come after, or before, a row that a client has seen.
+        """Return the rows of a statement after or before a row that a client has seen.
 
-        The key is the statement's ORDER BY; primary keys are added until it tells all rows apart.
-        Rows that come and go between two pages make no other row be skipped or shown twice.
+        The ORDER BY of the statement is the key. The call adds primary keys until it is unique. If
+        rows are inserted or deleted between two pages, no other row is skipped or shown twice.
 
-        :param statement: a ``select()``, or a ``union()`` and its kin.
-        :param after: the ``next_cursor`` of a page, for the page after it.
-        :param before: the ``prev_cursor`` of a page, for the page before it.
-        :param max_per_page: what a larger ``per_page`` is cut down to; ``None`` for no limit.
-        :raises InvalidCursor: for a cursor that is damaged, of another statement, not signed by the
-            factory's ``secret``, or that no row can have; and for both.
-        :raises PageNotFound: for a ``per_page`` that is no positive number.
-        :raises InvalidStatement: for a statement whose order is no key: ``text()``, LIMIT,
-            DISTINCT ON, window functions, tables whose rows nothing tells apart.
-        :raises UnsupportedOption: for a collection filled by ``contains_eager()``.
+        :param statement: a ``select()``, or a compound select such as ``union()``.
+        :param after: the ``next_cursor`` of a page, to read the page after it.
+        :param before: the ``prev_cursor`` of a page, to read the page before it.
+        :param max_per_page: the largest ``per_page``; a larger one is reduced to it. ``None``: no
+            limit.
+        :return: the page: its ``items``, ``next_cursor`` and ``prev_cursor``.
+        :raises InvalidCursor: the cursor is damaged, belongs to another statement, is not signed by
+            the ``secret`` of the factory, or no row can have it; or both cursors are given.
+        :raises PageNotFound: ``per_page`` is not a positive number.
+        :raises InvalidStatement: the order of the statement is no key: ``text()``, LIMIT, DISTINCT
+            ON, window functions, tables without a primary key.
+        :raises UnsupportedOption: ``contains_eager()`` fills a collection.
 
         And the errors of :meth:`execute`.
         """

@@ -11,48 +11,48 @@ T = TypeVar("T")
 
 
 class SyncPagination(Numbered[T]):
-    """One page of a statement, by its number; :meth:`Session.paginate` gives it."""
+    """One page of a statement by its number, made by :meth:`Session.paginate`."""
 
     __slots__ = ()
 
     def prev(self) -> SyncPagination[T]:
-        """The page before, read now, by the same session or factory.
+        """Read the previous page, with the same session or factory.
 
-        :raises PageNotFound: on the first page.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: this is the first page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: SyncPagination[T] = self._to(self.prev_num, "before")
         return page
 
     def next(self) -> SyncPagination[T]:
-        """The page after, read now, by the same session or factory.
+        """Read the next page, with the same session or factory.
 
-        :raises PageNotFound: on the last page.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: this is the last page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: SyncPagination[T] = self._to(self.next_num, "after")
         return page
 
 
 class SyncKeysetPage(Keyed[T]):
-    """One page of a statement, by the key of a row; :meth:`Session.keyset` gives it."""
+    """One page of a statement by key, made by :meth:`Session.keyset`."""
 
     __slots__ = ()
 
     def prev(self) -> SyncKeysetPage[T]:
-        """The page before, read now, by the same session or factory.
+        """Read the previous page, with the same session or factory.
 
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: there is no previous page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: SyncKeysetPage[T] = self._before()
         return page
 
     def next(self) -> SyncKeysetPage[T]:
-        """The page after, read now, by the same session or factory.
+        """Read the next page, with the same session or factory.
 
-        :raises PageNotFound: when there is none.
-        :raises InvalidSessionState: when the session is closed.
+        :raises PageNotFound: there is no next page.
+        :raises InvalidSessionState: the session is closed.
         """
         page: SyncKeysetPage[T] = self._after()
         return page

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Plans(Caller):
-    """Plans of statements."""
+    """Show the plans of statements."""
 
     __slots__ = ()
 
@@ -47,17 +47,17 @@ class Plans(Caller):
         analyze: bool = False,
         format: Literal["text", "json"] = "text",
     ) -> Any:
-        """The plan of a statement, on PostgreSQL and SQLite.
+        """Return the plan of a statement, on PostgreSQL and SQLite.
 
-        It is the plan of what :meth:`execute` sends, and sends first: joined relationships are in
-        it, those of further statements are not.
+        It is the plan of the first statement that :meth:`execute` would send. It includes joined
+        relationships, but not the further statements that load relationships.
 
-        :param analyze: run the statement, and tell what it took; PostgreSQL only.  What it writes
-            is taken back.
-        :param format: ``"json"`` gives what PostgreSQL's JSON has; on SQLite a dictionary for each
-            step.
-        :raises InvalidStatement: on another database; for a statement that sends nothing.
-        :raises UnsupportedOption: for ``analyze`` on SQLite.
+        :param analyze: run the statement, and report what it took (PostgreSQL only). What it writes
+            is rolled back.
+        :param format: ``"text"`` returns a text. ``"json"`` returns PostgreSQL's JSON, or on SQLite
+            a dictionary for each step.
+        :raises InvalidStatement: another database, or a statement that sends nothing.
+        :raises UnsupportedOption: ``analyze`` on SQLite.
 
         And the errors of :meth:`execute`.
         """
