@@ -31,13 +31,13 @@ _TABLE = re.compile(
 class ViolatedConstraint:
     """A constraint that a write has violated.
 
-    :ivar kind: ``"unique"`` (of a primary key too), ``"foreign key"``, ``"not null"``, ``"check"``
+    :ivar kind: ``"unique"`` (also of a primary key), ``"foreign key"``, ``"not null"``, ``"check"``
         or ``"exclusion"``.
-    :ivar name: in the database; ``None`` where it tells none and no metadata has one.
-    :ivar columns: the names of the columns, or the expressions of an index; empty where neither
-        the database nor metadata tells them.
-    :ivar attributes: the attributes that mapped classes have for these columns; the name of the
-        column where no class has one, or two have different ones.
+    :ivar name: its name in the database; ``None``: neither the database nor the metadata has one.
+    :ivar columns: the names of its columns, or the expressions of an index; empty if neither the
+        database nor the metadata names them.
+    :ivar attributes: the attributes of mapped classes for these columns; the name of the column if
+        no class has an attribute for it, or two classes have different ones.
     """
 
     kind: Kind
@@ -51,11 +51,11 @@ class ViolatedConstraint:
 def constraint_of(
     error: BaseException, metadata: MetaData | None = None
 ) -> ViolatedConstraint | None:
-    """The constraint that an error is about; ``None`` for an error of another kind.
+    """Return the constraint that an error is about, or ``None`` for any other error.
 
-    :param error: what a write, a commit or a driver raised; the errors behind it are looked at too.
-    :param metadata: of the models: tells the names that SQLite does not, and the columns of checks;
-        the attributes are those of its classes, and not of any in the process.
+    :param error: an error of a write, a commit or a driver. The errors behind it are searched too.
+    :param metadata: the metadata of the models. It adds the names that SQLite does not report, and
+        the columns of checks. The attributes are then those of its own classes.
     """
     seen: Any = None
     for each in _chain(error):

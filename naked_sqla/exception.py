@@ -60,10 +60,10 @@ __all__ = (
 
 
 class BaseNakedSQLAException(Exception):
-    """The root of all errors of this library.
+    """The base class of all errors of this library.
 
-    Shown as text, an error ends with the place in this documentation that says what to do:
-    ``(docs: errors#rowgone)`` is the section ``RowGone`` of the page ``errors``.
+    The message of an error ends with its section in the documentation: ``(docs: errors#rowgone)``
+    is the section ``RowGone`` of the page ``errors``.
     """
 
     _section: ClassVar[str] = "basenakedsqlaexception"
@@ -83,43 +83,43 @@ class BaseNakedSQLAException(Exception):
 
 
 class InvalidSessionState(BaseNakedSQLAException):
-    """A session was used after it was closed, a ``begin()`` object was entered twice, or a
-    session was asked for that could not keep its promise (an AUTOCOMMIT engine, a second session
-    on the one connection of an in-memory database that the same task already holds, a write in
-    a session that reads).
+    """A session or a block was used in a state that does not allow it.
+
+    The session is closed; a ``begin()`` block is entered twice; the engine is in AUTOCOMMIT mode; a
+    task opens a second session on an in-memory database, which has one connection; or a session of
+    ``read()`` is to write.
     """
 
 
 class ConcurrentSessionUse(BaseNakedSQLAException):
-    """A second task called a session while a first one was inside it.
+    """A second task called a session while another task was inside it.
 
-    Raised before anything of the second call reaches the database.  The message names both tasks.
+    Nothing of the second call reached the database. The message names both tasks.
     """
 
 
 class TransactionRolledBack(BaseNakedSQLAException):
-    """A commit was asked for, or a statement, but the transaction was over already.
+    """A commit or a statement came too late: the database had already ended the transaction.
 
-    PostgreSQL aborts a transaction at its first failing statement; a COMMIT of an aborted
-    transaction "succeeds" and stores nothing.  SQLite ends one by itself, when a write is
-    interrupted or a conflict asks for it, and would go on without.  A lost connection takes its
-    transaction with it.  ``__cause__`` is the error that was swallowed.
+    PostgreSQL aborts a transaction at its first failed statement; a COMMIT after that "succeeds"
+    and stores nothing. SQLite ends a transaction if a write is interrupted, or if a conflict asks
+    for it. A lost connection ends its transaction. ``__cause__`` is the error that ended it.
     """
 
 
 class CommitOutcomeUnknown(BaseNakedSQLAException):
-    """COMMIT was sent, and no answer came: all of what the session did is stored, or none of it.
+    """COMMIT was sent, and no answer came: everything that the session did is stored, or nothing.
 
     ``__cause__`` is the error of the driver.
     """
 
 
 class TransactionTimeout(BaseNakedSQLAException, TimeoutError):
-    """A time limit of a transaction was reached, and what it did is rolled back.
+    """A transaction reached a time limit, and was rolled back.
 
     :ivar limit: ``"timeout"``, ``"statement_timeout"`` or ``"lock_timeout"``.
-    :ivar seconds: the limit.
-    :ivar statement: the SQL that was running, without its parameters; ``None``: there was none.
+    :ivar seconds: the length of the limit.
+    :ivar statement: the SQL that was running, without its parameters; ``None``: none was running.
     """
 
     def __init__(self, message: str, limit: str, seconds: float, statement: str | None) -> None:
@@ -133,15 +133,15 @@ class TransactionTimeout(BaseNakedSQLAException, TimeoutError):
 
 
 class PartialCommit(BaseNakedSQLAException):
-    """A session on several databases was committed in some of them, and could not be in others.
+    """A session on several databases has committed in some of them, and not in others.
 
-    :ivar committed: bind keys of the databases that have committed, ``None`` for the default one.
-    :ivar failed: bind keys of those that have stored nothing.
-    :ivar unknown: bind keys of those that were asked to commit, and whose answer was lost.
-    :ivar prepared: with ``two_phase``, the names of prepared transactions that may be left, by
-        bind key: ``recover_prepared()`` ends them.
+    :ivar committed: the bind keys of the databases that have committed; ``None``: the default one.
+    :ivar failed: the bind keys of the databases that have stored nothing.
+    :ivar unknown: the bind keys of the databases whose answer to COMMIT was lost.
+    :ivar prepared: with ``two_phase``, the names of transactions that may still be prepared, by
+        bind key. ``recover_prepared()`` ends them.
 
-    ``__cause__`` is the error of the first that did not commit.
+    ``__cause__`` is the error of the first database that did not commit.
     """
 
     def __init__(
@@ -163,50 +163,58 @@ class PartialCommit(BaseNakedSQLAException):
 
 
 class InvalidBind(BaseNakedSQLAException):
-    """A statement spans two databases, or its bind key is one that the factory does not have.
+    """A statement belongs to two databases, or has a bind key that the factory does not have.
 
-    Raised before anything of it is sent.
+    Nothing was sent.
     """
 
 
 class InvalidStatement(BaseNakedSQLAException, TypeError):
-    """What was passed as a statement is not one: a string, a class, an instance, ``None``, an
-    empty ``select()``.
+    """A call can't run a statement, or can't store an object, in the way that was asked for.
+
+    For example, the statement is a string, a class, an instance, ``None`` or an empty ``select()``;
+    or an object has a relationship that the call does not store. Nothing was sent.
     """
 
 
 class UnsupportedOption(BaseNakedSQLAException):
-    """A loader option or an execution option that can't be honoured.  None is ever ignored."""
+    """A call can't honour an option or an argument. No option is ever ignored."""
 
 
 class UnknownAttribute(BaseNakedSQLAException):
-    """A parameter names an attribute that the model, or a bind that the statement, has not."""
+    """A parameter names no attribute of the model, or the statement does not use it."""
 
 
 class RowMismatch(BaseNakedSQLAException, TypeError):
-    """A class can't be filled from the rows of a statement: a field without default has no column,
-    a column has no field, two columns stand for one field, a nested object that may not be None is
-    missing.  The message names both sides: the fields of the class, the columns of the statement.
+    """The rows of a statement can't fill a class, or have a value that can't be written as JSON.
+
+    A field without a default has no column, a column has no field, two columns belong to one field,
+    or a nested object is missing that must not be ``None``. The message names the fields of the
+    class and the columns of the statement.
     """
 
 
 class PageNotFound(BaseNakedSQLAException):
-    """``paginate()`` was asked for a page that does not exist: a number below 1, no number at all,
-    or one after the last page.  A client asked for it, so a web service answers 404.
+    """The page for ``paginate()`` does not exist: it is not a positive number, or is after the last
+    one.
+
+    A web service answers 404.
     """
 
 
 class InvalidCursor(BaseNakedSQLAException, ValueError):
-    """A cursor that ``keyset()`` did not make for this statement: damaged, or of another statement,
-    order or database.  What a client sent, so a 400 in a web service.
+    """``keyset()`` did not make this cursor for this statement.
+
+    The cursor is damaged, or belongs to another statement, order or database. A web service answers
+    400.
     """
 
 
 class RowGone(BaseNakedSQLAException, StaleDataError):
-    """A row that was to be changed or deleted is not there, or is one of another class.
+    """A row to change or delete does not exist, or belongs to another class.
 
     :ivar model: the mapped class.
-    :ivar gone: the keys of the rows that are not there, as ``get()`` takes them.
+    :ivar gone: the keys of the rows that do not exist, as ``get()`` takes them.
     """
 
     def __init__(self, message: str, model: type[Any] | None = None, gone: Iterable[Any] = ()):
@@ -216,13 +224,13 @@ class RowGone(BaseNakedSQLAException, StaleDataError):
 
 
 class VersionConflict(BaseNakedSQLAException, StaleDataError):
-    """A row that was to be changed or deleted has another version than the caller has seen.
+    """A row to change or delete has another version than the caller has read.
 
-    Where a call finds rows that are gone besides, this is raised, and tells both.
+    If rows are also missing, this error is raised, and names both.
 
     :ivar model: the mapped class.
     :ivar moved: the keys of the rows that have another version, as ``get()`` takes them.
-    :ivar gone: the keys of the rows that are not there.
+    :ivar gone: the keys of the rows that do not exist.
     """
 
     def __init__(
@@ -239,9 +247,9 @@ class VersionConflict(BaseNakedSQLAException, StaleDataError):
 
 
 class RowExcluded(BaseNakedSQLAException):
-    """A row is in the way that the criteria of the factory exclude.
+    """A row that the criteria of the factory exclude is in the way.
 
-    A row with its key can't be stored, and it can't be changed: for this factory it is not there.
+    A new row with its key can't be stored, and the existing row is not changed.
 
     :ivar model: the mapped class.
     :ivar excluded: the keys of these rows, as ``get()`` takes them.
@@ -254,21 +262,21 @@ class RowExcluded(BaseNakedSQLAException):
 
 
 class NotLoadedError(BaseNakedSQLAException):
-    """An attribute was read that the statement did not load.
+    """The statement did not load the attribute that was read.
 
-    Not an ``AttributeError``, so that ``getattr(obj, name, default)``, ``hasattr()`` and pydantic
-    do not turn it into "there is nothing".
+    It is not an ``AttributeError``, so that ``getattr(obj, name, default)``, ``hasattr()`` and
+    pydantic do not hide it.
     """
 
 
 class ConversionError(BaseNakedSQLAException, ValueError):
-    """A value of a row could not be converted by the type of its column.
+    """The type of a column could not convert a value of a row.
 
-    :param target: the entity or row item the value was for, e.g. ``"User"``.
-    :param attribute: the attribute or column name, e.g. ``"status"``.
-    :param value: the value as the driver gave it.
+    :param target: the entity or row item, such as ``"User"``.
+    :param attribute: the name of the attribute or column, such as ``"status"``.
+    :param value: the value that the driver returned.
 
-    All three are attributes of the error; ``__cause__`` is the error of the type.
+    All three are attributes of the error. ``__cause__`` is the error of the type.
     """
 
     def __init__(self, target: str, attribute: str, value: Any, reason: str) -> None:

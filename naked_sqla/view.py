@@ -58,20 +58,21 @@ def view_table(
     primary_key: Iterable[str] | None = None,
     cascade: bool = False,
 ) -> Table:
-    """Make a view that ``create_all()`` creates, after the tables, and ``drop_all()`` drops first.
+    """Make a table for a view. ``create_all()`` creates the view, and ``drop_all()`` drops it.
 
-    To be mapped as any table: ``__table__ = view_table(...)``, ``registry.map_imperatively()``.
+    ``create_all()`` creates it after the tables, and ``drop_all()`` drops it before them. Map it as
+    any table: ``__table__ = view_table(...)``, or ``registry.map_imperatively()``.
 
     :param name: the name of the view.
-    :param metadata: of the tables that it selects from.
+    :param metadata: the metadata of the tables that it selects from.
     :param select: the statement of the view. Its columns need names: ``func.count().label("n")``.
-    :param materialized: a materialized view, which PostgreSQL has.
-    :param schema: the schema of the view; left out: that of ``metadata``.
-    :param primary_key: names of the columns that a mapper takes for the primary key; left out:
-        those that are part of one in their tables, or all columns where none is.
+    :param materialized: make a materialized view (PostgreSQL).
+    :param schema: the schema of the view; ``None``: that of ``metadata``.
+    :param primary_key: the names of the columns that a mapper takes as the primary key; ``None``:
+        those that belong to a primary key in their tables, or all columns if there is none.
     :param cascade: also drop the objects that depend on the view.
-    :raises InvalidStatement: ``select`` is not a SELECT, or two of its columns have the same name,
-        or one has no name.
+    :raises InvalidStatement: ``select`` is not a SELECT, two of its columns have the same name, or
+        a column has no name.
     """
     if not isinstance(select, SelectBase):
         raise InvalidStatement(
@@ -240,11 +241,11 @@ class RefreshMaterializedView(ExecutableDDLElement):
 
 
 def refresh_materialized_view(view: Any, *, concurrently: bool = False) -> RefreshMaterializedView:
-    """Make the statement that fills a materialized view anew: ``await session.execute(...)``.
+    """Make the statement that refreshes a materialized view: ``await session.execute(...)``.
 
     :param view: the view, or a class that is mapped to it.
-    :param concurrently: let others read meanwhile; the view needs a unique index for that.
-    :raises InvalidStatement: it is not a materialized view.
+    :param concurrently: let others read in the meantime; the view needs a unique index for that.
+    :raises InvalidStatement: ``view`` is not a materialized view.
     """
     return RefreshMaterializedView(view, concurrently=concurrently)
 

@@ -27,7 +27,7 @@ _late: set[asyncio.Task[Any]] = set()
 class OpenSession(NamedTuple):
     """A session whose block has not ended.
 
-    :ivar owner: the name of the task, or thread, that has opened it.
+    :ivar owner: the name of the task or thread that has opened it.
     :ivar seconds: how long it has been open.
     """
 
@@ -38,8 +38,8 @@ class OpenSession(NamedTuple):
 class PreparedTransaction(NamedTuple):
     """A transaction that a two-phase commit has prepared, and nobody has ended.
 
-    :ivar name: for ``COMMIT PREPARED`` and ``ROLLBACK PREPARED``.
-    :ivar bind_key: of its database; ``None``: the default one.
+    :ivar name: its name for ``COMMIT PREPARED`` and ``ROLLBACK PREPARED``.
+    :ivar bind_key: the bind key of its database; ``None``: the default database.
     :ivar seconds: how long it has been prepared, and has kept its locks.
     """
 
@@ -49,10 +49,11 @@ class PreparedTransaction(NamedTuple):
 
 
 class LeftPrepared(NamedTuple):
-    """A prepared transaction that ``recover_prepared()`` has left alone.
+    """A prepared transaction that ``recover_prepared()`` has not ended.
 
-    :ivar reason: why, in words.
-    :ivar name: and so on, as :class:`PreparedTransaction` has them.
+    :ivar reason: the reason, in words.
+    :ivar name: the name of the transaction. Its other attributes are those of
+        :class:`PreparedTransaction`.
     """
 
     name: str
@@ -62,13 +63,12 @@ class LeftPrepared(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """What became of the prepared transactions that were found.
+    """The result of ``recover_prepared()``.
 
-    :ivar committed: those that were committed.
-    :ivar rolled_back: those that were rolled back.
-    :ivar left: those that are as they were, each with the reason.
-    :ivar unreachable: the errors of databases that could not be asked what they keep prepared, by
-        bind key.
+    :ivar committed: the transactions that it has committed.
+    :ivar rolled_back: the transactions that it has rolled back.
+    :ivar left: the transactions that it has not ended, each with the reason.
+    :ivar unreachable: the errors of databases that it could not ask, by bind key.
     """
 
     committed: tuple[PreparedTransaction, ...]
@@ -78,12 +78,12 @@ class Recovery(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What the pools and sessions of a factory are doing.
+    """The state of the pools and sessions of a factory.
 
-    :ivar checked_out: connections in use, of all its pools, whoever uses them.
-    :ivar waiting: tasks, or threads, that wait for one.
-    :ivar sessions: blocks of this factory that are open.
-    :ivar oldest: the session that has been open longest; ``None``: there is none.
+    :ivar checked_out: the number of connections in use, of all its pools.
+    :ivar waiting: the number of tasks or threads that wait for a connection.
+    :ivar sessions: the number of open blocks of this factory.
+    :ivar oldest: the session that has been open longest; ``None``: no session is open.
     :ivar prepared: with ``two_phase``, the prepared transactions that nobody has ended, the oldest
         first.
     """

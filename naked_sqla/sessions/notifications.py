@@ -16,13 +16,13 @@ _PAYLOAD = 7999
 
 
 class Notification(NamedTuple):
-    """What arrives on a channel that is listened to.
+    """A message that has arrived on a channel.
 
-    :ivar channel: its name.
-    :ivar payload: the text that was sent with it; empty where none was.
-    :ivar pid: the number of the server's process that has sent it.
-    :ivar missed: the connection was lost and is there again: notifications of this channel may have
-        been missed in between.  ``payload`` is empty and ``pid`` 0 then.
+    :ivar channel: the name of the channel.
+    :ivar payload: the text of the message; empty if it has none.
+    :ivar pid: the process ID of the server process that has sent it.
+    :ivar missed: ``True``: the connection was lost and made again, and notifications of this
+        channel may have been missed. Then ``payload`` is empty and ``pid`` is 0.
     """
 
     channel: str

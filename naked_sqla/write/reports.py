@@ -16,10 +16,10 @@ Action = Literal["insert", "update", "upsert", "delete", "link", "unlink", "reli
 
 
 class Relinked(NamedTuple):
-    """What ``relink()`` has done.
+    """The result of ``relink()``.
 
-    :ivar added: how many links are new.
-    :ivar removed: how many links are gone.
+    :ivar added: the number of new links.
+    :ivar removed: the number of removed links.
     """
 
     added: int
@@ -28,16 +28,16 @@ class Relinked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What one call has written of one class, as ``db.on_write()`` tells it.
+    """What one call has written of one class, for the functions of ``db.on_write()``.
 
     :ivar action: ``"insert"``, ``"update"``, ``"upsert"``, ``"delete"``, ``"link"``, ``"unlink"``
         or ``"relink"``.
     :ivar model: the mapped class.
-    :ivar objects: the stored rows as the call gave them back; of a ``delete()``, and with
-        ``returning=False``, the objects that were passed; nothing where only a key was.
-    :ivar keys: the primary keys of the rows: values, or tuples of a composite key.
-    :ivar relationship: of links, the name of their relationship.
-    :ivar related: of links, the objects or keys that were passed.
+    :ivar objects: the stored rows that the call returned. For ``delete()``, and with
+        ``returning=False``, the objects that were passed; empty if only a key was passed.
+    :ivar keys: the primary keys of the rows: values, or tuples for a composite key.
+    :ivar relationship: for links, the name of the relationship.
+    :ivar related: for links, the objects or keys that were passed.
     """
 
     action: Action
