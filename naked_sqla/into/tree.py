@@ -44,26 +44,25 @@ class _Tree:
     :ivar keys: of the bound values of the statement it was made for; see ``bound_values()``.
     """
 
-    __slots__ = ("_fill", "_known", "keys", "root", "statement")
+    __slots__ = ("_known", "keys", "root", "statement")
 
     def __init__(self, root: Root, statement: Any, keys: list[str]) -> None:
         self.root = root
         self.statement = statement
         self.keys = keys
-        self._known: tuple[Any, bool] | None = None
-        self._fill: _Fill | None = None
+        # one value, since two threads may load the same statement
+        self._known: tuple[Any, bool, _Fill] | None = None
 
     def loader(self, result: CursorResult[Any]) -> Loader:
         """What fills the objects of a result."""
-        raw = results.is_raw_readable(result)
-        known = results.metadata_of(result), raw
-        fill = self._fill
-        if fill is None or self._known != known:
-            processors = results.processors_of(known[0]) if raw else ()
-            fill = self.root.filler(processors)
-            if result.dialect.is_async:
-                fill = in_turns(fill)
-            self._known, self._fill = known, fill
+        raw, metadata = results.is_raw_readable(result), results.metadata_of(result)
+        known = self._known
+        if known is not None and known[0] is metadata and known[1] == raw:
+            return Loader(known[2], METADATA, True, False, raw)
+        fill = self.root.filler(results.processors_of(metadata) if raw else ())
+        if result.dialect.is_async:
+            fill = in_turns(fill)
+        self._known = metadata, raw, fill
         return Loader(fill, METADATA, True, False, raw)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm.interfaces import MANYTOONE
 from naked_sqla._sqlalchemy import column_types, correlated, relationships
 from naked_sqla.into.emitting import filler
 from naked_sqla.into.fields import Field, Style, Target
-from naked_sqla.into.filling import Source
+from naked_sqla.into.filling import Filling, Source
 from naked_sqla.into.nested import NestedMatcher
 from naked_sqla.into.related_shape import ObjectShape, RelatedColumn
 from naked_sqla.into.related_values import layout_of, moved
@@ -80,6 +80,15 @@ class TreeMatcher(NestedMatcher):
             )
         collect = _collector(branch)
         return make if collect is None else lambda found: make(collect(found))
+
+    def extra(self, target: Target, left: list[Column]) -> tuple[Filling, ...]:
+        for column in left:
+            if isinstance(column, RelatedColumn):
+                refuse(
+                    f"{target.shown} takes the objects of {column.shown} as they are, and none "
+                    f"are made"
+                )
+        return super().extra(target, left)
 
     def filled(self, column: RelatedColumn, shape: ObjectShape, cls: Any, inside: bool) -> Any:
         check_class(shape, column.shown)

@@ -9,7 +9,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from naked_sqla._sqlalchemy import statements
+from sqlalchemy import inspect
+
+from naked_sqla._sqlalchemy import mappings, statements
 from naked_sqla.into.emitting import filler
 from naked_sqla.into.filling import Filling, Made, Record
 from naked_sqla.into.related_shape import ObjectShape
@@ -146,11 +148,18 @@ class _Cells:
         else:
             expression = column.expression
             if shape is not None:
+                _check(shape, column)
                 coerce = coercion_of(shape, column.names[0])
         if expression is None:
             refuse(f"{column.shown} has no expression of its own")
         self.coercions.append(None if coerce is None else (column.names[0], coerce))
         return expression
+
+
+def _check(shape: ObjectShape, column: Column) -> None:
+    mapper: Any = inspect(shape.structure.model)
+    if any(prop.key == column.names[0] for prop, _ in mappings.query_expressions(mapper)):
+        refuse(f"{column.shown} is what an option says, with_expression()")
 
 
 def _parsed(record: Record, matcher: TreeMatcher) -> Record:

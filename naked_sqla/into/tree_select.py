@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import inspect, null, select
 from sqlalchemy.orm import aliased
-from sqlalchemy.orm.interfaces import MANYTOONE
 
-from naked_sqla._sqlalchemy import correlated
+from naked_sqla._sqlalchemy import correlated, relationships
 from naked_sqla.backends.trees import Trees
 from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.tree_values import Coded, refuse
@@ -44,8 +43,7 @@ class BranchRows:
 
 def is_single(later: Later) -> bool:
     """True where the keys say that there is no second related row."""
-    prop = later.prop
-    return prop.direction is MANYTOONE and set(prop.remote_side) == set(prop.mapper.primary_key)
+    return bool(relationships.select_in_info(later.prop, by_child=True).load_only_child)
 
 
 def tree_of(trees: Trees, branch: Branch, parent: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import pydantic
 import pytest
 from sqlalchemy import (
     Column,
@@ -29,9 +30,11 @@ from sqlalchemy.orm import (
     joinedload,
     load_only,
     mapped_column,
+    query_expression,
     relationship,
     selectinload,
     subqueryload,
+    with_expression,
     with_loader_criteria,
 )
 
@@ -268,6 +271,43 @@ def test_what_the_mapping_loads_is_left_out(oracle: Oracle) -> None:
             into(oracle, cls, select(Hub), strategy=strategy)
 
 
+class Own(DeclarativeBase):
+    pass
+
+
+twice = Table(
+    "tree_twice",
+    Own.metadata,
+    Column("part_id", ForeignKey("tree_part.id")),
+    Column("whole_id", ForeignKey("tree_whole.id")),
+    Column("rank", Integer),
+)
+
+
+class Part(Own):
+    __tablename__ = "tree_part"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    whole_id: Mapped[int | None] = mapped_column(ForeignKey("tree_whole.id"))
+
+
+class Whole(Own):
+    __tablename__ = "tree_whole"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parts: Mapped[list[Part]] = relationship(secondary=twice, order_by=twice.c.rank.desc())
+    bag: Mapped[set[Part]] = relationship(secondary=twice, viewonly=True)
+    keyed: Mapped[dict[int, Part]] = relationship(
+        collection_class=attribute_keyed_dict("id"), secondary=twice, viewonly=True
+    )
+    given: Mapped[int | None] = query_expression()
+    only: Mapped[Part | None] = relationship(viewonly=True, uselist=False, order_by=Part.id)
+
+
+class PartOut(msgspec.Struct, frozen=True):
+    id: int
+
+
 REFUSALS: dict[str, tuple[Any, Any, str]] = {
     "joined": (WithStaff, select(User).options(joinedload(User.posts)), "in the same rows"),
     "endless": (
@@ -289,6 +329,18 @@ REFUSALS: dict[str, tuple[Any, Any, str]] = {
         msgspec.defstruct("Loaded", [("posts", list[Any])]),
         select(User).options(selectinload(User.posts)),
         "Loaded.posts takes",
+    ),
+    "extra fields": (
+        pydantic.create_model("Extra", __config__={"extra": "allow"}, id=(int, ...)),
+        select(User).options(selectinload(User.posts)),
+        "Extra takes the objects",
+    ),
+    "an expression of an option": (
+        msgspec.defstruct("Given", [("given", int), ("parts", list[PartOut])]),
+        select(Whole).options(
+            with_expression(Whole.given, Whole.id + 1), selectinload(Whole.parts)
+        ),
+        "with_expression",
     ),
     "a union": (
         WithStaff,
@@ -334,42 +386,6 @@ def test_the_synchronous_face(sync_engine: Engine) -> None:
     assert db.into(WithStaff, statement, strategy="json").all() == expected
     with db.begin() as session, session.stream_into(WithStaff, statement, strategy="json") as rows:
         assert rows.all() == expected
-
-
-class Own(DeclarativeBase):
-    pass
-
-
-twice = Table(
-    "tree_twice",
-    Own.metadata,
-    Column("part_id", ForeignKey("tree_part.id")),
-    Column("whole_id", ForeignKey("tree_whole.id")),
-    Column("rank", Integer),
-)
-
-
-class Part(Own):
-    __tablename__ = "tree_part"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    whole_id: Mapped[int | None] = mapped_column(ForeignKey("tree_whole.id"))
-
-
-class Whole(Own):
-    __tablename__ = "tree_whole"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    parts: Mapped[list[Part]] = relationship(secondary=twice, order_by=twice.c.rank.desc())
-    bag: Mapped[set[Part]] = relationship(secondary=twice, viewonly=True)
-    keyed: Mapped[dict[int, Part]] = relationship(
-        collection_class=attribute_keyed_dict("id"), secondary=twice, viewonly=True
-    )
-    only: Mapped[Part | None] = relationship(viewonly=True, uselist=False, order_by=Part.id)
-
-
-class PartOut(msgspec.Struct, frozen=True):
-    id: int
 
 
 def test_related_rows_that_come_twice(sync_engine: Engine) -> None:

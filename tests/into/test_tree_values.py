@@ -24,6 +24,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     column_property,
+    composite,
     deferred,
     mapped_column,
     relationship,
@@ -50,6 +51,12 @@ def values_of(kind: Any) -> list[str]:
     return [member.value for member in kind]
 
 
+@dataclasses.dataclass
+class Pair:
+    big: int | None
+    small: int | None
+
+
 class Box(Base):
     __tablename__ = "tree_box"
 
@@ -64,6 +71,7 @@ class Thing(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     box_id: Mapped[int] = mapped_column(sa.ForeignKey(Box.id), index=True)
+    box: Mapped[Box] = relationship(viewonly=True)
     big: Mapped[int | None] = mapped_column(sa.BigInteger)
     small: Mapped[int | None] = mapped_column(sa.SmallInteger)
     word: Mapped[str | None]
@@ -99,6 +107,7 @@ class Thing(Base):
     money: Mapped[Money | None] = mapped_column(MoneyType)
     never_null: Mapped[str] = mapped_column(EmptyForNull, nullable=True)
     mapping: Mapped[dict[str, Any] | None] = mapped_column(MutableDict.as_mutable(sa.JSON()))
+    pair: Mapped[Pair] = composite("big", "small")
 
 
 class Other(Base):
@@ -403,6 +412,29 @@ async def test_sqlite_stores_anything(conn: AsyncConnection) -> None:
             selectinload(Box.things).load_only(Thing.word, Thing.number, Thing.json, Thing.real)
         ),
     )
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+async def test_composites_and_the_rows_themselves(conn: AsyncConnection) -> None:
+    """Below the rows, and in them: the values of the statement's own rows are wrapped too."""
+    await conn.run_sync(
+        stored, Thing, [{"big": 2**53 + 1, "small": 1, "mapping": {"a": 1}}, {"small": 2}]
+    )
+    few = selectinload(Box.things).load_only(Thing.big, Thing.small)
+    statement = select(Box).order_by(Box.id).options(few)
+    found = await conn.run_sync(both, target(Thing, "pair", "id"), statement)
+    assert found[0].things[0].pair == Pair(2**53 + 1, 1)
+    parent = dataclasses.make_dataclass("BoxOut", [("id", int)])
+    thing = msgspec.defstruct("ThingOut", [("mapping", Any), ("pair", Any), ("box", parent)])
+    up = select(Thing).order_by(Thing.id).options(selectinload(Thing.box))
+
+    def read(conn: Connection) -> list[list[Any]]:
+        return [way.execute(conn, thing, up).all() for way in (into, tree)]
+
+    for one, other in await conn.run_sync(read):
+        assert (one.mapping, one.pair, one.box.id) == ({"a": 1}, Pair(2**53 + 1, 1), 1)
+        assert type(one.mapping) is MutableDict
+        assert (other.mapping, other.pair, other.box.id) == (None, Pair(None, 2), 2)
 
 
 async def test_a_deserializer_of_the_engine(database_url: sa.URL) -> None:
