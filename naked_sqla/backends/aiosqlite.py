@@ -30,7 +30,8 @@ class Aiosqlite(SQLite):
     def checked_out(self, conn: Connection) -> None:
         adapter.one_job_per_statement(conn)
 
-    can_fetch = staticmethod(adapter.can_fetch)
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
+        return adapter.can_fetch(conn)
 
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False

@@ -111,7 +111,8 @@ class Asyncpg(PostgreSQL):
             conn.invalidate()
             raise
 
-    can_fetch = staticmethod(adapter.can_fetch)
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
+        return adapter.can_fetch(conn)
 
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False

@@ -123,7 +123,8 @@ class Psycopg(PostgreSQL):
     def stop(self, transaction: Stoppable) -> Stop | None:
         return AskAgain(transaction, _pid, _ask, END_PROCESS)
 
-    can_fetch = staticmethod(adapter.can_fetch)
+    def can_fetch(self, conn: Connection | Unopened) -> bool:
+        return adapter.can_fetch(conn)
 
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False

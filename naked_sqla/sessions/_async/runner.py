@@ -164,14 +164,15 @@ class AsyncRunner:
                             _retrying().not_this_work(work, "def")
                         return returned
             except Exception as error:
-                failures = failures or _retrying().Failures(chosen, began)
-                pause = failures.pause(error, self._backends(), block.outcome)
+                noted: Failures = failures or _retrying().Failures(chosen, began)
+                failures = noted
+                pause = noted.pause(error, self._backends(), block.outcome)
                 if pause is None:
                     raise
                 observers = self._current.observers
                 if observers is not None:
                     took, engine = time.monotonic() - begun, self._engine.sync_engine
-                    observers.retried(failures.count, engine, took, error, pause)
+                    observers.retried(noted.count, engine, took, error, pause)
             if True:  # ASYNC
                 await asyncio.sleep(pause)
             else:

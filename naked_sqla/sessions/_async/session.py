@@ -270,7 +270,11 @@ class AsyncSession(
         self._enter(call.name)
         if True:  # ASYNC
             transaction = self._transaction
-            return run_in_greenlet(self._guard.leave, transaction.stopper, transaction.call, call)
+            ran: Any = run_in_greenlet(
+                self._guard.leave, transaction.stopper, transaction.call, call
+            )
+            found: Coroutine[Any, Any, Any] = ran
+            return found
         else:
             try:
                 return self._transaction.call(call)
