@@ -27,8 +27,21 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, registry
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    foreign,
+    joinedload,
+    lazyload,
+    mapped_column,
+    registry,
+    relationship,
+    selectinload,
+    subqueryload,
+)
 
 from naked_sqla import AsyncSessionFactory, InvalidStatement
 from naked_sqla.view import (
@@ -137,6 +150,50 @@ async def test_rows_of_a_view(db: AsyncSessionFactory) -> None:
     joined = select(User.name, Author.posts).join(Author, Author.id == User.id).order_by(User.id)
     assert [tuple(row) for row in await db.execute(joined)] == [("ann", 2), ("bob", 1)]
     assert (await db.get_one(Author, 2)).posts == 1
+
+
+async def test_several_rows_of_a_view_for_one_key(db: AsyncSessionFactory) -> None:
+    """An error, and never the first of them, however relationships are loaded."""
+
+    class Views(DeclarativeBase):
+        metadata = MetaData()
+
+    class Row(Views):
+        __table__ = view_table("rows of", Views.metadata, select(*Written.__table__.c))
+        written: Mapped[list[Post]] = relationship(
+            Post,
+            primaryjoin=lambda: foreign(Post.author_id) == Row.__table__.c.id,
+            order_by=Post.id,
+            viewonly=True,
+        )
+
+    async with db.engine.begin() as conn:
+        await conn.run_sync(Views.metadata.create_all)
+    for load in (lazyload, selectinload, subqueryload, joinedload):
+        options = [load(Row.written)]
+        for found in (
+            db.get(Row, 1, options=options),
+            db.get_one(Row, 1, options=options),
+            db.get_many(Row, [2, 1], options=options),
+        ):
+            with pytest.raises(MultipleResultsFound, match=r"2 rows .*unique in a view.*select"):
+                await found
+        with pytest.raises(MultipleResultsFound):
+            await db.loader(Row, options=options).load(1)
+        assert (await db.get_one(Row, 2, options=options)).title == "it's: 100%"
+        rows = (
+            await db.scalars(select(Row).order_by(Row.id, Row.title).options(*options))
+        ).unique()
+        assert [(row.id, row.title) for row in rows] == [
+            (1, "one"),
+            (1, "two"),
+            (2, "it's: 100%"),
+        ]
+    both = select(Row).order_by(Row.id, Row.title).options(joinedload(Row.written))
+    for row in (await db.scalars(both)).unique():
+        assert row.title in [post.title for post in row.written]
+    async with db.engine.begin() as conn:
+        await conn.run_sync(Views.metadata.drop_all)
 
 
 async def test_create_all_and_drop_all_look_first(engine: AsyncEngine) -> None:

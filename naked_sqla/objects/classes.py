@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from naked_sqla.exception import InvalidStatement
 
-__all__ = ("mapper_of", "model_of", "refuse_reserved")
+__all__ = ("is_view", "mapper_of", "model_of", "refuse_reserved")
 
 # The mark of a class that the library has made, and what makes its instances.
 RESERVED = ("__naked__", "__slots__", "__new__", "__getattribute__")
@@ -18,6 +18,11 @@ def mapper_of(cls: Any) -> Any:
     """The mapper of a mapped class; None for anything else."""
     found: Any = inspect(cls, raiseerr=False) if isinstance(cls, type) else None
     return found if hasattr(found, "class_manager") else None
+
+
+def is_view(mapper: Any) -> bool:
+    """True for a class that is mapped to a view (:func:`naked_sqla.view.view_table`)."""
+    return any(table.info.get("is_view") for table in mapper.tables)
 
 
 def model_of(cls: Any) -> Any:

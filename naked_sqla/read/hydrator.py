@@ -134,6 +134,8 @@ class _Printer(Printer):
             return
         identity = [known[cell] for cell in entity.identity]
         key = identity[0] if len(identity) == 1 else f"({', '.join(identity)})"
+        if entity.row:
+            key = f"repr(({', '.join(map(self.cell, entity.row))},))"
         seen, ident, fresh = self._local("seen", "{}"), self.temporary("i"), self.temporary("f")
         yield f"{ident} = {key}"
         yield f"{name} = {seen}.get({ident})"

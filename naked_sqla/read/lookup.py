@@ -11,14 +11,14 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, MultipleResultsFo
 from naked_sqla._sqlalchemy import results
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
-from naked_sqla.objects.classes import mapper_of
+from naked_sqla.objects.classes import is_view, mapper_of
 from naked_sqla.read.statement import run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Mapper
 
-__all__ = ("get", "get_statement", "key_of", "mapped")
+__all__ = ("get", "get_statement", "key_of", "mapped", "why_several")
 
 # where a mapper keeps its SELECT by primary key: gone with the mapped class
 _KEPT = "naked_sqla.read.lookup"
@@ -44,7 +44,7 @@ def get(
     :raises ArgumentError: ``model`` is not a mapped class.
     :raises InvalidRequestError: ``ident`` does not fit the primary key, or is None.
     :raises InvalidStatement: it is an SQL expression.
-    :raises MultipleResultsFound: several rows have the key (concrete inheritance).
+    :raises MultipleResultsFound: several rows have the key (concrete inheritance, a view).
     :raises TypeError: ``with_for_update`` is something else.
     """
     statement, parameters = get_statement(model, ident, options, with_for_update)
@@ -55,9 +55,16 @@ def get(
     if len(found) > 1:
         raise MultipleResultsFound(
             f"get({model.__name__}, {shown(ident)}): {len(found)} rows have this primary key, "
-            f"which is unique in each table of its own only. Select from the class of one table."
+            f"{why_several(mapped(model))}"
         )
     return found[0] if found else None
+
+
+def why_several(mapper: Mapper[Any]) -> str:
+    """Why rows share a primary key, and what to write: the end of a message."""
+    if is_view(mapper):
+        return "which nothing keeps unique in a view. Write a select() with where()."
+    return "which is unique in each table of its own only. Select from the class of one table."
 
 
 def get_statement(

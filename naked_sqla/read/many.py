@@ -14,7 +14,7 @@ from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.keys import are_lenient, same_keys, spelled_otherwise
-from naked_sqla.read.lookup import key_of, mapped
+from naked_sqla.read.lookup import key_of, mapped, why_several
 from naked_sqla.read.statement import run
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def get_many(
     :param missing: for a key without a row: ``"raise"``, ``None`` in its place, or leave it out.
     :raises NoResultFound: a key has no row, and ``missing`` is ``"raise"``.
     :raises InvalidRequestError: a key does not fit the primary key, or is None.
-    :raises MultipleResultsFound: several rows have a key (concrete inheritance).
+    :raises MultipleResultsFound: several rows have a key (concrete inheritance, a view).
     :raises ValueError: for another word as ``missing``.
     """
     if missing not in ("raise", "none", "skip"):
@@ -189,8 +189,7 @@ def get_many(
         if len(objects) > 1:
             raise MultipleResultsFound(
                 f"get_many({model.__name__}): {len(objects)} rows have the primary key "
-                f"{shown(key)}, which is unique in each table of its own only. Select from the "
-                f"class of one table."
+                f"{shown(key)}, {why_several(mapped(model))}"
             )
         if not objects:
             gone.append(key)

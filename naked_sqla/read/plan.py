@@ -121,6 +121,7 @@ class Entity(Frozen):
     :ivar reconstructor: the model's ``@reconstructor``, called on each object.
     :ivar joined: relationships that are in the row.
     :ivar later: relationships and columns that further statements load.
+    :ivar row: the columns by which rows of a view are told apart, whose key several may share.
     """
 
     naked: NakedClass
@@ -131,6 +132,7 @@ class Entity(Frozen):
     reconstructor: Callable[[Any], Any] | None = None
     joined: tuple[Joined, ...] = ()
     later: tuple[Later | LaterClass, ...] = ()
+    row: tuple[Cell, ...] = ()
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ ORM's own loader does (``sqlalchemy.orm.loading``), and writes down a :class:`~.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import ColumnProperty
 
 from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, mappings, relationships, results, statements
+from naked_sqla.objects.classes import is_view
 from naked_sqla.objects.collections import collection_of
 from naked_sqla.objects.naked import naked_class
 from naked_sqla.read.plan import (
@@ -230,7 +231,13 @@ class _Planner:
             reconstructor=mappings.reconstructor(mapper),
             joined=joined,
             later=(*later, *classes),
+            row=self.row_of_view(mapper, attributes),
         )
+
+    def row_of_view(self, mapper: Mapper[Any], loaded: Iterable[Attribute]) -> tuple[Cell, ...]:
+        """What tells the rows of a view apart; empty for a table."""
+        # as the driver gives them: converted values may have no hash
+        return tuple(Cell(item.cell.index) for item in loaded) if is_view(mapper) else ()
 
     def loaded_relationships(
         self, node: Node, mapper: Mapper[Any]

@@ -10,6 +10,7 @@ from sqlalchemy.types import NullType
 
 from naked_sqla._frozen import Frozen
 from naked_sqla._sqlalchemy import compile_states, results
+from naked_sqla.objects.classes import is_view
 
 if TYPE_CHECKING:
     from sqlalchemy import Result
@@ -106,7 +107,12 @@ def to_chunked_result(
 
 
 def identity_of(mapper: Mapper[Any]) -> Callable[[Any], Any]:
-    """The key that ``unique()`` compares for an entity: class and primary key, as in the ORM."""
+    """The key that ``unique()`` compares for an entity: class and primary key, as in the ORM.
+
+    For a view the object itself: several rows may have what SQLAlchemy takes for its key.
+    """
+    if is_view(mapper):
+        return id
     keys = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
     base = mapper.base_mapper.class_
 

@@ -15,6 +15,7 @@ from sqlalchemy.schema import Column
 
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.objects.classes import is_view
 from naked_sqla.objects.foreign_keys import foreign_of
 from naked_sqla.write.rows import add_parts
 
@@ -172,7 +173,7 @@ class Written:
         self.computed = frozenset(
             key for key, c in self.columns.items() if getattr(c, "computed", None) is not None
         )
-        self.is_view = any(part.table.info.get("is_view") for part in self.parts)
+        self.is_view = is_view(mapper)
         self.renewed = frozenset(
             key
             for key, c in self.columns.items()
