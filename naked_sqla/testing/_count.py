@@ -39,9 +39,9 @@ class Statement:
     """A statement that was sent to the database.
 
     :ivar sql: its text, as the driver got it.
-    :ivar parameters: how many sets of parameters it was sent with.
-    :ivar origin: ``"file:line in function"`` of the application's code that asked for it;
-        ``"unknown"`` where no such code is on the stack.
+    :ivar parameters: the number of sets of parameters that it was sent with.
+    :ivar origin: ``"file:line in function"`` of the application's code that sent it; ``"unknown"``
+        if no such code is on the stack.
     """
 
     sql: str
@@ -54,7 +54,7 @@ class Statement:
 
 
 class Statements(list[Statement]):
-    """Statements in the order in which they were sent.  ``str()`` gives a report."""
+    """Statements in the order in which they were sent. ``str()`` returns a report."""
 
     def repeated(self) -> dict[str, list[Statement]]:
         """The statements by their text, in the order of their first appearance."""
@@ -79,14 +79,14 @@ class Statements(list[Statement]):
 def count_statements(
     db: AsyncSessionFactory | SessionFactory | AsyncEngine | Engine,
 ) -> Iterator[Statements]:
-    """``with count_statements(db) as seen``: all statements that are sent while the block runs.
+    """Record all statements that are sent in a block: ``with count_statements(db) as seen``.
 
-    Statements that load relationships count; BEGIN, COMMIT, ROLLBACK and savepoints do not.  A
-    list of parameters counts as often as the driver is asked to run it, which is once where it
-    can.  Also for ``async`` code; the block itself awaits nothing.
+    Statements that load relationships count. BEGIN, COMMIT, ROLLBACK and savepoints do not. A list
+    of parameters counts as often as the driver is asked to run it, which is once if the driver can
+    take all of them. The block may contain ``await``.
 
-    :param db: a factory, one of a sandbox too, or an engine.
-    :raises TypeError: for anything else.
+    :param db: a factory, also that of a sandbox, or an engine.
+    :raises TypeError: ``db`` is anything else.
     """
     engine = _engine_of(db)
     seen = Statements()
@@ -112,15 +112,16 @@ def expect_statements(
     max: int | None = None,
     exactly: int | None = None,
 ) -> Iterator[Statements]:
-    """``with expect_statements(db, max=2)``: :func:`count_statements` that fails.
+    """Fail if a block sends another number of statements: ``with expect_statements(db, max=2)``.
 
-    An error of the block comes out as it is, whatever was counted.
+    It counts as :func:`count_statements` does. An exception of the block comes out unchanged,
+    whatever was counted.
 
-    :param max: the most statements that may be sent.
-    :param exactly: how many have to be sent; one of the two is given.
+    :param max: the largest number of statements.
+    :param exactly: the exact number of statements. Pass one of the two.
     :raises AssertionError: at the end of the block, with each statement, how often it was sent, and
         from where.
-    :raises TypeError: when neither, or both, are given.
+    :raises TypeError: neither is given, or both are.
     """
     if (max is None) == (exactly is None):
         raise TypeError("expect_statements() takes either max=... or exactly=...")

@@ -23,25 +23,28 @@ def sandbox(db: SessionFactory, *, patience: float = ..., **execution_options: A
 def sandbox(
     db: AsyncSessionFactory | SessionFactory, *, patience: float = 5.0, **execution_options: Any
 ) -> AsyncSandbox | Sandbox:
-    """``async with sandbox(db) as db`` (``with``, for a ``SessionFactory``): nothing is kept.
+    """A factory whose work is rolled back at the end: ``async with sandbox(db) as db``.
 
-    Gives a factory like ``db``, for the application under test.  Its sessions are savepoints on one
-    connection, in one transaction that is rolled back at the end.  Later sessions see what
-    an earlier one has committed, and a failed statement undoes its own session only.
+    For a ``SessionFactory``, write ``with``. The block gives a factory like ``db``, for the
+    application under test. Its sessions are savepoints on one connection, in one transaction that
+    is rolled back at the end. Later sessions see what an earlier one has committed. A failed
+    statement rolls back only its own session.
 
-    A session may be opened inside of another one, also by a task that was started there; it sees
-    what the outer one has not committed yet, and is undone with it.  Others wait for their turn.
-    Whatever does not go through the factory, such as ``db.engine``, is outside of the sandbox.
-    ``db.read()`` reads the data of the sandbox, and refuses writes; it does not use ``reader``.
-    Cursors are signed with the ``secret`` of ``db``, and its observers are told.
-    With ``binds`` there is one such connection to each database, and no two-phase commit.
+    A session may be opened inside of another one, also by a task that was started there. It sees
+    what the outer one has not committed yet, and is rolled back with it. Other sessions wait for
+    their turn.
+
+    Statements that do not go through the factory, such as those on ``db.engine``, are outside of
+    the sandbox. ``db.read()`` reads the data of the sandbox, and refuses writes; it does not use
+    ``reader``. Cursors are signed with the ``secret`` of ``db``, and its observers are called. With
+    ``binds``, there is one such connection to each database, and no two-phase commit.
 
     :param patience: seconds that a session waits for others to end before it raises
         ``InvalidSessionState``.
-    :param execution_options: of the connection, e.g. ``isolation_level="SERIALIZABLE"``.  A
-        ``begin()`` may ask for the isolation level of the sandbox, or for a less strict one.
-    :raises TypeError: when ``db`` is no factory, or two of its ``binds`` are one engine.
-    :raises InvalidSessionState: in AUTOCOMMIT.
+    :param execution_options: options of the connection, such as ``isolation_level="SERIALIZABLE"``.
+        A ``begin()`` may ask for the isolation level of the sandbox, or for a less strict one.
+    :raises TypeError: ``db`` is not a factory, or two of its ``binds`` are the same engine.
+    :raises InvalidSessionState: AUTOCOMMIT mode.
     """
     if isinstance(db, AsyncSessionFactory):
         return AsyncSandbox(db, patience, execution_options)
