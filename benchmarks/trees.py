@@ -221,7 +221,7 @@ async def _measured(engine: AsyncEngine, tree: Tree, rounds: int) -> dict[str, A
     async with db.begin() as session:
 
         async def read(strategy: Literal["json"] | None) -> list[Any]:
-            return (await session.into(tree.cls, tree.statement, strategy=strategy)).all()
+            return [*(await session.into(tree.cls, tree.statement, strategy=strategy))]
 
         if await read(None) != await read("json"):
             raise SystemExit(f"{tree.title}: the two ways differ")

@@ -220,25 +220,24 @@ def _keyed(at: int, read: Any, once: _Collect | None) -> _Collect:
     """Puts rows into a dictionary; of those with one key the last counts."""
 
     def keyed(rows: _Rows | None) -> dict[Any, list[Any]]:
-        rows = rows or []
+        found: _Rows = rows or []
         if once is not None:
-            rows = once(rows)
-        return {row[at] if read is None else read(row[at]): row for row in rows}
+            found = once(found)
+        return {row[at] if read is None else read(row[at]): row for row in found}
 
     return keyed
 
 
 def _first(column: RelatedColumn, once: _Collect | None, rows: _Rows | None) -> Any:
     """The one related row, as the ORM takes it."""
-    if not rows:
-        return None
+    found: _Rows = rows or []
     if once is not None:
-        rows = once(rows)
+        found = once(found)
     prop = column.later.prop  # type: ignore[union-attr]
-    if len(rows) > 1 and prop.direction is not MANYTOONE:
+    if len(found) > 1 and prop.direction is not MANYTOONE:
         warnings.warn(
             f"Multiple rows returned with uselist=False for eagerly-loaded attribute '{prop}' ",
             SAWarning,
             stacklevel=2,
         )
-    return rows[0]
+    return found[0] if found else None

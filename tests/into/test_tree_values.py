@@ -169,7 +169,7 @@ def shown(value: Any) -> Any:
 def both(conn: Connection, cls: Any, statement: Any) -> list[Any]:
     """The objects of a statement, which both ways give."""
     expected = into.execute(conn, cls, statement).all()
-    found = tree.execute(conn, cls, statement).all()
+    found = [*tree.execute(conn, cls, statement)]
     assert [shown(each) for each in found] == [shown(each) for each in expected]
     return found
 
@@ -253,7 +253,7 @@ def arrays(sqlite: bool) -> dict[str, Any]:
 @pytest.fixture
 async def conn(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as opened:
-        tables = [Box.__table__, Thing.__table__]
+        tables: list[Any] = [Box.__table__, Thing.__table__]
         if engine.dialect.name != "sqlite":
             tables.append(Arrays.__table__)
         await opened.run_sync(lambda sync: Base.metadata.create_all(sync, tables=tables))
@@ -280,7 +280,12 @@ def check_any(conn: Connection, model: Any, columns: dict[str, Any], examples: i
     @settings(
         max_examples=examples,
         deadline=None,
-        suppress_health_check=[*HealthCheck],
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+            HealthCheck.large_base_example,
+        ],
     )
     @given(st.lists(row, min_size=1, max_size=4))
     def read(rows: list[dict[str, Any]]) -> None:
@@ -441,7 +446,7 @@ async def test_a_deserializer_of_the_engine(database_url: sa.URL) -> None:
     """It reads JSON columns, and not the tree."""
     engine = create_async_engine(database_url, json_deserializer=lambda text: ("mine", text))
     async with engine.connect() as opened:
-        tables = [Box.__table__, Thing.__table__]
+        tables: list[Any] = [Box.__table__, Thing.__table__]
         await opened.run_sync(lambda sync: Base.metadata.create_all(sync, tables=tables))
         await opened.execute(insert(Box), [{"id": 1}, {"id": 2}])
         await opened.run_sync(stored, Thing, [{}, {"json": [1], "mapping": {}}])
