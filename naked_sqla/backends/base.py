@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from naked_sqla._sqlalchemy.unopened import Unopened
     from naked_sqla.backends.contracts import Copied, Prepared, Stop, Stoppable
+    from naked_sqla.backends.documents import Documents
     from naked_sqla.backends.terms import Terms
     from naked_sqla.backends.trees import Trees
 
@@ -97,8 +98,8 @@ class Backend:
     #: Has materialized views.
     has_materialized_views: ClassVar[bool] = False
 
-    #: json_agg() writes rows as JSON
-    has_json_agg: ClassVar[bool] = False
+    #: Writes rows as JSON, as Python would; ``None``: it does not.
+    documents: ClassVar[Documents | None] = None
 
     #: Writes rows, and the rows below them, as JSON; ``None``: it does not.
     trees: ClassVar[Trees | None] = None

@@ -15,6 +15,7 @@ from sqlalchemy.types import NullType
 
 from naked_sqla.backends import own, xact_status
 from naked_sqla.backends.base import Backend
+from naked_sqla.backends.documents import PostgreSQLDocuments
 from naked_sqla.backends.positions import is_of
 from naked_sqla.backends.prepared import PreparedTransactions
 from naked_sqla.exception import InvalidStatement
@@ -60,7 +61,7 @@ class PostgreSQL(Backend):
     writes_in_with = True
     prepared = PreparedTransactions()
     has_materialized_views = True
-    has_json_agg = True
+    documents = PostgreSQLDocuments()
     notify = "SELECT pg_notify(:channel, :payload)"
     snapshot_options: ClassVar = {"isolation_level": "REPEATABLE READ"}
     pays_for_transactions = True

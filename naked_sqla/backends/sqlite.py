@@ -28,6 +28,7 @@ from sqlalchemy.dialects import sqlite
 from naked_sqla._sqlalchemy import connections
 from naked_sqla.backends import own
 from naked_sqla.backends.base import Backend
+from naked_sqla.backends.documents_sqlite import SQLiteDocuments
 from naked_sqla.backends.trees_sqlite import SQLiteTrees
 from naked_sqla.exception import UnsupportedOption
 
@@ -53,6 +54,7 @@ class SQLite(Backend):
     """Transactions begin with the first write, a file has one writer, types are advice."""
 
     has_row_values = True
+    documents = SQLiteDocuments()
     trees = SQLiteTrees()
     nulls_sort = "as_smallest"
     has_on_conflict = True

@@ -77,8 +77,16 @@ def _encoder() -> Encode:
     if orjson is None:
         encoder = msgspec.json.Encoder(enc_hook=_default)
         return encoder.encode  # type: ignore[no-any-return]
-    options = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-    return lambda value: orjson.dumps(value, _default, options)
+    options = orjson.OPT_UTC_Z
+
+    def write(value: Any) -> bytes:
+        try:
+            return orjson.dumps(value, _default, options)  # type: ignore[no-any-return]
+        except TypeError:
+            # keys that are no text take twice the time of all
+            return orjson.dumps(value, _default, options | orjson.OPT_NON_STR_KEYS)  # type: ignore[no-any-return]
+
+    return write
 
 
 def _module(name: str) -> Any:

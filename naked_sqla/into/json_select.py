@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, Text, case, cast, func, literal_column, select
-from sqlalchemy import types as sqltypes
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Load, aliased
 from sqlalchemy.orm.interfaces import MANYTOONE
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import correlated, statements
 from naked_sqla.backends import backend_of
+from naked_sqla.backends.documents import BEYOND
 from naked_sqla.into.annotations import alternatives
 from naked_sqla.into.fields import Field
 from naked_sqla.into.filling import Made
@@ -19,42 +19,17 @@ from naked_sqla.into.nested import Matched
 from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read.criteria import criteria_of
+from naked_sqla.read.keys import are_lenient, compares_columns
 from naked_sqla.read.plan import Cell
 from naked_sqla.read.statement import check_parameters, refuse_streaming
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from naked_sqla.backends.documents import Documents
     from naked_sqla.into import Fit
 
 __all__ = ("array_of",)
-
-# types whose values the database writes as Python's are written
-_SAME: frozenset[type[Any]] = frozenset(
-    (
-        sqltypes.Integer,
-        sqltypes.BigInteger,
-        sqltypes.SmallInteger,
-        sqltypes.INTEGER,
-        sqltypes.BIGINT,
-        sqltypes.SMALLINT,
-        sqltypes.String,
-        sqltypes.Text,
-        sqltypes.Unicode,
-        sqltypes.UnicodeText,
-        sqltypes.VARCHAR,
-        sqltypes.TEXT,
-        sqltypes.Boolean,
-        sqltypes.BOOLEAN,
-        sqltypes.Uuid,
-        sqltypes.UUID,
-    )
-)
-_DATES = frozenset((sqltypes.Date, sqltypes.DATE))
-_TIMES = frozenset((sqltypes.DateTime, sqltypes.TIMESTAMP, sqltypes.DATETIME))
-
-# written for a date that Python does not have, infinity for one: what a driver makes of it differs
-_BEYOND = "<beyond 0001 to 9999>"
 
 # statements and what is written of them: the first of its form as a statement for the array, and
 # the keys of its values; False where the database can't write it
@@ -66,17 +41,18 @@ def array_of(conn: Connection, statement: Any, parameters: Any, fit: Fit) -> byt
 
     :return: None where it can't write them as they are written here.
     """
-    if type(statement) is not Select or not backend_of(conn.dialect).has_json_agg:
+    documents = backend_of(conn.dialect).documents
+    if type(statement) is not Select or documents is None:
         return None
     if statement.get_execution_options():
         # they are the statement's own
         return None
-    key = (statements.cache_key_of(statement), fit.nested or fit.record)
+    key = (statements.cache_key_of(statement), fit.nested or fit.record, documents)
     known = _known.get(key)
     if key[0] is None or known is False or criteria_of(conn):
         return None
     if known is None:
-        known = _known[key] = _checked(conn, _array(statement, fit), statement)
+        known = _known[key] = _checked(conn, _array(documents, statement, fit), statement)
         if known is False:
             return None
     array, keys = known
@@ -85,7 +61,7 @@ def array_of(conn: Connection, statement: Any, parameters: Any, fit: Fit) -> byt
         check_parameters(conn, statement, parameters)
     values = statements.bound_values(statement, keys)
     found: str = conn.execute(array, {**values, **(parameters or {})}).scalar_one()
-    return None if _BEYOND in found else found.encode()
+    return None if BEYOND in found else found.encode()
 
 
 def _checked(conn: Connection, array: Any, statement: Any) -> Any:
@@ -99,9 +75,9 @@ def _checked(conn: Connection, array: Any, statement: Any) -> Any:
     return array, statements.bound_keys(statement)
 
 
-def _array(statement: Any, fit: Fit) -> Any:
+def _array(documents: Documents, statement: Any, fit: Fit) -> Any:
     """The statement for the array, or None."""
-    columns = _columns(fit)
+    columns = _columns(documents, fit)
     options = statements.options_of(statement)
     if columns is None or not statements.is_plain_select(statement):
         return None
@@ -112,24 +88,25 @@ def _array(statement: Any, fit: Fit) -> Any:
         # those for columns are for an entity that is not selected any more
         statement = statements.without_options(statement)
     rows = statement.with_only_columns(*columns, maintain_column_froms=True).subquery("rows")
-    array = cast(func.json_agg(rows.table_valued()), Text)
-    return select(func.coalesce(array, literal_column("'[]'")))
+    return select(documents.text(documents.array(rows)))
 
 
-def _columns(fit: Fit) -> list[Any] | None:
+def _columns(documents: Documents, fit: Fit) -> list[Any] | None:
     """The columns of the rows, by their names in JSON; None where one is not known so well."""
     if fit.nested is not None:
         items = fit.nested.matched.row_shape.items
         only = items[0] if len(items) == 1 and isinstance(items[0], Structure) else None
         if only is None or only.entity is None:
             return None
-        return _labelled(fit.nested.matched, only.entity.entity)
+        return _labelled(documents, fit.nested.matched, only.entity.entity)
     if fit.record is None or fit.row_shape is None:
         return None
-    return _labelled(Matched(fit.record, fit.row_shape, {}), None)
+    return _labelled(documents, Matched(fit.record, fit.row_shape, {}), None)
 
 
-def _labelled(matched: Matched, entity: Any, *, below: bool = False) -> list[Any] | None:
+def _labelled(
+    documents: Documents, matched: Matched, entity: Any, *, below: bool = False
+) -> list[Any] | None:
     """The members of the objects that rows fill.
 
     :param entity: the class, or the alias, that has the relationships among them.
@@ -141,22 +118,31 @@ def _labelled(matched: Matched, entity: Any, *, below: bool = False) -> list[Any
         name, written = filling.field.keyword, None
         source = filling.source
         if isinstance(source, Made) and source.cell in matched.below:
-            written = _related(*matched.below[source.cell], filling.field, entity)
+            written = _related(documents, *matched.below[source.cell], filling.field, entity)
         elif isinstance(source, Cell) and source in known:
             column = known[source]
-            written = _written(getattr(entity, column.names[0]) if below else column.expression)
+            expression = getattr(entity, column.names[0]) if below else column.expression
+            written = documents.value(expression)
         if written is None or name in found or not _is_name(name):
             return None
         found[name] = written.label(name)
-    return None if matched.record.extra else list(found.values()) or None
+    if matched.record.extra or len(found) > documents.width:
+        return None
+    return list(found.values()) or None
 
 
-def _related(column: RelatedColumn, objects: Any, field: Field, parent: Any) -> Any:
+def _related(
+    documents: Documents, column: RelatedColumn, objects: Any, field: Field, parent: Any
+) -> Any:
     """The objects of a relationship, as the database writes them; None where it can't."""
     later, matched = column.later, objects.matched
     if later is None or matched is None or not correlated.is_indexed(later.prop):
         return None
     if later.depth is not None or later.target.is_aliased_class:
+        return None
+    types = [column.type for pair in later.prop.local_remote_pairs for column in pair]
+    if compares_columns(later.prop) or are_lenient(types):
+        # the database finds keys equal that Python does not
         return None
     if correlated.has_criteria(later.option) or not _is_one_table(later.prop.mapper):
         return None
@@ -167,15 +153,12 @@ def _related(column: RelatedColumn, objects: Any, field: Field, parent: Any) -> 
         return None
     alias = aliased(later.prop.mapper.class_)
     order = correlated.order_of(later.prop, alias)
-    members = _labelled(matched, alias, below=True)
+    members = _labelled(documents, matched, alias, below=True)
     if members is None or order is None:
         return None
     owned = getattr(parent, later.key).of_type(alias)
     rows = select(*members).where(owned).order_by(*order).correlate(parent).subquery()
-    if not many:
-        return select(func.row_to_json(rows.table_valued())).scalar_subquery()
-    array = select(func.json_agg(rows.table_valued())).scalar_subquery()
-    return func.coalesce(array, literal_column("json '[]'"))
+    return documents.within(documents.array(rows) if many else documents.one(rows))
 
 
 def _by_cell(row_shape: RowShape, below: bool) -> dict[Cell, Column]:
@@ -195,28 +178,3 @@ def _is_one_table(mapper: Any) -> bool:
 def _is_name(name: str) -> bool:
     # PostgreSQL cuts long names, and compares others as they are
     return name.isascii() and name.isidentifier() and len(name) <= 60
-
-
-def _written(expression: Any) -> Any:
-    """A column as the database writes it in JSON; None where Python writes it otherwise."""
-    type_: Any = getattr(expression, "type", None)
-    if type(type_) in _SAME and getattr(type_, "as_uuid", True):
-        return expression
-    if type(type_) in _DATES:
-        return _in_range(expression, "date", func.to_json(expression))
-    if type(type_) not in _TIMES or type_.timezone:
-        return None
-    # the database leaves zeros at the end of a fraction out
-    whole = func.date_trunc(literal_column("'second'"), expression) == expression
-    long = func.to_char(expression, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US'"""))
-    written = case((whole, func.to_json(expression)), else_=func.to_json(long))
-    return _in_range(expression, "timestamp", written)
-
-
-def _in_range(expression: Any, kind: str, written: Any) -> Any:
-    """A date that Python has; the mark for any other."""
-    first: Any = literal_column(f"{kind} '0001-01-01'")
-    last: Any = literal_column(f"{kind} '10000-01-01'")
-    has = (expression >= first) & (expression < last)
-    beyond = func.to_json(literal_column(f"text '{_BEYOND}'"))
-    return case((has, written), (expression.is_not(None), beyond))
