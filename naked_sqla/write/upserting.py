@@ -154,10 +154,9 @@ class Upsert:
             found = form.objects(self.conn, rows[0])
             if found is not None:
                 return found
-            statement = form.statement
-        options = statements.orm_options(None)
-        result = self.conn.execute(statement, rows, execution_options=options)
-        objects = list(entity_result(result, statement, loading_on(self.conn, None)).scalars())
+        sent: Any = statement if form is None else form.statement
+        result = self.conn.execute(sent, rows, execution_options=statements.orm_options(None))
+        objects = list(entity_result(result, sent, loading_on(self.conn, None)).scalars())
         if form is not None and rows:
             form.remember(self.conn, rows[0], result)
         return objects
