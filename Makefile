@@ -139,7 +139,7 @@ check: $(call stamp,check)
 	$(call bin,check)/pyright --pythonpath $(call bin,check)/python
 
 docs: $(call stamp,docs)
-	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(call bin,docs)/python -m mkdocs build --strict
 	$(call bin,docs)/python -m tools.check_site site
 	@echo "The site is in $(CURDIR)/site: open file://$(CURDIR)/site/index.html"
 

@@ -220,19 +220,20 @@ def _keyed(at: int, read: Any, once: _Collect | None) -> _Collect:
     """Puts rows into a dictionary; of those with one key the last counts."""
 
     def keyed(rows: _Rows | None) -> dict[Any, list[Any]]:
-        found: _Rows = rows or []
-        if once is not None:
-            found = once(found)
+        found = _collected(rows, once)
         return {row[at] if read is None else read(row[at]): row for row in found}
 
     return keyed
 
 
+def _collected(rows: _Rows | None, once: _Collect | None) -> _Rows:
+    found: _Rows = [] if rows is None else rows
+    return found if once is None else once(found)
+
+
 def _first(column: RelatedColumn, once: _Collect | None, rows: _Rows | None) -> Any:
     """The one related row, as the ORM takes it."""
-    found: _Rows = rows or []
-    if once is not None:
-        found = once(found)
+    found = _collected(rows, once)
     prop = column.later.prop  # type: ignore[union-attr]
     if len(found) > 1 and prop.direction is not MANYTOONE:
         warnings.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Result
 
@@ -194,9 +194,11 @@ class IntoCall(SlotsCall):
         return named_by_statement(self)
 
 
-def _known_strategy(given: object) -> str | None:
-    if given is None or given == "json":
-        return given
+def _known_strategy(given: object) -> Literal["json"] | None:
+    if given is None:
+        return None
+    if given == "json":
+        return "json"
     error = ValueError if isinstance(given, str) else TypeError
     raise error(
         f"into(strategy=...) takes 'json' (one statement brings all relationships), or nothing "
