@@ -1,6 +1,7 @@
 """One class for each database and each driver: its features, and what it does differently.
 
-``base.py`` names every fact and hook.  A dialect without a room here gets its cautious defaults.
+``base.py`` has every fact and hook, by topic.  A dialect without a room here gets its cautious
+defaults.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ from naked_sqla.into.fields import Form
 from naked_sqla.into.filling import Record
 from naked_sqla.into.matching import match
 from naked_sqla.into.nested import Nested
-from naked_sqla.into.row_shape import RowShape, orm_row_shape, plain_row_shape
+from naked_sqla.into.row_reader import orm_row_shape, plain_row_shape
+from naked_sqla.into.row_shape import RowShape
 from naked_sqla.into.targets import target_of
 from naked_sqla.read import statement as _statement
 from naked_sqla.read.facts import facts_of, loads_eagerly

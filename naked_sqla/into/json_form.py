@@ -11,7 +11,7 @@ from naked_sqla.into.encoding import encode, encode_objects
 from naked_sqla.into.fields import Field, Form, Style, Target
 from naked_sqla.into.filling import Composed, Record, Whole
 from naked_sqla.into.matching import Candidates, Claim, Matcher
-from naked_sqla.into.nested import NestedMatcher
+from naked_sqla.into.nested_match import NestedMatcher
 from naked_sqla.into.plain import NotPlain, holds_value, is_model, plain_target
 from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.row_shape import Column, EntityName, RowShape, Structure

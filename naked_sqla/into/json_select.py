@@ -15,7 +15,7 @@ from naked_sqla.backends.documents import BEYOND
 from naked_sqla.into.annotations import alternatives
 from naked_sqla.into.fields import Field
 from naked_sqla.into.filling import Made
-from naked_sqla.into.nested import Matched
+from naked_sqla.into.nested_match import Matched
 from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read.criteria import criteria_of

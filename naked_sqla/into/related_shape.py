@@ -15,18 +15,8 @@ from sqlalchemy import inspect
 
 from naked_sqla._sqlalchemy import compile_states, loader_options, relationships, statements
 from naked_sqla.exception import UnsupportedOption
-from naked_sqla.into.row_shape import (
-    Column,
-    Computed,
-    EntityName,
-    RowItem,
-    RowReader,
-    RowShape,
-    Structure,
-    entities_of,
-    expression_of,
-    told_apart,
-)
+from naked_sqla.into.row_reader import RowReader, entities_of, expression_of, told_apart
+from naked_sqla.into.row_shape import Column, Computed, EntityName, RowItem, RowShape, Structure
 from naked_sqla.objects.collections import Collection
 from naked_sqla.read.further import FurtherStatements
 from naked_sqla.read.plan import (

@@ -15,7 +15,7 @@ from naked_sqla._sqlalchemy import column_types, correlated, relationships
 from naked_sqla.into.emitting import filler
 from naked_sqla.into.fields import Field, Style, Target
 from naked_sqla.into.filling import Filling, Source
-from naked_sqla.into.nested import NestedMatcher
+from naked_sqla.into.nested_match import NestedMatcher
 from naked_sqla.into.related_shape import ObjectShape, RelatedColumn
 from naked_sqla.into.related_values import layout_of, moved
 from naked_sqla.into.row_shape import Column, RowShape, Structure

@@ -12,7 +12,7 @@ from naked_sqla._sqlalchemy import column_types, mappings
 from naked_sqla.backends.trees import Trees
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.into.related_shape import ObjectShape
-from naked_sqla.into.row_shape import entities_of
+from naked_sqla.into.row_reader import entities_of
 
 __all__ = ("Coded", "Values", "coerced", "coercion_of", "refuse")
 
