@@ -62,7 +62,7 @@ def test_lines_that_install() -> None:
 def test_how_the_two_relate_is_said(name: str) -> None:
     text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
     assert "earlier, separate library with the same import name" in text
-    assert "can't be installed in one environment" in text
+    assert "install both in one environment" in text
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md", "docs/guide/fastapi.md"])
