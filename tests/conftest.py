@@ -23,6 +23,7 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ._postgres import own_schema, running_server, url_in_schema
+from ._proxy import Proxy, running_proxy
 
 if TYPE_CHECKING:
     from .oracle import Oracle
@@ -55,6 +56,13 @@ def postgres_url(postgres_server: URL) -> Iterator[Callable[[str], URL]]:
     """A function from the name of a driver to the URL of this test's own, empty schema."""
     with own_schema(postgres_server) as schema:
         yield lambda driver: url_in_schema(postgres_server, driver, schema)
+
+
+@pytest.fixture
+def proxy(postgres_server: URL) -> Iterator[Proxy]:
+    """A proxy in front of the server, which cuts, hangs and garbles where a test says so."""
+    with running_proxy(postgres_server) as proxy:
+        yield proxy
 
 
 @pytest.fixture

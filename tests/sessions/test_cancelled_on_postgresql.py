@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from sqlalchemy import URL, text
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from naked_sqla import AsyncSessionFactory
 
 from .._notes import checked_out
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 
@@ -39,12 +39,6 @@ BEGIN
     END LOOP;
 END $$
 """
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

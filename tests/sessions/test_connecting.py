@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -17,18 +17,12 @@ from naked_sqla.sessions._async.cancel import needs_connecting
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_at, cancelled_everywhere
 from .._notes import checked_out
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 ONE = text("SELECT 1")
 
 # Seconds; the pool and the drivers give up after 30 and more.
 SOON = 6
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from sqlalchemy.pool import QueuePool
 
 from naked_sqla import AsyncSessionFactory, CommitOutcomeUnknown, SessionFactory
 
-from .._proxy import Action, Proxy, Side, running_proxy
+from .._proxy import Action, Proxy, Side
 from .._wire import Moment
 
 
@@ -76,12 +76,6 @@ class Told:
         assert [session.state for session in self.sessions] in ([], ["closed"])
         assert stored == ([1, 2, 3] if at == ("commit", "answered") else [])
         assert self.seconds < LIMIT + GRACE
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 async def work(db: AsyncSessionFactory, fails: bool, told: Told) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from naked_sqla import AsyncSession, AsyncSessionFactory, Health, SessionFactory, TransactionTimeout
 
 from .._notes import checked_out
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 # Seconds; a wait of the drivers, or of the pool, takes 30 and more.
 SOON = 10
@@ -26,12 +26,6 @@ async def one(database_url: URL) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(database_url, **ONE)
     yield engine
     await engine.dispose()
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 async def test_check_works_beside_a_pool_that_is_in_use(one: AsyncEngine) -> None:

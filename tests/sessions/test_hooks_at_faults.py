@@ -3,7 +3,7 @@
 # ruff: noqa: PT012 - what a block raises at its end is what these are about
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -14,16 +14,10 @@ from naked_sqla import AsyncSessionFactory, CommitOutcomeUnknown, SessionFactory
 from naked_sqla.exception import TransactionRolledBack
 
 from .._notes import Note, create, create_sync, stored, stored_sync
-from .._proxy import Proxy, Side, running_proxy
+from .._proxy import Proxy, Side
 
 pytestmark = pytest.mark.parametrize("side", ["sent", "answered"])
 drivers = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

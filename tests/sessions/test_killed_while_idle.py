@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from naked_sqla import AsyncSession, AsyncSessionFactory
 
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 
 class Base(DeclarativeBase):
@@ -71,12 +71,6 @@ async def by_savepoint(session: AsyncSession) -> None:
 
 
 WAYS = [by_statement, by_list, by_object, by_copy, by_reading, by_streaming, by_savepoint]
-
-
-@pytest.fixture(scope="module")
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -28,7 +28,7 @@ from naked_sqla.sessions._async import listening
 from naked_sqla.testing import sandbox
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 on_postgresql = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 on_psycopg = pytest.mark.parametrize("backend", ["psycopg"], indirect=True)
@@ -39,12 +39,6 @@ HOSTILE = "Jöbs \"x\"; DROP 'y' %s %(a)s :b \\ {}"
 @pytest.fixture
 def db(engine: AsyncEngine) -> AsyncSessionFactory:
     return AsyncSessionFactory(engine)
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

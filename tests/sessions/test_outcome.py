@@ -26,7 +26,7 @@ from naked_sqla.sessions._async.greenlet import _leftover
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import Note, checked_out, create, create_sync, stored, stored_sync
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 on_postgres = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 GRACE = "naked_sqla.sessions._async.greenlet.GRACE"
@@ -43,12 +43,6 @@ async def add(session: AsyncSession, words: str) -> None:
 async def db(engine: AsyncEngine) -> AsyncSessionFactory:
     await create(engine)
     return AsyncSessionFactory(engine)
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from naked_sqla.sessions._async.greenlet import _leftover
 
 from .._notes import Note, checked_out, create
 from .._postgres import own_schema, url_in_schema
-from .._proxy import Fault, Proxy, running_proxy
+from .._proxy import Fault, Proxy
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 GRACE = "naked_sqla.sessions._async.greenlet.GRACE"
@@ -39,12 +39,6 @@ class Line(Logs):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from naked_sqla.sessions.recovering import recovering
 from naked_sqla.sessions.routing import two_phase
 from naked_sqla.sessions.routing.gids import Gid
 
-from .._proxy import Proxy, running_proxy
+from .._proxy import Proxy
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 
@@ -55,12 +55,6 @@ def databases(postgres_server: URL) -> Iterator[list[URL]]:
         for name in names:
             conn.exec_driver_sql(f"DROP DATABASE {name}")
     admin.dispose()
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 Made = Callable[..., AsyncSessionFactory]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -16,7 +16,7 @@ from naked_sqla import AsyncSession, AsyncSessionFactory, TransactionRolledBack
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import Note, checked_out, create, stored
-from .._proxy import Fault, Proxy, running_proxy
+from .._proxy import Fault, Proxy
 
 on_postgres = pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 GRACE = "naked_sqla.sessions._async.greenlet.GRACE"
@@ -31,12 +31,6 @@ async def add(session: AsyncSession, words: str) -> None:
 async def db(engine: AsyncEngine) -> AsyncSessionFactory:
     await create(engine)
     return AsyncSessionFactory(engine)
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ of SQLAlchemy's way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from naked_sqla import AsyncSession, AsyncSessionFactory, BaseNakedSQLAException
 
 from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import checked_out
-from .._proxy import Action, Proxy, Side, running_proxy
+from .._proxy import Action, Proxy, Side
 from ..sessions.test_cancellation import Note, Witness, witness
 from .test_direct import Ways, nothing, ways
 
@@ -161,12 +161,6 @@ async def test_cancelled_anywhere(
 
 
 # ------------------------------------------------------------ cut and hung up
-
-
-@pytest.fixture
-def proxy(postgres_server: URL) -> Iterator[Proxy]:
-    with running_proxy(postgres_server) as proxy:
-        yield proxy
 
 
 @pytest.fixture
