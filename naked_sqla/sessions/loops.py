@@ -1,8 +1,8 @@
-"""One running event loop at a time on a pool.
+"""Event loops that share a pool: one at a time, or several where no connection is kept.
 
-A pool wakes the tasks that wait for its connections in the loop of the task that gives one back.
-A task of another loop, in another thread, would sleep on; and most drivers bind a connection to a
-loop.
+A pool that keeps connections wakes the tasks that wait for one in the loop of the task that gives
+one back.  A task of another loop, in another thread, would sleep on; and most drivers bind a
+connection to a loop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 
 from sqlalchemy.pool import Pool, QueuePool
 
+from naked_sqla._sqlalchemy.greenlets import await_only
 from naked_sqla.exception import InvalidSessionState
+from naked_sqla.sessions.connection_queue import ConnectionQueue
 
 _KEY = "_naked_sqla_loop"
 
@@ -52,6 +54,21 @@ class OneLoop:
         with self._lock:
             if self._loop is loop:
                 self._open -= 1
+
+
+class LoopsMutex:
+    """A mutex for tasks of several event loops, entered in SQLAlchemy's greenlet."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue = ConnectionQueue()
+
+    def __enter__(self) -> None:
+        await_only(self._queue.take_in_task())
+
+    def __exit__(self, *error: object) -> None:
+        self._queue.release()
 
 
 def loop_of(pool: Pool) -> OneLoop | None:

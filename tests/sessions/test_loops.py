@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, func, insert, select
+from sqlalchemy import URL, NullPool, event, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from naked_sqla import AsyncSessionFactory, InvalidSessionState
 from naked_sqla.sessions.loops import OneLoop
@@ -104,6 +105,92 @@ def test_loops_one_after_another(database_url: URL) -> None:
 
     assert [asyncio.run(write(f"note {n}")) for n in range(3)] == [1, 2, 3]
     asyncio.run(engine.dispose())
+
+
+def connecting(engine: AsyncEngine, made: Callable[[], object]) -> None:
+    """Have a function called when the task that has made a connection next waits for something."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:
+        connection = dialect.connect(*cargs, **cparams)
+        asyncio.get_running_loop().call_soon(made)
+        return connection
+
+
+@pytest.mark.parametrize("name", ["connect", "first_connect"])
+async def test_loops_connect_for_the_first_time_at_once(database_url: URL, name: str) -> None:
+    """On a pool that keeps no connection; each waits while the first asks the server what it is."""
+    engine = create_async_engine(database_url, poolclass=NullPool)
+    db = AsyncSessionFactory(engine)
+    others = [Elsewhere() for _ in range(3)]
+    waiting = threading.Semaphore(0)
+    first = iter([True])
+    connecting(engine, waiting.release)
+
+    @event.listens_for(engine.sync_engine, name, insert=True)
+    def wait_for_the_others(*_: object) -> None:
+        if next(first, False):
+            assert all(waiting.acquire(timeout=10) for _ in others)
+
+    async def read() -> int | None:
+        async with db.begin() as session:
+            return await session.scalar(select(7))
+
+    try:
+        for _ in range(2):
+            found = asyncio.gather(read(), *(other.run(read()) for other in others))
+            assert await asyncio.wait_for(found, 20) == [7] * 4
+            # of the one that waited for the others
+            assert waiting.acquire(timeout=10)
+            # the next pool has a first connection too
+            await engine.dispose()
+            first = iter([True])
+    finally:
+        for other in others:
+            other.end()
+        await engine.dispose()
+
+
+def test_a_loop_after_one_whose_first_connections_failed(database_url: URL) -> None:
+    """What waited in a loop that is gone bothers no other loop."""
+    engine = create_async_engine(database_url)
+    db = AsyncSessionFactory(engine)
+    made: list[object] = []
+
+    def note() -> None:
+        made.append(None)
+        if len(made) == 2:
+            both.set()
+
+    connecting(engine, note)
+
+    @event.listens_for(engine.sync_engine, "connect", insert=True)
+    def wait_for_the_other(connection: Any, _record: object) -> None:
+        if not both.is_set():
+            await_only(both.wait())
+        if fails:
+            # 2.0.40 leaves it open
+            connection.close()
+            raise ConnectionRefusedError
+
+    async def read() -> int | None:
+        async with db.begin() as session:
+            return await session.scalar(select(7))
+
+    async def twice() -> list[Any]:
+        nonlocal both
+        both = asyncio.Event()
+        made.clear()
+        found = list(await asyncio.gather(read(), read(), return_exceptions=True))
+        if not fails:
+            await engine.dispose()
+        return found
+
+    both = asyncio.Event()
+    fails = True
+    assert [*map(type, asyncio.run(twice()))] == [ConnectionRefusedError] * 2
+    fails = False
+    assert asyncio.run(twice()) == [7, 7]
 
 
 async def test_an_in_memory_database_is_shared_by_loops(elsewhere: Elsewhere) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from naked_sqla._sqlalchemy.first_connect import guard_first_connect  # ASYNC
 from naked_sqla._sqlalchemy.unopened import opens_at_once  # ASYNC
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import ConcurrentSessionUse
@@ -32,7 +33,7 @@ from naked_sqla.sessions.calls.base import Call
 from naked_sqla.sessions.connection_queue import ConnectionQueue, queue_of
 from naked_sqla.sessions.current import Current, Entry
 from naked_sqla.sessions.ending import Outcome
-from naked_sqla.sessions.loops import OneLoop, loop_of
+from naked_sqla.sessions.loops import LoopsMutex, OneLoop, loop_of
 from naked_sqla.sessions.misuse import AsyncBlock
 from naked_sqla.sessions.single_call import manner_of
 from naked_sqla.sessions.transaction import Transaction
@@ -161,6 +162,7 @@ class AsyncSessionBlock(AsyncBlock):
                 connect = transaction.connect, engine, self._options, self._snapshot
                 backend = backend_of(engine.dialect)
                 if needs_connecting(engine.pool):
+                    guard_first_connect(engine.pool, LoopsMutex)
                     # A torn connection attempt leaks its socket on some drivers: let it end.
                     opening = start(run_to_end(*connect))
                     push = backend.gives_up_connecting
