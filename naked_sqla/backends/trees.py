@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Text, cast, func, literal_column
+from sqlalchemy import Text, cast, column, func, literal_column, select, table
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql
 
@@ -31,20 +31,25 @@ class Coding(NamedTuple):
     :ivar write: an expression -> the one that is written; None: as it is.
     :ivar read: what came, never None -> what the driver would have given; None: the same.
     :ivar code: the column's type, as the driver's cursor would have told it.
+    :ivar kinds: the types in the database for which this holds; none where any value says its own.
     """
 
     write: Callable[[Any], Any] | None = None
     read: Read | None = None
     code: Any = None
+    kinds: frozenset[int] = frozenset()
 
 
 class Trees(Protocol):
     """How a database writes trees.
 
     :ivar width: how many values one row takes.
+    :ivar odd: is in the JSON where a value is written as an object, since it is not of the kind
+        that its column takes; None: there are no such values.
     """
 
     width: int
+    odd: str | None
 
     def row(self, values: Sequence[Any]) -> Any:
         """A row: an array of its values."""
@@ -66,6 +71,24 @@ class Trees(Protocol):
         """The time zone in which the driver gives points in time; None where it is always UTC."""
         ...
 
+    def odd_value(self, found: dict[str, str]) -> Any:
+        """The driver's value of an object in the JSON.
+
+        :raises ValueError: it does not come back exactly.
+        """
+        ...
+
+    def kind(self, column: Any) -> Any:
+        """The type of a column in the database, to be told by :meth:`name_of_other`."""
+        ...
+
+    def name_of_other(self, kinds: frozenset[int], found: Any) -> str | None:
+        """The name of a type that is none of these; None for one of them.
+
+        :param found: what :meth:`kind` gave.
+        """
+        ...
+
     def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
         """How the values of a type go through JSON; None where they don't come back exactly.
 
@@ -75,16 +98,32 @@ class Trees(Protocol):
         ...
 
 
-_AS_IT_IS = Coding()
+# whole numbers, booleans and text, each of which JSON and the driver give alike
+_BOOL, _NAME, _TEXT, _VARCHAR, _CHAR = 16, 19, 25, 1043, 1042
+_PLAIN = frozenset((_BOOL, _NAME, _TEXT, _VARCHAR, _CHAR, 20, 21, 23))
+_PLAIN_ARRAYS = frozenset((1000, 1005, 1007, 1009, 1014, 1015, 1016))
+# from here on types are not PostgreSQL's own; of them, strings and enumerations are text
+_OWN_TYPES = 16384
+_TEXT_CATEGORIES = "SE"
+
+_AS_IT_IS = Coding(kinds=_PLAIN)
 _UTC: Any = literal_column("'UTC'")
 _HEX: Any = literal_column("'hex'")
-_NUMERIC, _FLOAT = 1700, 701
+_NUMERIC, _FLOAT, _REAL = 1700, 701, 700
+_FLOATS = frozenset((_FLOAT, _REAL))
+
+_pg_type: Any = table(
+    "pg_type",
+    *(column(name) for name in ("oid", "typbasetype", "typcategory")),
+    schema="pg_catalog",
+)
 
 
 class PostgresTrees:
     """``json_build_array()`` and ``json_agg()``: dates are ISO there, whatever the settings are."""
 
     width = 100
+    odd: str | None = None
 
     def row(self, values: Sequence[Any]) -> Any:
         return func.json_build_array(*values)
@@ -101,6 +140,22 @@ class PostgresTrees:
     def zone(self, conn: Any) -> dt.tzinfo | None:
         return None
 
+    def odd_value(self, found: dict[str, str]) -> Any:
+        raise ValueError(found)
+
+    def kind(self, column: Any) -> Any:
+        types = _pg_type.alias()
+        # the driver gives the values of a domain as those of its base
+        base = func.coalesce(func.nullif(types.c.typbasetype, 0), types.c.oid)
+        told = func.json_build_array(base, types.c.typcategory, func.format_type(base, None))
+        # correlated with whatever has the column
+        return select(told).where(types.c.oid == func.pg_typeof(column)).scalar_subquery()
+
+    def name_of_other(self, kinds: frozenset[int], found: Any) -> str | None:
+        number, category, name = int(found[0]), found[1], found[2]
+        own_text = number >= _OWN_TYPES and category in _TEXT_CATEGORIES
+        return None if number in kinds or (own_text and kinds is _PLAIN) else str(name)
+
     def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
         if isinstance(of, sqltypes.ARRAY):
             return self._array(of, dialect)
@@ -110,10 +165,12 @@ class PostgresTrees:
             return self._datetime(bool(of.timezone), zone)
         if isinstance(of, sqltypes.JSON):
             # the drivers read it, as the dialect tells them
-            return Coding(_as_text, self.json_reader(column_types.json_loads(dialect)))
+            loads = self.json_reader(column_types.json_loads(dialect))
+            return Coding(_as_text, loads, kinds=frozenset((114, 3802)))
         if isinstance(of, sqltypes.Uuid):
             # one that is not native is text
-            return Coding(None, self.uuid_type()) if of.native_uuid else _AS_IT_IS
+            native = Coding(None, self.uuid_type(), kinds=frozenset((2950,)))
+            return native if of.native_uuid else _AS_IT_IS
         for kind, coding in self._codings():
             if isinstance(of, kind):
                 return coding
@@ -124,16 +181,16 @@ class PostgresTrees:
             (sqltypes.Boolean, _AS_IT_IS),
             (sqltypes.Integer, _AS_IT_IS),
             (sqltypes.String, _AS_IT_IS),
-            (sqltypes.Numeric, Coding(_as_text, Decimal, _NUMERIC)),
-            (sqltypes.Date, Coding(None, partial(self.date, dt.date))),
-            (sqltypes.Time, Coding(None, dt.time.fromisoformat)),
-            (postgresql.INTERVAL, Coding(_as_parts, _interval)),
-            (sqltypes.LargeBinary, Coding(_as_hex, bytes.fromhex)),
+            (sqltypes.Numeric, Coding(_as_text, Decimal, _NUMERIC, frozenset((_NUMERIC,)))),
+            (sqltypes.Date, Coding(None, partial(self.date, dt.date), kinds=frozenset((1082,)))),
+            (sqltypes.Time, Coding(None, dt.time.fromisoformat, kinds=frozenset((1083, 1266)))),
+            (postgresql.INTERVAL, Coding(_as_parts, _interval, kinds=frozenset((1186,)))),
+            (sqltypes.LargeBinary, Coding(_as_hex, bytes.fromhex, kinds=frozenset((17,)))),
         )
 
     def _datetime(self, aware: bool, zone: dt.tzinfo | None) -> Coding:
         if not aware:
-            return Coding(None, partial(self.date, dt.datetime))
+            return Coding(None, partial(self.date, dt.datetime), kinds=frozenset((1114,)))
 
         def read(value: str) -> dt.datetime:
             try:
@@ -143,7 +200,7 @@ class PostgresTrees:
                 return self.date(dt.datetime, value)  # type: ignore[no-any-return]
             return found if zone is None else found.astimezone(zone)
 
-        return Coding(lambda column: func.timezone(_UTC, column), read)
+        return Coding(lambda column: func.timezone(_UTC, column), read, kinds=frozenset((1184,)))
 
     def _array(self, of: Any, dialect: Any) -> Coding | None:
         item = column_types.innermost(of.item_type, dialect)
@@ -151,13 +208,13 @@ class PostgresTrees:
             return None
         if not isinstance(item, sqltypes.Integer | sqltypes.String | sqltypes.Boolean):
             return None
-        return _AS_IT_IS
+        return Coding(kinds=_PLAIN_ARRAYS)
 
     # ------------------------------------------------------------ what differs between drivers
 
     def float_coding(self) -> Coding:
         # the server's own text, of which the driver makes a float too
-        return Coding(_as_text, float, _FLOAT)
+        return Coding(_as_text, float, _FLOAT, _FLOATS)
 
     def json_reader(self, loads: Read) -> Read:
         return loads
@@ -190,7 +247,7 @@ class AsyncpgTrees(PostgresTrees):
         def written(column: Any) -> Any:
             return func.encode(func.float8send(cast(column, postgresql.DOUBLE_PRECISION)), _HEX)
 
-        return Coding(written, _of_hex, _FLOAT)
+        return Coding(written, _of_hex, _FLOAT, _FLOATS)
 
     def uuid_type(self) -> Any:
         # imported where a driver is in use already

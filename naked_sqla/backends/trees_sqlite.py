@@ -14,8 +14,6 @@ from naked_sqla.backends.trees import Coding
 
 __all__ = ("SQLiteTrees",)
 
-_AS_IT_IS = Coding()
-
 # types whose values are whole numbers and text
 _EXACT = (
     sqltypes.Boolean,
@@ -26,6 +24,7 @@ _EXACT = (
     sqltypes.DateTime,
     sqltypes.Time,
 )
+_DATES = (sqltypes.Date, sqltypes.DateTime)
 _ANY = (sqltypes.Numeric, sqltypes.Float, sqltypes.Double, sqltypes.JSON)
 
 
@@ -34,6 +33,7 @@ class SQLiteTrees:
 
     # SQLite takes 127 arguments of a function, later versions 1000
     width = 100
+    odd: str | None = '{"'
 
     def row(self, values: Sequence[Any]) -> Any:
         return func.json_array(*values)
@@ -51,9 +51,28 @@ class SQLiteTrees:
     def zone(self, conn: Any) -> dt.tzinfo | None:
         return None
 
+    def odd_value(self, found: dict[str, str]) -> Any:
+        ((kind, written),) = found.items()
+        value = bytes.fromhex(written)
+        if kind == "blob":
+            return value
+        raise ValueError(
+            f"{value.decode()}, a fraction in a column of another type: strategy='json' can't read "
+            f"it exactly; leave strategy out"
+        )
+
+    def kind(self, column: Any) -> Any:
+        return None
+
+    def name_of_other(self, kinds: frozenset[int], found: Any) -> str | None:
+        return None
+
     def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
+        if getattr(dialect, "native_datetime", False) and isinstance(of, _DATES):
+            # the driver reads them
+            return None
         if isinstance(of, _EXACT):
-            return _AS_IT_IS
+            return Coding(_whole_or_text)
         if isinstance(of, sqltypes.LargeBinary):
             return Coding(_tagged_bytes, _untagged)
         return Coding(_tagged, _untagged) if isinstance(of, _ANY) else None
@@ -99,6 +118,14 @@ def _fraction(column: Any) -> list[tuple[Any, Any]]:
 
 _MINUS: Any = literal_column("'r-inf'")
 _BEYOND: Any = literal_column("'rbeyond'")
+
+
+def _whole_or_text(column: Any) -> Any:
+    """Whole numbers and text as they are, all others as an object."""
+    kind = func.typeof(column)
+    other = func.json_object(kind, func.hex(type_coerce(column, sqltypes.Text)))
+    is_odd = kind.in_([literal_column("'real'"), literal_column("'blob'")])
+    return case((is_odd, other), else_=column)
 
 
 def _tagged(column: Any) -> Any:

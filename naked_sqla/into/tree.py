@@ -19,10 +19,11 @@ from naked_sqla.backends import backend_of
 from naked_sqla.into.nested import METADATA
 from naked_sqla.into.related_shape import ShapeReader
 from naked_sqla.into.tree_root import Root, root_of
+from naked_sqla.into.tree_types import Types, types_of
 from naked_sqla.into.tree_values import Values, refuse
 from naked_sqla.read.criteria import filtered
 from naked_sqla.read.fetching import loading_on
-from naked_sqla.read.loader import Loader, entity_result, stream_result
+from naked_sqla.read.loader import Loader, MakeLoader, entity_result, stream_result
 from naked_sqla.read.planner import plan_of
 from naked_sqla.read.statement import check_parameters, refuse_streaming
 from naked_sqla.read.turns import in_turns
@@ -42,12 +43,14 @@ class _Tree:
     """A class filled from the trees of one statement.
 
     :ivar keys: of the bound values of the statement it was made for; see ``bound_values()``.
+    :ivar types: still to be compared with the mapping.
     """
 
-    __slots__ = ("_known", "keys", "root", "statement")
+    __slots__ = ("_known", "keys", "root", "statement", "types")
 
-    def __init__(self, root: Root, statement: Any, keys: list[str]) -> None:
+    def __init__(self, root: Root, statement: Any, keys: list[str], types: Types | None) -> None:
         self.root = root
+        self.types = types
         self.statement = statement
         self.keys = keys
         # one value, since two threads may load the same statement
@@ -64,6 +67,24 @@ class _Tree:
             fill = in_turns(fill)
         self._known = metadata, raw, fill
         return Loader(fill, METADATA, True, False, raw)
+
+    def checking(self, types: Types) -> Callable[[CursorResult[Any]], Loader]:
+        """As :meth:`loader`, for rows that tell the types of the columns behind their values."""
+
+        def loader(result: CursorResult[Any]) -> Loader:
+            raw, metadata = results.is_raw_readable(result), results.metadata_of(result)
+            fill = self.root.filler(results.processors_of(metadata) if raw else ())
+
+            def checked(rows: Iterable[Any]) -> list[Any]:
+                rows = list(rows)
+                if rows:
+                    types.check(rows[0][-1])
+                    self.types = None
+                return fill([row[:-1] for row in rows])
+
+            return Loader(checked, METADATA, True, False, raw)
+
+        return loader
 
 
 def execute(
@@ -94,9 +115,9 @@ def execute(
         )
     for options in (conn.get_execution_options(), statement.get_execution_options()):
         refuse_streaming(options)
-    result = _run(conn, tree, statement, parameters, execution_options)
+    made, loader, result = _run(conn, tree, statement, parameters, execution_options)
     loading = loading_on(conn, execution_options, parameters)
-    return entity_result(result, tree.statement, loading, tree.loader).scalars()
+    return entity_result(result, made, loading, loader).scalars()
 
 
 def stream(
@@ -121,19 +142,25 @@ def stream(
             execution_options=execution_options,
         )
     options = {**(execution_options or {}), "stream_results": True}
-    result = _run(conn, tree, statement, parameters, options)
+    made, loader, result = _run(conn, tree, statement, parameters, options)
     loading = loading_on(conn, options, parameters)
-    return stream_result(result, tree.statement, loading, tree.loader).scalars()
+    return stream_result(result, made, loading, loader).scalars()
 
 
 def _run(
     conn: Connection, tree: _Tree, statement: Any, parameters: Any, options: Any
-) -> CursorResult[Any]:
+) -> tuple[Any, MakeLoader, CursorResult[Any]]:
+    """The statement that was run, what reads its rows, and its result."""
     if parameters:
         check_parameters(conn, statement, parameters)
     values = statements.bound_values(statement, tree.keys)
     given = {**values, **(parameters or {})}
-    return conn.execute(tree.statement, given, execution_options=statements.orm_options(options))
+    made, types = tree.statement, tree.types
+    loader: MakeLoader = tree.loader
+    if types is not None:
+        made, loader = made.add_columns(types.column), tree.checking(types)
+    result = conn.execute(made, given, execution_options=statements.orm_options(options))
+    return made, loader, result
 
 
 _trees: weakref.WeakKeyDictionary[Any, BoundedCache[Any, _Tree | None]]
@@ -181,4 +208,5 @@ def _made(
     made = statements.without_options(statement).with_only_columns(
         *root.columns, maintain_column_froms=True
     )
-    return _Tree(root, made, statements.bound_keys(statement))
+    types = types_of(values.trees, root.branches)
+    return _Tree(root, made, statements.bound_keys(statement), types)

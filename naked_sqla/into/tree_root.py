@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import inspect
 
 from naked_sqla._sqlalchemy import mappings, statements
+from naked_sqla.backends.trees import Trees
 from naked_sqla.into.emitting import filler
 from naked_sqla.into.filling import Filling, Made, Record
 from naked_sqla.into.related_shape import ObjectShape
 from naked_sqla.into.related_values import moved
 from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.into.tree_match import TreeMatcher, check_class
-from naked_sqla.into.tree_select import tree_of
+from naked_sqla.into.tree_select import Branch, put_odd, tree_of
 from naked_sqla.into.tree_values import Values, coerced, coercion_of, refuse
 from naked_sqla.read.plan import Cell
 
@@ -31,11 +32,13 @@ class Root:
 
     :ivar columns: of the SELECT.
     :ivar coercions: for each column what wraps its value, with the name of the attribute.
+    :ivar branches: the relationships that the class takes.
     """
 
     record: Record
     columns: tuple[Any, ...]
     coercions: tuple[tuple[str, Any] | None, ...]
+    branches: tuple[Branch, ...]
 
     def filler(self, processors: Sequence[Any]) -> Callable[[Iterable[Any]], list[Any]]:
         """The function of rows.
@@ -75,7 +78,8 @@ def root_of(
         # DISTINCT compares what is selected
         cells.add_all()
     record = moved(_parsed(cells.identified(record), matcher), cells.place)
-    return Root(record, tuple(cells.columns), tuple(cells.coercions))
+    branches = tuple(matcher.branches.values())
+    return Root(record, tuple(cells.columns), tuple(cells.coercions), branches)
 
 
 class _Cells:
@@ -170,7 +174,11 @@ def _parsed(record: Record, matcher: TreeMatcher) -> Record:
         if isinstance(source, Record):
             return replace(each, source=_parsed(source, matcher))
         if isinstance(source, Made):
-            return replace(each, source=Made(source.cell, _of_text(source.make)))
+            branch, trees = matcher.branches[source.cell], matcher.values.trees
+            make = (
+                _of_text(source.make) if trees.odd is None else _of_any(source.make, trees, branch)
+            )
+            return replace(each, source=Made(source.cell, make))
         return each
 
     return replace(
@@ -183,6 +191,23 @@ def _parsed(record: Record, matcher: TreeMatcher) -> Record:
 def _of_text(make: Callable[[Any], Any]) -> Callable[[str | None], Any]:
     loads = _loads()
     return lambda text: make(None if text is None else loads(text))
+
+
+def _of_any(
+    make: Callable[[Any], Any], trees: Trees, branch: Branch
+) -> Callable[[str | None], Any]:
+    """As :func:`_of_text`, of text that may have odd values."""
+    loads, odd = _loads(), trees.odd or ""
+
+    def read(text: str | None) -> Any:
+        if text is None:
+            return make(None)
+        found = loads(text)
+        if odd in text:
+            put_odd(trees, branch, found)
+        return make(found)
+
+    return read
 
 
 @cache

@@ -11,11 +11,12 @@ from sqlalchemy.orm import aliased
 
 from naked_sqla._sqlalchemy import correlated, relationships
 from naked_sqla.backends.trees import Trees
+from naked_sqla.exception import ConversionError
 from naked_sqla.into.related_shape import RelatedColumn
 from naked_sqla.into.tree_values import Coded, refuse
 from naked_sqla.read.plan import Later
 
-__all__ = ("Branch", "BranchRows", "Leaf", "is_single", "tree_of")
+__all__ = ("Branch", "BranchRows", "Leaf", "is_single", "put_odd", "tree_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,27 @@ def tree_of(trees: Trees, branch: Branch, parent: Any) -> Any:
     row = _row(trees, parts, values)
     tree = select(row if single else trees.rows(row)).select_from(alias)
     return tree.where(owned).correlate(parent).scalar_subquery()
+
+
+def put_odd(trees: Trees, branch: Branch, found: Any) -> None:
+    """Put the values that are written as objects into the rows of a relationship.
+
+    :param found: as :func:`tree_of` writes it; changed in place.
+    :raises ConversionError: a value does not come back exactly.
+    """
+    rows = [found] if is_single(branch.column.later) else found  # type: ignore[arg-type]
+    for row in rows:
+        for number, part in enumerate(branch.level.parts):
+            value = row[number]
+            if isinstance(part, Branch):
+                if value is not None:
+                    put_odd(trees, part, value)
+            elif isinstance(value, dict):
+                try:
+                    row[number] = trees.odd_value(value)
+                except ValueError as error:
+                    shown = branch.column.shown
+                    raise ConversionError(shown, part.key, value, str(error)) from None
 
 
 def _row(trees: Trees, parts: Sequence[Leaf | Branch], columns: Iterable[Any]) -> Any:

@@ -34,10 +34,12 @@ class Coded:
 
     :ivar write: an expression -> the one that is written; None: as it is.
     :ivar read: what came -> the value of the attribute; None: the same.
+    :ivar kinds: as those of :class:`.Coding`.
     """
 
     write: Callable[[Any], Any] | None
     read: _Read | None
+    kinds: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Values:
         process = column_types.reader(column.type, self.dialect, coding.code)
         read = _joined(coding.read, process)
         coerce = coercion_of(shape, key)
-        return Coded(coding.write, read if coerce is None else coerced(read, coerce, key))
+        if coerce is not None:
+            read = coerced(read, coerce, key)
+        return Coded(coding.write, read, coding.kinds)
 
     def _coding(self, type_: Any) -> Any:
         inner = column_types.innermost(type_, self.dialect)
