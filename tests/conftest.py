@@ -22,6 +22,7 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ._alone import is_alone, run_alone
 from ._postgres import own_schema, running_server, url_in_schema
 from ._proxy import Proxy, running_proxy
 
@@ -56,6 +57,23 @@ def postgres_url(postgres_server: URL) -> Iterator[Callable[[str], URL]]:
     """A function from the name of a driver to the URL of this test's own, empty schema."""
     with own_schema(postgres_server) as schema:
         yield lambda driver: url_in_schema(postgres_server, driver, schema)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if pyfuncitem.get_closest_marker("alone") is None or is_alone():
+        return None
+    run_alone(pyfuncitem.nodeid)
+    return True
+
+
+@pytest.fixture(autouse=True)
+def nobody_listens_to_all_engines() -> Iterator[None]:
+    """Statements would not go the direct way any more in the tests that follow."""
+    before = getattr(Engine, "_has_events", False)
+    yield
+    if getattr(Engine, "_has_events", False) is not before and not is_alone():
+        pytest.fail("the test listens to all engines: mark it with pytest.mark.alone")
 
 
 @pytest.fixture

@@ -68,39 +68,16 @@ ON_POSTGRESQL = {
 }
 
 
-# Sentry listens to all engines of its process, for good; nothing would go the direct way any more.
-ALONE = "docs/guide/observability.md"
-
 # The ORM session of SQLAlchemy 2.0 labels the columns of get(); the pages show that of 2.1.
 LABELS = re.compile(r"\b(\w+)\.(\w+) AS \1_\2\b")
 
 
-def test_the_page_that_changes_its_process() -> None:
-    test = f"{__file__}::test_page_runs[{ALONE}]"
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        test,
-    ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NAKED_SQLA_ALONE": "1"},
-    )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+# Sentry listens to all engines of its process, for good; SQLModel has one registry in a process.
+ALONE = {"docs/guide/observability.md", "docs/guide/sqlmodel.md"}
 
 
 @pytest.mark.parametrize(
-    "page", [ALONE] if "NAKED_SQLA_ALONE" in os.environ else sorted(PAGES.keys() - {ALONE})
+    "page", [pytest.param(page, marks=pytest.mark.alone if page in ALONE else ()) for page in PAGES]
 )
 def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,7 @@ from marshmallow_sqlalchemy import SQLAlchemyAutoSchema
 from pandas.compat._optional import VERSIONS
 from polyfactory.factories.sqlalchemy_factory import SQLAlchemyFactory
 from sqladmin import Admin, ModelView
-from sqlalchemy import Connection, Engine, MetaData, event, select, text
+from sqlalchemy import Connection, MetaData, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, load_only, mapped_column
 from sqlalchemy.pool import StaticPool
@@ -98,6 +98,8 @@ async def test_alembic(db: AsyncSessionFactory) -> None:
         assert (kind, column.name) == ("remove_column", "more")
 
 
+# it has one registry in a process
+@pytest.mark.alone
 async def test_sqlmodel(db: AsyncSessionFactory) -> None:
     from sqlmodel import Field, SQLModel
 
@@ -197,6 +199,8 @@ async def test_pgvector(engine: AsyncEngine) -> None:
     assert list(found.embedding) == [4, 5]
 
 
+# its import listens to all engines of the process
+@pytest.mark.alone
 @pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
 async def test_geoalchemy2(engine: AsyncEngine) -> None:
     """Two functions stand for PostGIS, which the server of the tests does not have."""
@@ -411,6 +415,8 @@ async def test_opentelemetry(db: AsyncSessionFactory) -> None:
     assert "SELECT" in {span.name.split()[0] for span in exporter.get_finished_spans()}
 
 
+# it listens to all engines of the process, for good
+@pytest.mark.alone
 async def test_sentry_sdk(db: AsyncSessionFactory) -> None:
     import sentry_sdk
     from sentry_sdk.integrations import sqlalchemy as integration
@@ -428,14 +434,8 @@ async def test_sentry_sdk(db: AsyncSessionFactory) -> None:
         default_integrations=False,
         integrations=[integration.SqlalchemyIntegration()],
     )
-    try:
-        with sentry_sdk.start_transaction(name="users"):
-            await db.all(USERS)
-    finally:
-        sentry_sdk.get_global_scope().set_client(None)
-        # it listens to each engine of the process, for good
-        for name in ("before_cursor_execute", "after_cursor_execute", "handle_error"):
-            event.remove(Engine, name, getattr(integration, f"_{name}"))
+    with sentry_sdk.start_transaction(name="users"):
+        await db.all(USERS)
     assert [span["op"] for span in sent[0]["spans"]] == ["db"]
 
 
