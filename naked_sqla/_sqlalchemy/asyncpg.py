@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.postgresql import asyncpg as _asyncpg
-from sqlalchemy.exc import DBAPIError
+
+from naked_sqla._sqlalchemy import connections
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 __all__ = ("can_fetch", "fetch", "lost")
 
@@ -48,15 +52,6 @@ def lost(conn: Any, error: BaseException) -> DBAPIError:
 
     SQLAlchemy 2.0 does not wrap these; 2.1 does.
     """
-    dbapi = conn.dialect.loaded_dbapi
-    said = dbapi.InterfaceError(f"the connection is closed, since asyncpg lost its place: {error}")
-    told: DBAPIError = DBAPIError.instance(
-        None,
-        None,
-        said,
-        dbapi.Error,
-        hide_parameters=conn.engine.hide_parameters,
-        connection_invalidated=True,
-        dialect=conn.dialect,
-    )
-    return told
+    interface_error = conn.dialect.loaded_dbapi.InterfaceError
+    said = f"the connection is closed, since asyncpg lost its place: {error}"
+    return connections.wrapped(conn, None, interface_error(said), lost=True)

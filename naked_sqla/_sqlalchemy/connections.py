@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import elements as _elements
@@ -275,15 +275,24 @@ def wrapping_errors(conn: Connection, sql: str) -> Iterator[None]:
         lost = dialect.is_disconnect(error, conn.connection.dbapi_connection, None)
         if lost:
             conn.invalidate(error)
-        raise DBAPIError.instance(
-            sql,
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            hide_parameters=conn.engine.hide_parameters,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
+        raise wrapped(conn, sql, error, lost) from error
+
+
+def wrapped(conn: Any, sql: str | None, error: Exception, lost: bool) -> DBAPIError:
+    """SQLAlchemy's error for one of the driver's.
+
+    :param lost: the connection is.
+    """
+    told: Any = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        conn.dialect.loaded_dbapi.Error,
+        hide_parameters=conn.engine.hide_parameters,
+        connection_invalidated=lost,
+        dialect=conn.dialect,
+    )
+    return cast("DBAPIError", told)
 
 
 class _WithMore:

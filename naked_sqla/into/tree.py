@@ -62,18 +62,21 @@ class _Tree:
         known = self._known
         if known is not None and known[0] is metadata and known[1] == raw:
             return Loader(known[2], METADATA, True, False, raw)
-        fill = self.root.filler(results.processors_of(metadata) if raw else ())
-        if result.dialect.is_async:
-            fill = in_turns(fill)
+        fill = self._filler(result, raw)
         self._known = metadata, raw, fill
         return Loader(fill, METADATA, True, False, raw)
+
+    def _filler(self, result: CursorResult[Any], raw: bool) -> _Fill:
+        processors = results.processors_of(results.metadata_of(result)) if raw else ()
+        fill = self.root.filler(processors)
+        return in_turns(fill) if result.dialect.is_async else fill
 
     def checking(self, types: Types) -> Callable[[CursorResult[Any]], Loader]:
         """As :meth:`loader`, for rows that tell the types of the columns behind their values."""
 
         def loader(result: CursorResult[Any]) -> Loader:
-            raw, metadata = results.is_raw_readable(result), results.metadata_of(result)
-            fill = self.root.filler(results.processors_of(metadata) if raw else ())
+            raw = results.is_raw_readable(result)
+            fill = self._filler(result, raw)
 
             def checked(rows: Iterable[Any]) -> list[Any]:
                 rows = list(rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import event
 
 from naked_sqla.observers import BeginEvent, CommitEvent, RollbackEvent, StatementEvent
-from naked_sqla.sessions.calls.base import Call, Effects
+from naked_sqla.sessions.calls.base import Call, CallAround
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -137,27 +137,14 @@ def now() -> tuple[float, float]:
     return time.time(), time.perf_counter()
 
 
-class SeenCall(Call):
+class SeenCall(CallAround):
     """A call that tells what it sent, and how long it took."""
 
-    __slots__ = ("call", "name", "observed", "options")
-
-    name: str
+    __slots__ = ("observed",)
 
     def __init__(self, call: Call, observed: Observed) -> None:
-        self.call = call
+        super().__init__(call)
         self.observed = observed
-        self.name = call.name
-        self.options = call.options
-
-    def effects(self, eager: bool) -> Effects:
-        return self.call.effects(eager)
-
-    def sent(self) -> Any:
-        return self.call.sent()
-
-    def is_write(self) -> bool:
-        return self.call.is_write()
 
     def run(self, conn: Connection, eager: bool) -> Any:
         sql: list[str] = []

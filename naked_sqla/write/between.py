@@ -135,7 +135,7 @@ class Between:
 def relationship_of(attribute: Any, call: str, example: str) -> RelationshipProperty[Any]:
     """The relationship that a caller names: ``Team.members``.
 
-    :raises InvalidStatement: it is none, or is not named by its attribute alone.
+    :raises InvalidStatement: ``attribute`` is no relationship, or has more than its name.
     """
     prop = getattr(attribute, "property", None)
     if not isinstance(attribute, QueryableAttribute) or not isinstance(prop, RelationshipProperty):

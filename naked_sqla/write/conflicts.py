@@ -140,7 +140,7 @@ class OnConflict:
     def _kept(
         self, given: Sequence[str], nulls: Sequence[str], rows: Rows
     ) -> tuple[Any, Rows] | None:
-        """The kept statement for some rows, and its parameters; None where it is none of theirs."""
+        """The kept statement for some rows, and its parameters; None where no kept one fits."""
         key = tuple(given), tuple(nulls)
         found = self._forms.get(key)
         if found is None:

@@ -88,7 +88,7 @@ class Names:
         )
 
     def check_sets(self, parameters: Any) -> None:
-        """Refuse an UPDATE that sets nothing, which is no SQL.
+        """Refuse an UPDATE that sets nothing: SQL has no such statement.
 
         :raises InvalidStatement: it has no values, no parameters, and no column with ``onupdate``.
         """

@@ -199,6 +199,18 @@ def written(oracle: Oracle, engine: AsyncEngine, model: Any, work: Any) -> Any:
     return oracle.run(main())
 
 
+def tried(conn: Connection, statement: Any, given: Any) -> Any:
+    """What a statement gives, or its error, which is taken back."""
+    point = conn.begin_nested()
+    try:
+        found = described(statements.execute(conn, statement, given))
+    except Exception as error:  # noqa: BLE001 - it is compared
+        point.rollback()
+        return type(error), str(error)
+    point.commit()
+    return found
+
+
 def one_by_one(model: Any, rows: Any) -> Callable[[Connection], Any]:
     """Insert rows one by one, as they are, without their keys and with the objects back; change
     and delete the last."""
@@ -222,15 +234,7 @@ def one_by_one(model: Any, rows: Any) -> Callable[[Connection], Any]:
         told = []
 
         def run(statement: Any, *parameters: Any) -> None:
-            for given in parameters:
-                point = conn.begin_nested()
-                try:
-                    told.append(described(statements.execute(conn, statement, given)))
-                except Exception as error:  # noqa: BLE001 - it is compared
-                    point.rollback()
-                    told.append((type(error), str(error)))
-                else:
-                    point.commit()
+            told.extend([tried(conn, statement, given) for given in parameters])
 
         run(insert(model), *without)
         for table in reversed(tables_of(model)):

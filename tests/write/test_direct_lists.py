@@ -23,7 +23,6 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, RowGone, SessionFactory, UnknownAttribute
-from naked_sqla.read import statement as statements
 from naked_sqla.write import direct_batches
 
 from ..oracle import Oracle
@@ -41,6 +40,7 @@ from .test_direct import (
     filled,
     nothing,
     told,
+    tried,
     written,
 )
 from .test_oracle import MODELS, model_of
@@ -254,14 +254,7 @@ def in_lists(model: Any, rows: Any) -> Callable[[Connection], Any]:
         ):
             if not given[0]:
                 continue
-            point = conn.begin_nested()
-            try:
-                seen.append(described(statements.execute(conn, statement, given)))
-            except Exception as error:  # noqa: BLE001 - it is compared
-                point.rollback()
-                seen.append((type(error), str(error)))
-            else:
-                point.commit()
+            seen.append(tried(conn, statement, given))
             seen.append(contents(conn, model))
         return seen
 

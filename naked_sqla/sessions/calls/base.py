@@ -100,6 +100,28 @@ class Call:
         return self.options[BIND_KEY], fields._replace(options=rest or None)
 
 
+class CallAround(Call):
+    """A call that runs another one, and does something before and after it."""
+
+    __slots__ = ("call", "name", "options")
+
+    name: str
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.name = call.name
+        self.options = call.options
+
+    def effects(self, eager: bool) -> Effects:
+        return self.call.effects(eager)
+
+    def sent(self) -> Any:
+        return self.call.sent()
+
+    def is_write(self) -> bool:
+        return self.call.is_write()
+
+
 class SlotsCall(Call):
     """A call with its fields in slots, which is made faster than a named tuple."""
 

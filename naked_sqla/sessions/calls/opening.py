@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from naked_sqla.sessions.calls.base import Call, Effects
+from naked_sqla.sessions.calls.base import CallAround
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -15,19 +15,14 @@ if TYPE_CHECKING:
 __all__ = ("OpeningCall",)
 
 
-class OpeningCall(Call):
+class OpeningCall(CallAround):
     """A call whose cursor is closed when the call fails.
 
     SQLAlchemy closes none of a connection that it gives up, and fetches the first row while it
     executes; psycopg warns of a cursor that is freed and was never closed.
     """
 
-    __slots__ = ("call", "name", "options")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.name = call.name
-        self.options = call.options
+    __slots__ = ()
 
     def run(self, conn: Connection, eager: bool) -> Any:
         cursors: list[Any] = []
@@ -45,12 +40,3 @@ class OpeningCall(Call):
             raise
         finally:
             event.remove(conn, "before_cursor_execute", opening)
-
-    def effects(self, eager: bool) -> Effects:
-        return self.call.effects(eager)
-
-    def sent(self) -> Any:
-        return self.call.sent()
-
-    def is_write(self) -> bool:
-        return self.call.is_write()
