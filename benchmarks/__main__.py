@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if told.command == "run":
         alone = told.only or ([] if told.driver else ALONE)
         # the pages of their own have the environment of theirs
-        found: dict[str, Any] = {} if set(alone) <= {*PAGES} else {"environment": environment()}
+        own = bool(alone) and not drivers and set(alone) <= {*PAGES}
+        found: dict[str, Any] = {} if own else {"environment": environment()}
         found["drivers"] = _drivers(drivers, rounds, told.shape, old=False)
         parts = [part for part in alone if part != "streaming"]
         found |= {part: _alone(part, told.quick, told.large) for part in parts}
