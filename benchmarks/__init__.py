@@ -39,12 +39,14 @@ naked-sqla 0.1.0 (2024)
 
 The scenes (one statement without a block, ``get``, eager loading, ``into``) have contenders of
 their own, told in ``single.py``, ``eagerly.py`` and ``filling.py``; streaming is told in
-``streaming.py``.
+``streaming.py``, the longest wait of other tasks in ``waits.py``.
 
 Fairness: every contender has an engine of its own, all configured alike and warmed up. Reads are
 checked first: all contenders must return the same plain values, writes must leave the same table
 behind, or the run stops. Every attribute of every object is read, inside the transaction. In each
-round every contender runs once, in random order, with the garbage collector off; it runs between
-rounds. A ratio is the median of the rounds' ratios, with its bootstrap interval: a machine that is
-busy for a while slows all contenders of a round alike.
+round every contender is timed once, in random order, with the garbage collector off; it runs
+between rounds. Right before that each contender runs once untimed: five of nine run Core's code,
+which would otherwise be alone in the processor's caches. A ratio is the median of the rounds'
+ratios, with its bootstrap interval: a machine that is busy for a while slows all contenders of a
+round alike.
 """

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import figures, growing, imports, legacy, standing
+from benchmarks import figures, growing, imports, legacy, standing, waits
 from benchmarks.chart import chart
 from benchmarks.database import DRIVERS, database
 from benchmarks.report import markdown
@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 PICTURE = RESULTS.parents[1] / "docs" / "assets" / "speed.svg"
 ROUNDS, QUICK = 200, 25
 PAGES = ("growth", "peers")
-ALONE = ("streaming", "rowlayer", "memory", "imports", *PAGES)
+ALONE = ("streaming", "waits", "rowlayer", "memory", "imports", *PAGES)
 ASSETS = PICTURE.parent
 
 
@@ -99,8 +99,10 @@ def _streams(drivers: Sequence[str], quick: bool) -> dict[str, Any]:
 
 
 def _alone(part: str, quick: bool, large: bool) -> dict[str, Any]:
-    """Measure what no server takes part in."""
+    """Measure a part that has no shapes."""
     print(part, file=sys.stderr)
+    if part == "waits":
+        return {driver: _waits(driver, quick) for driver in DRIVERS}
     if part == "growth":
         return _growth(quick, large)
     if part == "peers":
@@ -112,6 +114,12 @@ def _alone(part: str, quick: bool, large: bool) -> dict[str, Any]:
     if part == "rowlayer":
         return _process([*_module(part), "100" if quick else "500"])
     return _process(_module(part))
+
+
+def _waits(driver: str, quick: bool) -> dict[str, Any]:
+    with database(driver) as url:
+        task = url.render_as_string(hide_password=False)
+        return _process([*_module("waits"), task, "1" if quick else "9"])
 
 
 def _growth(quick: bool, large: bool) -> dict[str, Any]:
@@ -165,6 +173,7 @@ def _report(home: Path, series: Path) -> None:
         growing.write(results, ASSETS)
         standing.write(results, ASSETS)
         figures.write(results)
+        waits.write(results)
     print(text)
     print(f"written to {series}", file=sys.stderr)
 

@@ -53,6 +53,7 @@ def goals(results: dict[str, Any]) -> list[Goal]:
         *_drivers(results),
         *_scenes(results),
         *_streams(results),
+        *_waits(results),
         *_legacy(results),
         *_alone(results),
     ]
@@ -164,6 +165,24 @@ def _streams(results: dict[str, Any]) -> Iterator[Goal]:
         if runs["naked"]["memory"]:
             above = runs["naked"]["memory"]["above"]
             yield Goal(f"{text}memory above idle", above, 40, True, unit=" MB")
+
+
+_WAITS = {"sqlite": 1.0, "asyncpg": 0.25}
+
+
+def _waits(results: dict[str, Any]) -> Iterator[Goal]:
+    for driver, limit in _WAITS.items():
+        waits = results.get("waits", {}).get(driver, {})
+        for way, said in (("as_it_is", ""), ("frozen", " after gc.freeze()")) if waits else ():
+            ours, core = waits["naked"][way], waits["core"][way]
+            yield Goal(
+                f"{DRIVERS[driver]}, longest wait beside 100,000 rows{said}: to Core",
+                ours["clock"] / core["clock"],
+                limit,
+                True,
+                unit=" times",
+                cpu=ours["cpu"] / core["cpu"],
+            )
 
 
 def _legacy(results: dict[str, Any]) -> Iterator[Goal]:

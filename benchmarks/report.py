@@ -10,6 +10,14 @@ from benchmarks.goals import Goal, goals
 
 Cells = list[str]
 
+WAYS = {"as_it_is": "collector as it is", "frozen": "after `gc.freeze()`", "off": "collector off"}
+WAITING = {
+    "core": "Core, `execute().all()`",
+    "orm": "ORM session, `scalars().all()`",
+    "naked": "**`scalars().all()`**",
+}
+"""How the longest wait is measured, and of what."""
+
 
 def markdown(results: dict[str, Any]) -> str:
     """Return the whole report."""
@@ -167,6 +175,13 @@ def _alone(results: dict[str, Any]) -> list[str]:
             f"Per object of four columns, values not counted, {memory['objects']} objects.",
             table(["", "size"], rows),
         ]
+    waits = results.get("waits")
+    if waits:
+        parts += [
+            "## The longest wait of other tasks",
+            "While one task reads 100,000 rows: milliseconds of the event loop's thread.",
+            waits_table(waits),
+        ]
     imports = results.get("imports")
     if imports:
         parts += [
@@ -179,6 +194,16 @@ def _alone(results: dict[str, Any]) -> list[str]:
             ),
         ]
     return parts
+
+
+def waits_table(found: dict[str, Any]) -> str:
+    """Return the longest waits on each driver, in milliseconds of processor time."""
+    rows = [
+        [DRIVERS[driver], title, *(f"{waits[name][way]['cpu'] * 1e3:.0f}" for way in WAYS)]
+        for driver, waits in found.items()
+        for name, title in WAITING.items()
+    ]
+    return table(["", "", *WAYS.values()], rows)
 
 
 def _as_it_is(imports: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ They are made at the price of a ``Row`` and unpacked faster; attributes are read
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,20 @@ class _Tuples:
         elif result._metadata._tuplefilter is not None:
             make = _after(result._metadata._tuplefilter, make)
         return (make, _each(make), found[2]) if _KEEPS_THREE else make
+
+    @property
+    def _iterator_getter(self) -> Any:
+        result: Any = self
+        base: Any = super()
+        if result._unique_filter_state is not None or result._post_creational_filter is not None:
+            return base._iterator_getter
+        return _made
+
+
+def _made(result: Any) -> Iterator[Any]:
+    """Each row of a result; a generator would cost more than what it makes."""
+    found = result._row_getter
+    return map(found[0] if _KEEPS_THREE else found, result._fetchiter_impl())
 
 
 def _after(first: Callable[[Any], Any], make: Callable[[Any], Any]) -> Callable[[Any], Any]:
