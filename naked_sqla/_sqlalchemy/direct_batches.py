@@ -42,9 +42,13 @@ class KeptBatch(KeptWrite):
         if compiled._insertmanyvalues or not cls._is_constant(context, for_executemany=True):
             return None
         found = cls(context, given)
+        return found if found._is_given_or_made() else None
+
+    def _is_given_or_made(self) -> bool:
+        """False for a value in the statement: SQLAlchemy gives it another name for each row."""
+        compiled = self._compiled
         defaults = {column.key for column in (*compiled.insert_prefetch, *compiled.update_prefetch)}
-        # SQLAlchemy gives a value in the statement another name for each row
-        return found if defaults.issuperset(found._made) else None
+        return defaults.issuperset(self._made)
 
     def result(self, conn: Any, statement: Any, given: Any, values: Any, options: Any) -> Any:
         """Send it for a list, and give SQLAlchemy's ``CursorResult``."""

@@ -270,7 +270,7 @@ def known_loader(
     state, is_dml = found
     loaders: _Loaders | None = compile_states.state_cache(state).get(_Loaders)
     current = None if loaders is None else loaders.current
-    stamp = True, 0, shared, records
+    stamp = True, results.sentinels_of(result), shared, records
     if loaders is None or current is None or current.stamp != stamp:
         return None
     if current.metadata is not results.metadata_of(result):

@@ -1,4 +1,4 @@
-"""The direct way of a list of dictionaries: for an INSERT, UPDATE or DELETE that returns nothing.
+"""The direct way of a list of dictionaries: for an INSERT, and what returns nothing.
 
 As in :mod:`naked_sqla.write.direct`, nothing of the statement is looked at again.
 """
@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import direct, dml, statements
 from naked_sqla._sqlalchemy.direct_batches import KeptBatch
+from naked_sqla._sqlalchemy.direct_returning import KeptReturning, raise_for_batch
 from naked_sqla.backends import backend_of
+from naked_sqla.read.fetching import loading_on
+from naked_sqla.read.loader import KnownLoader, known_loader
+from naked_sqla.read.result import to_loaded_result
 from naked_sqla.write.direct import WRITES, Asked, has_statement_values, is_unobserved
 from naked_sqla.write.parameters import Sent
 from naked_sqla.write.rows import Rows, has_expressions, types_by_key
@@ -22,12 +26,18 @@ __all__ = ("remember", "run")
 
 
 class _Way:
-    """The way of one statement: how its list is sent."""
+    """The way of one statement: how its list is sent, and how its rows are loaded.
 
-    __slots__ = ("_kept", "_options", "_sent")
+    :ivar loader: None where nothing is returned.
+    """
 
-    def __init__(self, kept: KeptBatch, options: Any, sent: Sent) -> None:
+    __slots__ = ("_kept", "_loader", "_options", "_sent")
+
+    def __init__(
+        self, kept: KeptBatch, loader: KnownLoader | None, options: Any, sent: Sent
+    ) -> None:
         self._kept = kept
+        self._loader = loader
         self._options = options
         self._sent = sent
 
@@ -38,11 +48,14 @@ class _Way:
         :param names: of the parameters, as the caller passes them.
         """
         given = {*(names if sent.names is None else sent.names), *sent.added}
-        kept = KeptBatch.of_list(result, given)
-        if kept is None:
+        statement = result.context.invoked_statement
+        returns = bool(dml.returning_columns(statement))
+        kept = (KeptReturning if returns else KeptBatch).of_list(result, given)
+        loader = known_loader(result) if returns else None
+        if kept is None or (returns and loader is None):
             return None
-        orm = dml.subject_mapper(result.context.invoked_statement) is not None
-        return cls(kept, statements.orm_options(None) if orm else {}, sent)
+        orm = dml.subject_mapper(statement) is not None
+        return cls(kept, loader, statements.orm_options(None) if orm else {}, sent)
 
     def run(
         self, conn: Connection, statement: Any, rows: Rows, silent: set[str], values: Any
@@ -61,8 +74,34 @@ class _Way:
             rows = [{name: row[key] for name, key in names.items()} for row in rows]
         if sent.added:
             rows = [{**row, **{name: make() for name, make in sent.added.items()}} for row in rows]
+        if isinstance(self._kept, KeptReturning):
+            return self._loaded(self._kept, conn, statement, rows, values)
         result: Result[Any] = self._kept.result(conn, statement, rows, values, self._options)
         return result
+
+    def _loaded(
+        self, kept: KeptReturning, conn: Connection, statement: Any, rows: Rows, values: Any
+    ) -> Result[Any] | None:
+        known = self._loader
+        loader = known and known.of(statement, lambda: loading_on(conn, None))
+        if loader is None:
+            return None
+        sets = kept.values(conn, statement, rows, values, self._options)
+        return to_loaded_result(loader, _returned(conn, kept, sets))
+
+
+def _returned(conn: Connection, kept: KeptReturning, sets: Any) -> Sequence[Any]:
+    """Send an INSERT with the values of some rows, and give the rows that it returns."""
+    fetch = backend_of(conn.dialect).fetch
+    found: list[Any] = []
+    direct.begin(conn)
+    for sql, arguments in kept.batches(sets):
+        try:
+            rows = fetch(conn, sql, arguments)
+        except BaseException as error:  # noqa: BLE001 - it comes out again
+            raise_for_batch(conn, error, sql, arguments)
+        found += kept.in_order(rows)
+    return found
 
 
 def run(conn: Connection, statement: Any, rows: Any) -> Result[Any] | None:
@@ -86,16 +125,13 @@ def run(conn: Connection, statement: Any, rows: Any) -> Result[Any] | None:
     return way.run(conn, statement, rows, silent, values)
 
 
-def remember(conn: Connection, asked: Asked, sent: Sent | None, result: Any) -> None:
+def remember(conn: Connection, asked: Asked, result: Any) -> None:
     """Keep the direct way of a statement of the caller's, if it has one.
 
-    :param sent: how its list became the one that was sent.
-    :param result: of the statement that was sent for it.
+    :param result: of the statement that was sent for it, whose rows have been loaded.
     """
-    statement, rows, _ = asked
-    if sent is None or len(rows) < 2 or not isinstance(statement, WRITES):
-        return
-    if dml.returning_columns(statement) or not is_unobserved(conn, statement):
+    statement, rows, sent = asked
+    if len(rows) < 2 or not isinstance(statement, WRITES) or not is_unobserved(conn, statement):
         return
     found, names = direct.known(conn, statement), direct.names_of(rows[0])
     if found is None or not names:

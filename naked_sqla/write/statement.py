@@ -95,15 +95,14 @@ def execute(
         for run in _prepared(statement, names, same, execution_options)
     ]
     ready = [_with(statement, names, *run) for run in prepared]
+    if asked is not None:
+        same = len(ready) == 1 and ready[0][0] is statement
+        sent = names.sent(rows[0], ready[0][1][0]) if same else None
+        asked = None if sent is None else asked._replace(sent=sent)
     if one:
         ((written, (given,)),) = ready
-        sent = None if asked is None or written is not statement else names.sent(parameters, given)
-        asked = None if asked is None or sent is None else asked._replace(sent=sent)
         return _run(conn, written, given, execution_options, make_loader, asked)
-    result = _execute_ready(conn, ready, execution_options, make_loader)
-    if asked is not None and len(ready) == 1 and ready[0][0] is statement:
-        direct_batches.remember(conn, asked, names.sent(rows[0], ready[0][1][0]), result)
-    return result
+    return _execute_ready(conn, ready, execution_options, make_loader, asked)
 
 
 def check_keys(statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
@@ -137,6 +136,7 @@ def _execute_ready(
     ready: Sequence[tuple[Any, Rows]],
     options: _Options,
     make_loader: MakeLoader | None,
+    asked: direct.Asked | None,
 ) -> Result[Any]:
     """Run a statement in several forms, each with its list of dictionaries."""
     results: list[Result[Any]] = []
@@ -145,6 +145,8 @@ def _execute_ready(
         cursor = conn.execute(statement, rows, execution_options=options)
         affected = -1 if cursor.rowcount < 0 or affected < 0 else affected + cursor.rowcount
         results.append(entity_result(cursor, statement, loading_on(conn, options), make_loader))
+        if asked is not None:
+            direct_batches.remember(conn, asked, cursor)
     if len(results) == 1:
         return results[0]
     if dml.returning_columns(ready[-1][0]):
@@ -320,8 +322,7 @@ def _update_by_primary_key(
             if result is None:
                 result = conn.execute(run, params, execution_options=options)
                 if quiet:
-                    asked = direct.Asked(run, params)
-                    direct_batches.remember(conn, asked, asked.sent, result)
+                    direct_batches.remember(conn, direct.Asked(run, params), result)
             sane = dml.has_sane_rowcount(result, len(part))
             if sane and not criteria and result.rowcount != len(part):
                 identities = [tuple(row[key] for key in keys.values()) for row in part]

@@ -136,7 +136,6 @@ NOT_TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
         insert(Note).values(text="t"), [{"id": 1}, {"id": 2}]
     ),
     "a tuple": lambda s: s.execute(insert(Note), tuple(ROWS)),
-    "returning": lambda s: s.execute(insert(Note).returning(Note.id), ROWS),
 }
 
 
