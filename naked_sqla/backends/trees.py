@@ -181,7 +181,7 @@ class PostgresTrees:
             (sqltypes.Boolean, _AS_IT_IS),
             (sqltypes.Integer, _AS_IT_IS),
             (sqltypes.String, _AS_IT_IS),
-            (sqltypes.Numeric, Coding(_as_text, Decimal, _NUMERIC, frozenset((_NUMERIC,)))),
+            (sqltypes.Numeric, Coding(_as_text, self.decimal, _NUMERIC, frozenset((_NUMERIC,)))),
             (sqltypes.Date, Coding(None, partial(self.date, dt.date), kinds=frozenset((1082,)))),
             (sqltypes.Time, Coding(None, dt.time.fromisoformat, kinds=frozenset((1083, 1266)))),
             (postgresql.INTERVAL, Coding(_as_parts, _interval, kinds=frozenset((1186,)))),
@@ -226,6 +226,10 @@ class PostgresTrees:
         """A date, or a date and a time, of its ISO form."""
         return kind.fromisoformat(value)
 
+    def decimal(self, value: str) -> Decimal:
+        """A number of the server's own text."""
+        return Decimal(value)
+
 
 class PsycopgTrees(PostgresTrees):
     """psycopg reads the text that the server writes."""
@@ -262,6 +266,14 @@ class AsyncpgTrees(PostgresTrees):
             if value not in ("infinity", "-infinity"):
                 raise
             return kind.max if value == "infinity" else kind.min
+
+    def decimal(self, value: str) -> Decimal:
+        # the server sends digits by fours: 40000 is 4 and an exponent
+        if not value.endswith("0000") or "." in value:
+            return Decimal(value)
+        digits = value.rstrip("0")
+        fours = (len(value) - len(digits)) // 4
+        return Decimal(f"{value[: -4 * fours]}E{4 * fours}")
 
 
 def _as_text(column: Any) -> Any:

@@ -199,6 +199,8 @@ def things(sqlite: bool) -> dict[str, Any]:
     number = st.decimals(-(10**9), 10**9, places=6)
     wide = st.decimals(allow_nan=not sqlite, allow_infinity=False, places=5)
     wide = wide.map(lambda x: decimal.Decimal("NaN") if x.is_nan() else x)
+    # asyncpg has other digits for whole numbers that end with four zeros
+    wide |= st.integers(-12000, 12000).map(lambda x: decimal.Decimal(x * 10**8))
     return {
         "big": st.integers(-(2**63), 2**63 - 1),
         "small": st.integers(-(2**15), 2**15 - 1),
@@ -391,6 +393,15 @@ async def test_dates_at_the_edge(conn: AsyncConnection) -> None:
     )
     await conn.execute(sa.text("SET LOCAL DateStyle = 'German'"))
     await conn.execute(sa.text("SET LOCAL IntervalStyle = 'iso_8601'"))
+    await conn.run_sync(both, target(Thing), statement)
+
+
+@pytest.mark.parametrize("backend", POSTGRES)
+async def test_whole_numbers_that_end_with_zeros(conn: AsyncConnection) -> None:
+    """asyncpg gives 10000 as Decimal("1E+4"), which is another text."""
+    statement = select(Box).order_by(Box.id).options(selectinload(Box.things))
+    numbers = "0 10 10000 -40000 1000000 1e8 12345e26 1e131000 10000.0 100000.5 0.00010000 Infinity"
+    await put(conn, "free", *numbers.split())
     await conn.run_sync(both, target(Thing), statement)
 
 
