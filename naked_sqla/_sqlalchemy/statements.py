@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ColumnClause, Label, TextClause
 from sqlalchemy.orm import context as _context
 from sqlalchemy.orm.context import FromStatement as FromStatement
 from sqlalchemy.sql import visitors
@@ -77,6 +79,19 @@ def bound_values(statement: Any, keys: Sequence[str]) -> dict[str, Any]:
     """
     binds = zip(keys, _binds(statement), strict=True)
     return {key: bind.effective_value for key, bind in binds if not bind.required}
+
+
+def is_bound(statement: Any, parameters: Mapping[str, Any] | None) -> bool:
+    """True where each value of a statement is given, or one of :func:`bound_values`."""
+    statement = getattr(statement, "_resolved", statement)
+    cache_key = statement._generate_cache_key()
+    # 2.1 keeps the values of params() beside the key
+    if cache_key is None or (len(cache_key) > 2 and cache_key[2]):
+        return False
+    return not any(
+        bind.required and (not parameters or bind.key not in parameters)
+        for bind in cache_key.bindparams
+    )
 
 
 def knows_binds(statement: Any, parameters: Mapping[str, Any]) -> bool:
@@ -230,6 +245,56 @@ def is_plain_select(statement: Any) -> bool:
         or statement._prefixes
         or statement._suffixes
         or statement._statement_hints
+    )
+
+
+# In text of the caller's: a column of the result by its place, or by a name that the library gives
+_PLACE = re.compile(r"(?:^|,)\s*\d|\bc\d+\b", re.IGNORECASE)
+
+
+def names_results(statement: Any, labels_only: bool = False) -> bool:
+    """True for a SELECT whose order or groups may name what is selected, by a place or a name.
+
+    :param labels_only: a column that is selected without a label may go by its name.
+    """
+    labels = {column.name.lower() for column in statement._raw_columns if isinstance(column, Label)}
+    for clause in (
+        *statement._order_by_clauses,
+        *statement._group_by_clauses,
+        *statement._distinct_on,
+    ):
+        whole = clause
+        while whole.__visit_name__ in ("unary", "label_reference"):
+            whole = whole.element
+        for part in visitors.iterate(clause):
+            text = _text_of(part)
+            if text is not None and (
+                not labels_only
+                or (part is whole and _PLACE.search(text))
+                or any(label in text.lower() for label in labels)
+            ):
+                return True
+    return False
+
+
+def _text_of(part: Any) -> str | None:
+    """The text of a part that the database reads as it is, or that names a label."""
+    if part.__visit_name__ == "textual_label_reference":
+        return str(part.element)
+    if isinstance(part, TextClause):
+        return part.text
+    is_text = isinstance(part, ColumnClause) and (part.is_literal or part.table is None)
+    return part.name if is_text else None
+
+
+def is_plain_column(expression: Any) -> bool:
+    """True for a column of a table, an alias or a subquery, of which each row has one value."""
+    if hasattr(expression, "__clause_element__"):
+        expression = expression.__clause_element__()
+    return (
+        isinstance(expression, ColumnClause)
+        and not expression.is_literal
+        and expression.table is not None
     )
 
 

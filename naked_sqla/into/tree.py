@@ -156,8 +156,9 @@ def _run(
     """The statement that was run, what reads its rows, and its result."""
     if parameters:
         check_parameters(conn, statement, parameters)
-    values = statements.bound_values(statement, tree.keys)
-    given = {**values, **(parameters or {})}
+    given = parameters or {}
+    if statements.is_bound(statement, parameters):
+        given = {**statements.bound_values(statement, tree.keys), **given}
     made, types = tree.statement, tree.types
     loader: MakeLoader = tree.loader
     if types is not None:
@@ -189,7 +190,9 @@ def _tree(
     known = _trees.get(conn.dialect)
     if known is None:
         known = _trees[conn.dialect] = BoundedCache(_KNOWN)
-    cache_key = statements.cache_key_of(statement)
+    cache_key = None
+    if statements.is_bound(statement, parameters):
+        cache_key = statements.cache_key_of(statement)
     key = (cls, validate, cache_key, values.zone)
     tree = known.get(key) if cache_key is not None else None
     if tree is None:

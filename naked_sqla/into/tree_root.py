@@ -74,9 +74,13 @@ def root_of(
     matcher = TreeMatcher(row_shape, validate, values)
     record = matcher.root(cls)
     cells = _Cells(row_shape, objects, matcher, values)
-    if not statements.is_plain_select(statement):
-        # DISTINCT compares what is selected
-        cells.add_all()
+    if statements.names_results(statement, labels_only=True):
+        refuse(
+            "order_by() or group_by() has text that may be the place or the label of a column, and "
+            "other columns are selected here"
+        )
+    # DISTINCT compares what is selected; an expression may make several rows of one, or one of all
+    cells.add_all(expressions_only=statements.is_plain_select(statement))
     record = moved(_parsed(cells.identified(record), matcher), cells.place)
     branches = tuple(matcher.branches.values())
     return Root(record, tuple(cells.columns), tuple(cells.coercions), branches)
@@ -130,9 +134,12 @@ class _Cells:
             return filling
         return replace(filling, source=self.identified(filling.source))
 
-    def add_all(self) -> None:
-        for index, (_, _, column) in self._sources.items():
-            if Cell(index) not in self._matcher.branches and column.expression is not None:
+    def add_all(self, expressions_only: bool) -> None:
+        for index, (entity, _, column) in self._sources.items():
+            if Cell(index) in self._matcher.branches or column.expression is None:
+                continue
+            is_column = entity is not None or statements.is_plain_column(column.expression)
+            if not (expressions_only and is_column):
                 self.place(Cell(index))
 
     def place(self, cell: Cell) -> Cell:

@@ -17,11 +17,15 @@ from sqlalchemy import (
     Integer,
     Table,
     bindparam,
+    column,
+    desc,
+    func,
     insert,
+    literal_column,
     select,
     text,
 )
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, StatementError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -236,6 +240,58 @@ def test_values_of_the_statement_in_hand(oracle: Oracle) -> None:
         )
     with pytest.raises(UnknownAttribute, match="nmae"):
         into(oracle, WithStaff, by_name, {"nmae": "ada"}, strategy="json")
+    last = select(User).where(User.name == bindparam("last")).options(selectinload(User.posts))
+    default = select(User).where(User.name == bindparam("last", names[0].name))
+    default = default.options(selectinload(User.posts))
+    different = []
+    for each in names:
+        # these come after the others, whose values are none of theirs
+        for statement in (by_name.params(name=each.name), default.params(last=each.name)):
+            found = into(oracle, WithStaff, statement, strategy="json")
+            assert found == into(oracle, WithStaff, statement)
+        different += [each for each in found if each not in different]
+    assert len(different) > 2
+    assert into(oracle, WithStaff, default, strategy="json") == into(oracle, WithStaff, default)
+    for statement in (by_name, last):
+        with pytest.raises(StatementError, match="A value is required"):
+            into(oracle, WithStaff, statement, strategy="json")
+
+
+def test_columns_that_go_by_their_place_or_label(oracle: Oracle) -> None:
+    """They are others in the statement that is sent."""
+    posts = select(User).options(selectinload(User.posts))
+    label = select(User, (0 - User.id).label("name_")).options(selectinload(User.posts))
+    for statement in (
+        posts.order_by(text("2 DESC")),
+        posts.order_by(text("name, 1")),
+        posts.order_by(literal_column("2").desc().nulls_last()),
+        label.order_by("name_"),
+        label.order_by(text("NAME_")),
+        label.order_by(desc(column("name_"))),
+    ):
+        with pytest.raises(UnsupportedOption, match=r"place or the label .* leave strategy out"):
+            into(oracle, WithStaff, statement, strategy="json")
+    for statement in (
+        posts.order_by(text("users.name DESC, users.id")),
+        posts.order_by("name", desc("id")),
+        posts.order_by(func.coalesce(User.age, literal_column("30")), User.id),
+        label.order_by(label.selected_columns.name_),
+    ):
+        found = into(oracle, WithStaff, statement, strategy="json")
+        assert unordered(found) == unordered(into(oracle, WithStaff, statement))
+
+
+def test_columns_without_a_field_count_too(oracle: Oracle) -> None:
+    """One of them may make several rows of one."""
+    if not oracle.postgresql:
+        return
+    many = select(User, func.generate_series(1, User.id).label("n")).order_by(User.id)
+    many = many.options(selectinload(User.posts))
+    of_post = pydantic.create_model("OfPost", id=(int, ...))
+    lax = pydantic.create_model("Lax", name=(str, ...), posts=(list[of_post], ...))  # type: ignore[valid-type]
+    found = into(oracle, lax, many)
+    assert into(oracle, lax, many, strategy="json") == found
+    assert len(found) > 10
 
 
 def test_several_entities(oracle: Oracle) -> None:
