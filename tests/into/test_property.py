@@ -13,7 +13,7 @@ import attrs
 import msgspec
 import pydantic
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select, text, union_all
 from sqlalchemy.orm import (
@@ -30,6 +30,7 @@ from typing_extensions import TypedDict
 from naked_sqla import into
 from naked_sqla.exception import RowMismatch
 
+from .._examples import examples
 from ._models import Base, Circle, Mood, Post, Shape, Typed, User, fill
 
 table: Any = Typed.__table__
@@ -120,11 +121,7 @@ def test_into_reads_what_core_reads(sync_engine: Engine, write: Any) -> None:
     with sync_engine.connect() as conn:
         Base.metadata.create_all(conn)
 
-        @settings(
-            max_examples=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.function_scoped_fixture],
-        )
+        @examples(25)
         @given(
             rows=rows_of_typed,
             names=columns_of_typed,
@@ -331,13 +328,6 @@ def statement_of(entity: Any, columns: list[Any], form: str) -> Any:
     return select(one.order_by(None).subquery()) if form == "subquery" else one
 
 
-FEW = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
 def outcome(conn: Connection, cls: Any, statement: Any, validate: bool) -> list[Any] | None:
     """The objects of a statement; None where it is refused."""
     try:
@@ -350,7 +340,7 @@ def test_any_class_and_any_form_of_an_entity(sync_engine: Engine) -> None:
     with sync_engine.connect() as conn:
         fill(conn)
 
-        @settings(FEW)
+        @examples(60)
         @given(data=st.data(), name=st.sampled_from(sorted(ENTITIES)), validate=st.booleans())
         def read(data: Any, name: str, validate: bool) -> None:
             entity, attributes, always = ENTITIES[name]
@@ -419,7 +409,7 @@ def test_any_nested_class(sync_engine: Engine) -> None:
                 for post in posts
             ]
 
-        @settings(FEW)
+        @examples(60)
         @given(
             data=st.data(),
             form=st.sampled_from(sorted(NESTED)),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import load_only, selectinload, subqueryload
@@ -14,6 +13,7 @@ from typing_extensions import TypedDict
 
 from naked_sqla.exception import NotLoadedError, RowMismatch, UnsupportedOption
 
+from .._examples import examples
 from ..oracle import Oracle
 from ..read.test_oracle_eager import RELATIONSHIPS, keys_of
 from .test_nested import columns_of, into
@@ -77,12 +77,7 @@ def told(oracle: Oracle, cls: Any, statement: Any, **options: Any) -> Any:
 def test_random_trees(oracle: Oracle) -> None:
     compared = 0
 
-    @settings(
-        max_examples=int(os.environ.get("NAKED_SQLA_EXAMPLES", "15")),
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize="NAKED_SQLA_EXAMPLES" not in os.environ,
-    )
+    @examples(15)
     @given(st.data())
     def read(data: Any) -> None:
         nonlocal compared

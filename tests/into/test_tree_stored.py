@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from naked_sqla import into
 from naked_sqla.exception import ConversionError, UnsupportedOption
 from naked_sqla.into import tree
 
+from .._examples import ASKED
 from .test_tree_values import Box, Thing, shown, target
 
 # ---------------------------------------------------------------- SQLite: any value in any column
@@ -143,7 +143,7 @@ MAPPED: dict[str, Any] = {
 }
 
 
-# all pairs take a minute: NAKED_SQLA_EXAMPLES=all
+# all pairs take a minute
 PAIRS: dict[str, list[str]] = {
     "integer": ["integer", "bigint", "numeric", "text", "real", "boolean"],
     "boolean": ["integer", "numeric"],
@@ -162,7 +162,7 @@ PAIRS: dict[str, list[str]] = {
     "json": ["jsonb", "text"],
     "integers": ["numeric[]", "text[]"],
 }
-if os.environ.get("NAKED_SQLA_EXAMPLES"):
+if ASKED:
     PAIRS = {kind: list(IN_THE_DATABASE) for kind in MAPPED}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql as pg
@@ -35,6 +35,7 @@ from naked_sqla import into
 from naked_sqla.exception import ConversionError, UnsupportedOption
 from naked_sqla.into import tree
 
+from .._examples import examples
 from ..models.types import EmptyForNull, Level, LevelType, Money, MoneyType, TagKey, Upper
 
 
@@ -274,21 +275,12 @@ def stored(conn: Connection, model: Any, rows: list[dict[str, Any]]) -> None:
 LOADED: dict[Any, Any] = {Thing: Box.things, Arrays: Box.arrays, Other: Box.others}
 
 
-def check_any(conn: Connection, model: Any, columns: dict[str, Any], examples: int) -> None:
+def check_any(conn: Connection, model: Any, columns: dict[str, Any], few: int) -> None:
     statement = select(Box).order_by(Box.id).options(selectinload(LOADED[model]))
     cls = target(model)
     row = st.fixed_dictionaries({key: st.none() | values for key, values in columns.items()})
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-            HealthCheck.filter_too_much,
-            HealthCheck.large_base_example,
-        ],
-    )
+    @examples(few)
     @given(st.lists(row, min_size=1, max_size=4))
     def read(rows: list[dict[str, Any]]) -> None:
         stored(conn, model, rows)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -30,6 +30,8 @@ from naked_sqla.pages import cursor as cursors
 from naked_sqla.pages.cursor import Gap, decode, encode
 from naked_sqla.pages.keyset import _KeysetPages
 from naked_sqla.pages.order import ordered
+
+from .._examples import examples
 
 
 class Base(DeclarativeBase):
@@ -420,7 +422,7 @@ def sealed(content: Any) -> str:
     return cursors._base64(cursors._checked(body, ORDER) + body)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(st.lists(jsons, max_size=3))
 @example([1, {"n": "1" * 200_000}])
 @example([1, {"f": "1" * 200_000}])

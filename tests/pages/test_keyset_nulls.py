@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     BindParameter,
@@ -43,6 +43,7 @@ from sqlalchemy.types import TypeDecorator
 from naked_sqla import AsyncSession, InvalidStatement
 from naked_sqla.pages.order import ordered
 
+from .._examples import examples
 from ..oracle import Oracle
 from ..pages.test_keyset_oracle import check
 
@@ -361,15 +362,8 @@ terms = st.lists(
     st.tuples(numbers | texts, directions, nulls, st.booleans()), min_size=1, max_size=3
 )
 
-SETTINGS = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
-
-@settings(SETTINGS)
+@examples(60)
 @given(order=terms, per_page=st.integers(1, 3))
 def test_any_expression(oracle: Oracle, order: Any, per_page: int) -> None:
     elements = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
@@ -41,19 +41,13 @@ from sqlalchemy.orm import (
 
 from naked_sqla import AsyncSession, InvalidStatement, KeysetPage
 
+from .._examples import examples
 from ..models.blog import Comment, Hub, Node, Post, Profile, Tag, User, post_tags
 from ..models.columns import Pair, Renamed, Segment
 from ..models.inheritance import Animal, Cat, Document, Engineer, Manager, Person
 from ..models.types import Sample
 from ..oracle import Oracle
 from ._walking import all_shown, walk, whole_of
-
-SETTINGS = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 boss = aliased(User)
 written = func.count(Post.id).label("written")
@@ -341,7 +335,7 @@ orders = st.lists(st.tuples(st.sampled_from(sorted(TERMS)), directions, nulls), 
 sources = st.sampled_from(["join", "outerjoin"])
 
 
-@settings(SETTINGS)
+@examples(40)
 @given(order=orders, source=sources, per_page=st.integers(1, 4), rows=st.booleans())
 def test_any_order(oracle: Oracle, order: Any, source: str, per_page: int, rows: bool) -> None:
     elements = []
@@ -464,7 +458,7 @@ class Table:
             assert self.page.has_next == (len(there) < len(self.rows))
 
 
-@settings(SETTINGS)
+@examples(40)
 @given(
     start=st.lists(st.none() | st.integers(0, 3), max_size=8),
     steps=steps,

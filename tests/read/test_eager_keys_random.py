@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, Integer, String, create_engine, insert, select
 from sqlalchemy.orm import Session as OrmSession
@@ -15,14 +14,9 @@ from sqlalchemy.pool import StaticPool
 
 from naked_sqla import Session
 
+from .._examples import examples
 from ..oracle import Comparison
 from .test_eager_keys import Kind, attributes, in_orm, models, without_foreign_keys
-
-_QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "2000"))
-DEEP = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=_QUIET)
-SHORT = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=_QUIET)
-PROFILE = DEEP if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else SHORT
 
 TYPES: dict[str, Any] = {
     "plain": String(),
@@ -87,7 +81,7 @@ def stored(draw: st.DrawFn) -> Any:
 
 
 @given(drawn=stored(), number=st.integers(0, 3))
-@PROFILE
+@examples(60)
 def test_spellings(zoos: dict[Any, Zoo], drawn: Any, number: int) -> None:
     key, reference, named, keys, references = drawn
     zoo = zoos.get(drawn[:3])

@@ -1,20 +1,14 @@
-"""Rows and statements that Hypothesis draws, next to the ORM session.
-
-Forty examples on each driver, the same ones on each run.  To look further::
-
-    HYPOTHESIS_PROFILE=deep pytest tests/read/test_oracle_hypothesis.py
-"""
+"""Rows and statements that Hypothesis draws, next to the ORM session."""
 
 from __future__ import annotations
 
 import datetime as dt
 import decimal
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
@@ -41,19 +35,13 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
+from .._examples import examples
 from ..models.blog import Post, Profile, User
 from ..models.columns import Invoice, Pair, Renamed, Segment
 from ..models.inheritance import Animal, Person
 from ..models.styles import DataPoint
 from ..models.types import Colour, Level, Money, Sample
 from ..oracle import Oracle, all_rows, unique_rows
-
-_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-settings.register_profile(
-    "short", max_examples=40, deadline=None, derandomize=True, suppress_health_check=_QUIET
-)
-settings.register_profile("deep", max_examples=2000, deadline=None, suppress_health_check=_QUIET)
-PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 # --- rows ---
 
@@ -279,7 +267,7 @@ HIDING_READS: list[Callable[[Any], Any]] = [
 
 
 @given(rows=new_rows(), statement=selects(), read=st.sampled_from(READS + HIDING_READS))
-@PROFILE
+@examples(40)
 def test_selects(oracle: Oracle, rows: list[Any], statement: Any, read: Any) -> None:
     if read in HIDING_READS:
         oracle.compare(statement, before=rows)
@@ -287,7 +275,7 @@ def test_selects(oracle: Oracle, rows: list[Any], statement: Any, read: Any) -> 
 
 
 @given(rows=new_rows(), data=st.data())
-@PROFILE
+@examples(40)
 def test_values(oracle: Oracle, rows: list[Any], data: st.DataObject) -> None:
     """Each type's values, as attributes and as columns, from a SELECT and from RETURNING."""
     columns = data.draw(st.lists(st.sampled_from(plain_columns(Sample)), min_size=1, max_size=6))
@@ -296,7 +284,7 @@ def test_values(oracle: Oracle, rows: list[Any], data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@PROFILE
+@examples(40)
 def test_inserts(oracle: Oracle, data: st.DataObject) -> None:
     """What is inserted, each row with keys of its own, comes back as it is stored."""
     names = data.draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=8, unique=True))
@@ -327,7 +315,7 @@ EAGER: list[Callable[[], tuple[Any, Any]]] = [
 
 
 @given(rows=new_rows(), chosen=st.sampled_from(EAGER), data=st.data())
-@PROFILE
+@examples(40)
 def test_eager_loading(oracle: Oracle, rows: list[Any], chosen: Any, data: st.DataObject) -> None:
     model, option = chosen()
     statement = select(model).options(option)
@@ -340,7 +328,7 @@ def test_eager_loading(oracle: Oracle, rows: list[Any], chosen: Any, data: st.Da
 
 
 @given(rows=new_rows(), data=st.data())
-@PROFILE
+@examples(40)
 def test_compounds(oracle: Oracle, rows: list[Any], data: st.DataObject) -> None:
     parts = data.draw(st.lists(st.sampled_from([0, 1, 3, FIRST_ID]), min_size=1, max_size=3))
     compound = union_all(*(select(User).where(User.id >= bound) for bound in parts))

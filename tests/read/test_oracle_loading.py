@@ -1,19 +1,15 @@
 """Loading features together: trees of loader options over rows that lead to each other.
 
 Hypothesis draws the rows, and options that nest every way of loading, with criteria, ``of_type()``,
-recursion, subclasses and columns left out.  Sixty examples, the same ones on each run; to look
-further::
-
-    HYPOTHESIS_PROFILE=deep pytest tests/read/test_oracle_loading.py
+recursion, subclasses and columns left out.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import insert, inspect, select
 from sqlalchemy.orm import (
@@ -26,6 +22,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
+from .._examples import examples
 from ..models.blog import Comment, Post, Profile, Tag, User, post_tags
 from ..models.columns import PairChild
 from ..models.inheritance import Engineer, Firm, Manager, Person
@@ -44,14 +41,6 @@ from ..models.related import (
     spoken,
 )
 from ..oracle import Oracle, unique_rows
-
-_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-SHORT = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=_QUIET, database=None
-)
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "2000"))
-DEEP = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=_QUIET)
-PROFILE = DEEP if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else SHORT
 
 ROOTS: list[Any] = [
     User,
@@ -349,7 +338,7 @@ def loads(draw: st.DrawFn) -> tuple[Any, Any, bool, list[str]]:
 
 
 @given(rows=more_rows(), load=loads())
-@PROFILE
+@examples(60)
 def test_trees(oracle: Oracle, rows: list[Any], load: Any) -> None:
     ours, theirs, again, _ = load
     oracle.compare(ours, orm=theirs, before=rows, read=unique_rows, again=again)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     CHAR,
@@ -31,6 +30,7 @@ from naked_sqla import RowGone, VersionConflict
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
+from .._examples import examples
 from .._places import Place, open_place
 from .._postgres import own_schema, url_in_schema
 from ..conftest import ASYNC_BACKENDS
@@ -395,11 +395,7 @@ def perform(
     return writing.delete_all(conn, rows, model=model, missing_ok=what == "missing")
 
 
-quick = settings(
-    max_examples=int(os.environ.get("NAKED_SQLA_EXAMPLES", "25")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quick = examples(25)
 
 
 # Two keys are one row, which is deleted, with one version that is right and one that is not.

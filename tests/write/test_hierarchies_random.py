@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import URL, Connection, Table, inspect, select, update
 
@@ -18,6 +17,7 @@ from naked_sqla.read import statement as statements
 from naked_sqla.read.lookup import get
 from naked_sqla.write import objects as writing
 
+from .._examples import examples
 from .._places import Place, open_place
 from .._postgres import own_schema, url_in_schema
 from ..conftest import ASYNC_BACKENDS
@@ -212,11 +212,7 @@ CALLS = [
     "delete loaded",
 ]
 
-quick = settings(
-    max_examples=int(os.environ.get("NAKED_SQLA_EXAMPLES", "25")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quick = examples(25)
 
 
 @quick

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import os
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     ARRAY,
@@ -33,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from naked_sqla import AsyncSessionFactory, InvalidStatement
 from naked_sqla.write import objects as writing
 
+from .._examples import examples
 from ..oracle import Oracle
 
 
@@ -218,11 +218,7 @@ DRAWN = {
 }
 
 
-@settings(
-    max_examples=int(os.environ.get("NAKED_SQLA_EXAMPLES", "25")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(25)
 @given(
     drawn=st.sampled_from(list(DRAWN)).flatmap(lambda name: st.tuples(st.just(name), DRAWN[name]))
 )

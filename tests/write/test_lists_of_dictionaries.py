@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import (
     Connection,
@@ -27,6 +26,7 @@ from naked_sqla import InvalidStatement, UnknownAttribute
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
+from .._examples import examples
 from ..models.columns import Point
 from ..oracle import Oracle
 from ._writing import instance_of, outcome
@@ -69,12 +69,7 @@ _loose = {**dict.fromkeys("abcdefgh", _said), "klass": _said, "x": _numbers, "y"
 _plain = {**dict.fromkeys("abcdefgh", _texts), "klass": _texts, "x": _numbers, "y": _numbers}
 _ours = {"class": _texts, "at": _points}
 
-EXAMPLES = int(os.environ.get("NAKED_SQLA_EXAMPLES", "25"))
-quick = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+quick = examples(25)
 
 
 def _lists(optional: Mapping[str, Any], strange: bool = True) -> Any:

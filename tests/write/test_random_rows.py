@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
 
+from .._examples import examples
 from ..models.blog import Post, Stamped, Tag, User, Versioned
 from ..models.columns import Renamed, Segment
 from ..models.inheritance import Cat, Engineer, House
@@ -56,9 +57,7 @@ def tables(draw: Any) -> tuple[Any, list[dict[str, Any]]]:
     return model, rows
 
 
-quick = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = examples(25)
 
 
 def compared(oracle: Oracle, model: Any, theirs: Any, ours: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import (
@@ -43,6 +43,8 @@ from sqlalchemy.orm import (
 from naked_sqla import InvalidStatement, UnknownAttribute
 from naked_sqla.read import statement as statements
 from naked_sqla.write import objects as writing
+
+from .._examples import examples
 
 
 class Base(DeclarativeBase):
@@ -666,9 +668,7 @@ VALUES: dict[str, Any] = {
     "room_number": st.sampled_from([None, 1, 2]),
 }
 
-many = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = examples(60)
 said = st.tuples(
     st.fixed_dictionaries({}, optional={key: st.none() | keys for key, keys in KEYS.items()}),
     st.fixed_dictionaries({}, optional=VALUES),
