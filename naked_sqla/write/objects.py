@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
 
-from naked_sqla.exception import InvalidStatement, UnknownAttribute
+from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.write.changing import Change, update_rows
 from naked_sqla.write.changing_one import can_match_one, match_one, update_one
@@ -23,15 +23,14 @@ from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.write.keys import chunks
-from naked_sqla.write.names import given_values, names_of_attributes
+from naked_sqla.write.names import given_values
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
-from naked_sqla.write.updating_loaded import update_loaded
+from naked_sqla.write.updates import Alike, change_of, updates_of
+from naked_sqla.write.updating_alike import update_alike
 from naked_sqla.write.upserting import Upsert
 from naked_sqla.write.values import (
-    ObjectReader,
     grouped,
-    listed,
     read_all,
     reader_of,
     written_class,
@@ -122,7 +121,8 @@ def update(
             f"object. Set them on it, or write update({type(target).__name__}, key, ...=...)."
         )
     reader = reader_of(type(target), model, "update")
-    change = _change(reader, target, fields)
+    row = reader.named(target) if fields else reader.said(target)
+    change = change_of(reader.written, row, fields, isinstance(target, Mapping))
     return _update(conn, reader.written, [change], returning, single=True)
 
 
@@ -170,47 +170,23 @@ def update_all(
     :raises VersionConflict: rows have other versions by now; it names all of them.
     :raises UnknownAttribute: for a name that the class does not have.
     """
-    objs = listed(objs, "update_all")
-    loaded = update_loaded(conn, objs, fields, model) if objs else None
-    if loaded is not None:
-        written, identities = loaded
-        return _stored(conn, written, identities) if returning else len(identities)
+    # read all objects before writing: if one can't be stored, nothing is
     read = [
-        (reader.written, [_change(reader, obj, fields) for obj in same])
+        (reader.written, updates_of(conn, reader, same, fields))
         for reader, same in grouped(objs, model, "update_all")
     ]
     if not returning:
-        return sum(_update(conn, written, changes, False) for written, changes in read)
-    return [obj for written, changes in read for obj in _update(conn, written, changes, True)]
+        return sum(_update_many(conn, *group, False) for group in read)
+    return [obj for group in read for obj in _update_many(conn, *group, True)]
 
 
-def _change(reader: ObjectReader, obj: Any, fields: Sequence[Any]) -> Change:
-    written = reader.written
-    row = reader.named(obj) if fields else reader.said(obj)
-    fixed = written.key_attributes()
-    if not fields:
-        # a dictionary names the attributes to store, an object has all of its class
-        left_out = fixed if isinstance(obj, Mapping) else fixed | written.unsaid(row)
-        values = {k: v for k, v in row.items() if k not in left_out and k != written.version}
-        return Change(written, row, values)
-    names = names_of_attributes(written, fields)
-    for name in names:
-        if name in fixed:
-            raise InvalidStatement(
-                f"update({written.name}, {name!r}): the primary key tells which row it is, and is "
-                f"not changed by update(). Write a statement: update({written.name}).where(...)."
-            )
-        if name in written.computed:
-            raise InvalidStatement(
-                f"update({written.name}, {name!r}): the database computes {name}, so that no value "
-                f"of it is stored. Leave it out."
-            )
-        if name not in row:
-            raise UnknownAttribute(
-                f"update({written.name}, {name!r}): the object has no value for {name}. Set it, or "
-                f"load it first."
-            )
-    return Change(written, row, {name: row[name] for name in names if name != written.version})
+def _update_many(
+    conn: Connection, written: Written, updates: Alike | list[Change], returning: bool
+) -> Any:
+    if not isinstance(updates, Alike):
+        return _update(conn, written, updates, returning)
+    identities = update_alike(conn, updates)
+    return _stored(conn, written, identities) if returning else len(identities)
 
 
 def _update(

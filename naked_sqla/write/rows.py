@@ -12,7 +12,15 @@ from sqlalchemy import ClauseElement
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 
-__all__ = ("Rows", "add_parts", "has_expressions", "is_dictionaries", "runs", "types_by_key")
+__all__ = (
+    "Rows",
+    "add_parts",
+    "has_expressions",
+    "have_same_keys",
+    "is_dictionaries",
+    "runs",
+    "types_by_key",
+)
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -24,6 +32,11 @@ def is_dictionaries(parameters: Any) -> bool:
     if not isinstance(parameters, list | tuple) or parameters == ():
         return False
     return all(issubclass(kind, Mapping) for kind in set(map(type, parameters)))
+
+
+def have_same_keys(rows: Rows) -> bool:
+    """True when some dictionaries have the same keys."""
+    return len(set(map(len, rows))) == 1 and len(set().union(*rows)) == len(rows[0])
 
 
 def types_by_key(rows: Rows) -> dict[str, set[type]] | None:

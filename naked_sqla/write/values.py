@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, NoReturn
@@ -28,6 +28,7 @@ __all__ = (
 
 _Values = Mapping[str, Any]
 _Read = Callable[[Any], _Values]
+_Held = Callable[[Iterable[Any]], Sequence[dict[str, Any]] | None]
 
 
 def written_class(model: Any) -> Written:
@@ -62,9 +63,11 @@ class ObjectReader:
     :ivar said: the same without defaults of the class that were not set: for an UPDATE.
     :ivar named: the same where the caller names the attributes to store: no relationship raises.
     :ivar key: the same, without the relationships: for a DELETE.
+    :ivar held: the values of several objects as they keep them, not copied, where these are
+        column attributes and the state of the ORM; None where an object has more.
     """
 
-    __slots__ = ("key", "named", "read", "said", "written")
+    __slots__ = ("held", "key", "named", "read", "said", "written")
 
     def __init__(
         self,
@@ -73,12 +76,18 @@ class ObjectReader:
         said: _Read | None = None,
         named: _Read | None = None,
         key: _Read | None = None,
+        held: _Held | None = None,
     ) -> None:
         self.written = written
         self.read = read
         self.said = said or read
         self.named = named or self.said
         self.key = key or self.said
+        self.held = held or _nothing_held
+
+
+def _nothing_held(objs: Iterable[Any]) -> None:
+    """Objects that keep their values otherwise."""
 
 
 def reader_of(kind: type, model: Any, what: str) -> ObjectReader:
@@ -186,7 +195,14 @@ def _instances(written: Written, what: str) -> ObjectReader:
     def key(obj: Any) -> _Values:
         return known(obj.__dict__, written)
 
-    return ObjectReader(written, read if defaults else said, said, partial(said, named=True), key)
+    with_state = columns | {mappings.INSTANCE_STATE}
+
+    def held(objs: Iterable[Any]) -> list[dict[str, Any]] | None:
+        rows = [obj.__dict__ for obj in objs]
+        return rows if with_state.issuperset(set().union(*rows)) else None
+
+    named = partial(said, named=True)
+    return ObjectReader(written, read if defaults else said, said, named, key, held)
 
 
 _Plain = tuple[_Read, _Read]
