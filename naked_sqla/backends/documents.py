@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from sqlalchemy import Text, case, cast, func, literal_column, select
 from sqlalchemy import types as sqltypes
 
+from naked_sqla.backends.trees import PLAIN
+
 __all__ = ("BEYOND", "SAME", "Documents", "PostgreSQLDocuments")
 
 # types whose values the database writes as Python's are written
@@ -32,6 +34,7 @@ SAME: frozenset[type[Any]] = frozenset(
 )
 _DATES = frozenset((sqltypes.Date, sqltypes.DATE))
 _TIMES = frozenset((sqltypes.DateTime, sqltypes.TIMESTAMP, sqltypes.DATETIME))
+_DATE, _TIMESTAMP, _UUID = frozenset((1082,)), frozenset((1114,)), frozenset((2950,))
 
 # written for a date that Python does not have, infinity for one: what a driver makes of it differs
 BEYOND = "<beyond 0001 to 9999>"
@@ -47,6 +50,10 @@ class Documents(Protocol):
 
     def value(self, expression: Any) -> Any:
         """A column as it is written; None where Python writes it otherwise."""
+
+    def kinds(self, expression: Any) -> frozenset[int]:
+        """The types in the database for which :meth:`value` holds; none where any value says its
+        own."""
 
     def array(self, rows: Any) -> Any:
         """An array of an object for each row of a subquery."""
@@ -80,6 +87,14 @@ class PostgreSQLDocuments:
         long = func.to_char(expression, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US'"""))
         written = case((whole, func.to_json(expression)), else_=func.to_json(long))
         return _in_range(expression, "timestamp", written)
+
+    def kinds(self, expression: Any) -> frozenset[int]:
+        type_ = expression.type
+        if type(type_) in _DATES:
+            return _DATE
+        if type(type_) in _TIMES:
+            return _TIMESTAMP
+        return _UUID if isinstance(type_, sqltypes.Uuid) else PLAIN
 
     def array(self, rows: Any) -> Any:
         return func.json_agg(rows.table_valued())

@@ -48,6 +48,9 @@ class SQLiteDocuments:
         data = kind == literal_column("'blob'")
         return case((fraction, beyond), (data, beyond), else_=expression)
 
+    def kinds(self, expression: Any) -> frozenset[int]:
+        return frozenset()
+
     def array(self, rows: Any) -> Any:
         return func.json_group_array(self.one(rows))
 

@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql
 
 from naked_sqla._sqlalchemy import column_types
 
-__all__ = ("AsyncpgTrees", "Coding", "PostgresTrees", "PsycopgTrees", "Trees")
+__all__ = ("PLAIN", "AsyncpgTrees", "Coding", "PostgresTrees", "PsycopgTrees", "Trees")
 
 Read = Callable[[Any], Any]
 
@@ -100,13 +100,13 @@ class Trees(Protocol):
 
 # whole numbers, booleans and text, each of which JSON and the driver give alike
 _BOOL, _NAME, _TEXT, _VARCHAR, _CHAR = 16, 19, 25, 1043, 1042
-_PLAIN = frozenset((_BOOL, _NAME, _TEXT, _VARCHAR, _CHAR, 20, 21, 23))
+PLAIN = frozenset((_BOOL, _NAME, _TEXT, _VARCHAR, _CHAR, 20, 21, 23))
 _PLAIN_ARRAYS = frozenset((1000, 1005, 1007, 1009, 1014, 1015, 1016))
 # from here on types are not PostgreSQL's own; of them, strings and enumerations are text
 _OWN_TYPES = 16384
 _TEXT_CATEGORIES = "SE"
 
-_AS_IT_IS = Coding(kinds=_PLAIN)
+_AS_IT_IS = Coding(kinds=PLAIN)
 _UTC: Any = literal_column("'UTC'")
 _HEX: Any = literal_column("'hex'")
 _NUMERIC, _FLOAT, _REAL = 1700, 701, 700
@@ -154,7 +154,7 @@ class PostgresTrees:
     def name_of_other(self, kinds: frozenset[int], found: Any) -> str | None:
         number, category, name = int(found[0]), found[1], found[2]
         own_text = number >= _OWN_TYPES and category in _TEXT_CATEGORIES
-        return None if number in kinds or (own_text and kinds is _PLAIN) else str(name)
+        return None if number in kinds or (own_text and kinds is PLAIN) else str(name)
 
     def coding(self, of: Any, dialect: Any, zone: dt.tzinfo | None) -> Coding | None:
         if isinstance(of, sqltypes.ARRAY):

@@ -288,7 +288,7 @@ def fit_of(conn: Connection, cls: Any, statement: Any, parameters: Any, validate
     found = None if key is None else _fits.get(fit)
     if found is None:
         _check_class(cls, validate)
-        found = _fit(conn, cls, statement, parameters, validate)
+        found = fit_anew(conn, cls, statement, parameters, validate)
         if key is not None:
             _fits[fit] = found
     return found
@@ -301,7 +301,7 @@ def _check_class(cls: Any, validate: bool) -> None:
         target_of(cls.cls, validate)
 
 
-def _fit(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool) -> Fit:
+def fit_anew(conn: Connection, cls: Any, statement: Any, parameters: Any, validate: bool) -> Fit:
     """Match a class with a statement, unless only the database knows its columns."""
     statement = as_matched(statement)
     try:

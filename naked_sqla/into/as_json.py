@@ -41,7 +41,13 @@ def execute(
     """
     form, fit = _form(conn, cls, statement, parameters, validate, lines=False)
     if form.plain and fit is not None and not execution_options:
-        found = array_of(conn, statement, parameters, fit)
+        found = array_of(
+            conn,
+            statement,
+            parameters,
+            fit,
+            lambda: into.fit_anew(conn, form, statement, parameters, validate),
+        )
         if found is not None:
             return found
     result: ScalarResult[Any] = into.execute(

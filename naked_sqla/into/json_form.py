@@ -115,13 +115,24 @@ def _written(found: Any, column: RelatedColumn) -> Any:
     if column.collection is None:
         return lambda obj: None if obj is None else found.one(obj)
     if isinstance(column.collection.make(), dict):
-        return lambda objects: (
-            None
-            if objects is None
-            else dict(zip(objects, found.all(objects.values()), strict=True))
-        )
-    read = iterator_of(column.collection)
-    return lambda objects: None if objects is None else found.all(read(objects))
+
+        def write(objects: Any) -> Any:
+            return dict(zip(objects, found.all(objects.values()), strict=True))
+    else:
+        read = iterator_of(column.collection)
+
+        def write(objects: Any) -> Any:
+            return found.all(read(objects))
+
+    empty = column.collection.make
+
+    def written(objects: Any) -> Any:
+        if objects is not None:
+            return write(objects)
+        # another class has none; what an outer join did not find has it, and nothing in it
+        return None if column.partial else write(empty())
+
+    return written
 
 
 def _may_lack(cls: Any) -> bool:

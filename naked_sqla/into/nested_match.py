@@ -109,7 +109,10 @@ class NestedMatcher(Matcher):
         if len(containers) != 1:
             raise RowMismatch(mismatch.no_collection(target, wanted, column.shown))
         make = self.collection(target, wanted, column, containers[0])
-        return partial(_optional, make) if column.partial else make
+        if column.partial:
+            return partial(_optional, make)
+        # what an outer join did not find has none
+        return partial(_or_empty, make, column.collection.make) if self.row_shape.joins else make
 
     def collection(
         self, target: Target, wanted: Field, column: RelatedColumn, container: Container
@@ -195,6 +198,10 @@ def _one(fill: _Make, absent: str | None, obj: Any) -> Any:
     if absent is not None:
         raise RowMismatch(absent)
     return None
+
+
+def _or_empty(make: _Make, empty: Callable[[], Any], objects: Any) -> Any:
+    return make(empty() if objects is None else objects)
 
 
 def _optional(make: _Make, objects: Any) -> Any:

@@ -20,20 +20,28 @@ from sqlalchemy import (
     JSON,
     URL,
     Column,
+    Date,
+    DateTime,
     Enum,
     ForeignKey,
+    Integer,
     LargeBinary,
     Numeric,
+    String,
     Table,
+    Text,
+    Uuid,
     bindparam,
     create_engine,
     event,
     func,
     insert,
+    literal_column,
     select,
     text,
     union_all,
 )
+from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.asyncio import AsyncSession as OrmSession
 from sqlalchemy.orm import (
@@ -560,6 +568,154 @@ async def test_parameters(db: AsyncSessionFactory) -> None:
     for low in (1, 2, 3):
         found = pretty(await db.json(select(Team.id).where(Team.id >= low).order_by(Team.id)))
         assert found == [{"id": number} for number in range(low, 4)]
+
+
+async def test_the_values_of_the_statement_in_hand(db: AsyncSessionFactory) -> None:
+    """What is kept of a statement is neither its values nor its aliases."""
+    wanted = select(Team.id).where(Team.id == bindparam("wanted"))
+    default = select(Team.id).where(Team.id == bindparam("wanted", 3))
+    for key in (1, 2, 3):
+        for statement in (wanted.params(wanted=key), default.params(wanted=key)):
+            assert pretty(await db.json(statement)) == [{"id": key}]
+    assert pretty(await db.json(default)) == [{"id": 3}]
+    with pytest.raises(StatementError, match="A value is required for bind parameter 'wanted'"):
+        await db.json(wanted)
+    derived = AsyncSessionFactory(
+        db.engine, options=[with_loader_criteria(Team, Team.id == 2, include_aliases=True)]
+    )
+    for factory, options in ((derived, None), (db, {"mine": 1}), (db, None), (db, None)):
+        twin = aliased(Team)
+        whole = select(twin).where(twin.id < 3).order_by(twin.id)
+        columns = select(twin.id, twin.name).where(twin.id < 3).order_by(twin.id)
+        members = whole.options(selectinload(twin.members))
+        for statement in (whole, columns, members):
+            found = pretty(await factory.json(statement, execution_options=options))
+            assert [team["id"] for team in found] == ([2] if factory is derived else [1, 2])
+
+
+class NameAndId(pydantic.BaseModel):
+    name: str
+    id: int
+
+
+class Renamed(pydantic.BaseModel):
+    id: int
+    motto: str = pydantic.Field(validation_alias="name")
+
+
+async def test_the_order_by_a_place_or_a_label(db: AsyncSessionFactory) -> None:
+    """The class has its fields in another order, and under other names."""
+    by_name = [{"name": name, "id": id} for name, id in (("blue", 2), ("empty", 3), ("red", 1))]
+    columns = select(Team.id, Team.name)
+    for order in (text("2"), literal_column("2"), "name", text("json_team.name"), Team.name):
+        assert pretty(await db.json(columns.order_by(order), into=NameAndId)) == by_name
+    for statement in (
+        select(Team.id, func.lower(Team.name).label("name"), Team.motto).order_by("name"),
+        select(Team.id, Team.name, (0 - Team.id).label("motto")).order_by(text("motto DESC")),
+    ):
+        rows = (await db.execute(statement)).all()
+        found = pretty(await db.json(statement, into=NameAndId))
+        assert [each["id"] for each in found] == [row.id for row in rows]
+    renamed = pretty(await db.json(columns.order_by(text("motto"), Team.id), into=Renamed))
+    mottos = [row.id for row in await db.execute(columns.order_by(text("motto"), Team.id))]
+    assert [each["id"] for each in renamed] == mottos
+
+
+async def test_what_an_outer_join_did_not_find(db: AsyncSessionFactory) -> None:
+    """An object without values, whose collections are empty, whoever writes the array."""
+    team = aliased(Team)
+    statement = (
+        select(team)
+        .select_from(Member)
+        .outerjoin(team, Member.team_id == team.id)
+        .order_by(Member.id)
+    )
+    statement = statement.options(load_only(team.name), selectinload(team.members))
+    missing = {"id": None, "name": None, "members": []}
+    for options in (None, {"mine": 1}):
+        found = pretty(await db.json(statement, execution_options=options))
+        assert found[3] == missing
+        assert len(found[0]["members"]) == 2
+    by_name = statement.options(selectinload(team.by_name))
+    assert pretty(await db.json(by_name))[3] == {**missing, "by_name": {}}
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"])
+async def test_a_column_without_a_field_may_make_rows(db: AsyncSessionFactory) -> None:
+    many = select(Team.name, Team.id, func.generate_series(1, 2).label("n")).order_by(Team.id)
+    found = pretty(await db.json(many, into=NameAndId))
+    assert [each["id"] for each in found] == [1, 1, 2, 2, 3, 3]
+
+
+OF_ANOTHER_TYPE: dict[str, tuple[Any, str]] = {
+    "numeric": (String, "1.50"),
+    "numeric(9)": (Integer, "10000"),
+    "float8": (Integer, "NaN"),
+    "oid": (Integer, "5"),
+    "json": (String, '{"a": 1}'),
+    "bytea": (Text, r"\x00ff"),
+    "timestamptz": (DateTime, "2026-07-01 12:30+00"),
+    "timestamp": (Date, "2026-07-01 12:30"),
+    "interval": (String, "1 day"),
+    "char(32)": (Uuid(native_uuid=False), "6f1de4f0000000000000000000000001"),
+    # and those that are written alike
+    "varchar": (Integer, "five"),
+    "bpchar": (String, "ab "),
+    "bool": (String, "t"),
+    "uuid": (Uuid, "6f1de4f0-0000-0000-0000-000000000001"),
+}
+
+
+class Local(DeclarativeBase):
+    pass
+
+
+def columns_of_another_type() -> dict[str, Any]:
+    of_type = {f"v{n}": type_ for n, (type_, _) in enumerate(OF_ANOTHER_TYPE.values())}
+    return {key: mapped_column(type_, nullable=True) for key, type_ in of_type.items()}
+
+
+class Box(Local):
+    __tablename__ = "json_box"
+    locals().update(columns_of_another_type())
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    things: Mapped[list["Thing"]] = relationship(order_by="Thing.id")
+
+
+class Thing(Local):
+    __tablename__ = "json_thing"
+    locals().update(columns_of_another_type())
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    box_id: Mapped[int] = mapped_column(ForeignKey(Box.id), index=True)
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"])
+async def test_whatever_type_the_column_has(db: AsyncSessionFactory) -> None:
+    """The mapping says what is read; the driver's values follow the type in the database."""
+    columns = ", ".join(f"v{n} {sql}" for n, sql in enumerate(OF_ANOTHER_TYPE))
+    values = ", ".join(f"'{value}'" for _, value in OF_ANOTHER_TYPE.values())
+    async with db.begin() as session:
+        await session.execute(text(f"CREATE TABLE json_box (id int, {columns})"))
+        await session.execute(text(f"CREATE TABLE json_thing (id int, {columns}, box_id int)"))
+        literals = values.replace(":", r"\:")
+        await session.execute(text(f"INSERT INTO json_box VALUES (1, {literals})"))
+        await session.execute(text("INSERT INTO json_box VALUES (2)"))
+        await session.execute(text(f"INSERT INTO json_thing VALUES (1, {literals}, 1)"))
+    for number, sql in enumerate(OF_ANOTHER_TYPE):
+        key = f"v{number}"
+        for statement in (
+            select(getattr(Box, key)).order_by(Box.id),
+            select(Box)
+            .options(load_only(Box.id), selectinload(Box.things).load_only(getattr(Thing, key)))
+            .order_by(Box.id),
+        ):
+            async with db.begin() as session, session.stream_json(statement) as lines:
+                expected = [json.loads(line) async for line in lines]
+                assert pretty(await session.json(statement)) == expected, sql
+            assert pretty(await db.json(statement)) == expected, sql
+            assert len(expected) == 2
 
 
 async def test_criteria_of_a_factory(db: AsyncSessionFactory) -> None:

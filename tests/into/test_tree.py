@@ -172,6 +172,12 @@ class Site(msgspec.Struct):
     website: str | None
 
 
+@dataclasses.dataclass
+class Title:
+    id: int
+    title: str
+
+
 boss = aliased(User)
 chosen = aliased(User, select(User).where(User.id > 1).subquery())
 TREES: dict[str, Any] = {
@@ -279,6 +285,29 @@ def test_columns_that_go_by_their_place_or_label(oracle: Oracle) -> None:
     ):
         found = into(oracle, WithStaff, statement, strategy="json")
         assert unordered(found) == unordered(into(oracle, WithStaff, statement))
+
+
+def test_what_an_outer_join_did_not_find(oracle: Oracle) -> None:
+    """Its values are None, and its collections are empty."""
+    of_boss = msgspec.defstruct("OfBoss", [("name", str | None), ("posts", list[Title])])
+    statement = (
+        select(boss)
+        .select_from(User)
+        .outerjoin(boss, User.boss_id == boss.id)
+        .options(load_only(boss.name), selectinload(boss.posts).load_only(Post.title))
+        .order_by(User.id)
+    )
+    lax = pydantic.create_model("LaxBoss", name=(str | None, ...), posts=(list[Title], ...))
+    for cls in (of_boss, lax):
+        expected = into(oracle, cls, statement)
+        assert unordered_posts(into(oracle, cls, statement, strategy="json")) == unordered_posts(
+            expected
+        )
+        assert (expected[0].name, expected[0].posts) == (None, [])
+
+
+def unordered_posts(found: list[Any]) -> Any:
+    return [(each.name, sorted(map(repr, each.posts))) for each in found]
 
 
 def test_columns_without_a_field_count_too(oracle: Oracle) -> None:
