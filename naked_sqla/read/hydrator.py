@@ -11,10 +11,6 @@ import keyword
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy.exc import InvalidRequestError
-
-from naked_sqla.exception import ConversionError
-from naked_sqla.hiding import shown
 from naked_sqla.read.plan import (
     Attribute,
     Cell,
@@ -27,6 +23,7 @@ from naked_sqla.read.plan import (
     Polymorphic,
     Value,
 )
+from naked_sqla.read.polymorphic import refuser, variant_numbers
 from naked_sqla.read.printing import Conversion, Printer, compiled
 
 __all__ = ("Hydrate", "hydrator", "source_of")
@@ -62,14 +59,19 @@ class _Printer(Printer):
         super().__init__(plan.width)
         self.plan = plan
         self._entities: dict[Entity | Polymorphic, str] = {}
+        # by the name of an object: those of its key, and of whether no row before had it
+        self._known: dict[str, tuple[str, str]] = {}
         self._later = {later: f"found{i}" for i, later in enumerate(plan.later)}
 
     def source(self) -> str:
         """The module source: one function ``hydrate(rows)``."""
         body: list[str] = []
         results = [self._item(item, body) for item in self.plan.items]
-        row = results[0] if self.plan.scalar else f"({', '.join(results)},)"
-        body.append(f"append({row})")
+        if self.plan.scalar and self.plan.multiplied:
+            body += self._once(results[0])
+        else:
+            row = results[0] if self.plan.scalar else f"({', '.join(results)},)"
+            body.append(f"append({row})")
         return self.function(
             "hydrate",
             ("rows", *self._later.values()),
@@ -77,6 +79,16 @@ class _Printer(Printer):
             body,
             lambda: _conversions(self.plan.items),
         )
+
+    def _once(self, name: str) -> Iterator[str]:
+        """Lines for the object of several rows: where they follow each other it is one result.
+
+        The others are left to ``unique()``, which costs more for each row than all of this.
+        """
+        last = self._local("last", "None")
+        yield f"if {name} is not {last} or {name} is None:"
+        yield f"    append({name})"
+        yield f"    {last} = {name}"
 
     # -- items
 
@@ -140,6 +152,7 @@ class _Printer(Printer):
         yield f"{ident} = {key}"
         yield f"{name} = {seen}.get({ident})"
         yield f"{fresh} = {name} is None"
+        self._known[name] = ident, fresh
         yield f"if {fresh}:"
         adders: dict[str, str] = {}
         for line in self._new(entity, name, known, f"{seen}[{ident}]", ident, adders):
@@ -150,12 +163,27 @@ class _Printer(Printer):
                 yield f"if {fresh}:"
                 yield f"    {self._store(entity, name, joined.key, target)}"
                 continue
-            pairs, pair = self._local("pairs", "set()"), self.temporary("p")
+            add = f"{adders[joined.key]}[{ident}]({target})"
             yield f"if {target} is not None:"
-            yield f"    {pair} = ({ident}, id({target}))"
-            yield f"    if {pair} not in {pairs}:"
-            yield f"        {pairs}.add({pair})"
-            yield f"        {adders[joined.key]}[{ident}]({target})"
+            for line in self._added(joined, ident, target, add):
+                yield f"    {line}"
+
+    def _added(self, joined: Joined, ident: str, target: str, add: str) -> Iterator[str]:
+        """Lines that add an object to a collection, which may have it from another row."""
+        pairs = self._local("pairs", "set()")
+        if isinstance(joined.target, Polymorphic):
+            pair = f"({ident}, id({target}))"
+            yield f"if {pair} not in {pairs}:"
+        else:
+            # most are new, and stay in the collection of one parent
+            child, fresh = self._known[target]
+            pair, first = f"({ident}, {child})", self._local("first", "{}")
+            yield f"if {fresh}:"
+            yield f"    {first}[{child}] = {ident}"
+            yield f"    {add}"
+            yield f"elif {first}[{child}] != {ident} and {pair} not in {pairs}:"
+        yield f"    {pairs}.add({pair})"
+        yield f"    {add}"
 
     def _new(
         self,
@@ -245,7 +273,7 @@ class _Printer(Printer):
         missing = _missing(item.partial, [identity[cell] for cell in item.identity])
         discriminator = self.temporary("d")
         yield f"{discriminator} = {self.cell(item.discriminator)}"
-        known = self.bind("variants", _variant_numbers(item))
+        known = self.bind("variants", variant_numbers(item))
         chosen = self.temporary("n")
         yield f"{chosen} = {known}.get({discriminator}, -1)"
         branch = "if"
@@ -270,39 +298,13 @@ class _Printer(Printer):
         yield f"{branch} {missing}:"
         yield f"    {name} = None"
         yield "else:"
-        refuse = self.bind("refuse", _refuser(item))
+        refuse = self.bind("refuse", refuser(item))
         key = ", ".join(identity[cell] for cell in item.identity)
         yield f"    {refuse}({discriminator}, ({key},))"
 
 
 def _missing(partial: bool, names: list[str]) -> str:
     return (" and " if partial else " or ").join(f"{name} is None" for name in names)
-
-
-def _variant_numbers(item: Polymorphic) -> dict[Any, int]:
-    # NULL never is a discriminator, even where None is a polymorphic identity
-    return {v.value: i for i, v in enumerate(item.variants) if v.value is not None}
-
-
-def _refuser(item: Polymorphic) -> Callable[[Any, tuple[Any, ...]], None]:
-    """Raise for a row of another class than the one asked for; texts as the ORM has them."""
-    names = {variant.value: variant.name for variant in item.variants}
-
-    def refuse(value: Any, identity: tuple[Any, ...]) -> None:
-        row = f"Row with identity key {item.name}{shown(identity)} can't be loaded into an object; "
-        column = f"the polymorphic discriminator column '{item.column}'"
-        if value is None:
-            raise InvalidRequestError(f"{row}{column} is NULL")
-        if value in names:
-            raise InvalidRequestError(
-                f"{row}{column} refers to {names[value]}, which is not a sub-mapper of the "
-                f"requested {item.name}"
-            )
-        raise ConversionError(
-            item.name, item.column, value, "no mapped class has this polymorphic identity"
-        )
-
-    return refuse
 
 
 def _conversions(items: Iterable[Item], target: str = "row") -> Iterator[Conversion]:

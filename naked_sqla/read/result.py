@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InvalidRequestError
@@ -113,11 +114,11 @@ def identity_of(mapper: Mapper[Any]) -> Callable[[Any], Any]:
     """
     if is_view(mapper):
         return id
-    keys = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
+    key = attrgetter(*(mapper.get_property_by_column(column).key for column in mapper.primary_key))
     base = mapper.base_mapper.class_
 
     def identity(obj: Any) -> Any:
-        return None if obj is None else (base, *(getattr(obj, key) for key in keys))
+        return None if obj is None else (base, key(obj))
 
     return identity
 

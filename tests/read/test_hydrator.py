@@ -7,6 +7,7 @@ import linecache
 import textwrap
 import traceback
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column, reconstructor
 
 from naked_sqla.exception import ConversionError, NotLoadedError
+from naked_sqla.objects.collections import Collection
 from naked_sqla.objects.naked import naked_class
 from naked_sqla.read.hydrator import hydrator, source_of
 from naked_sqla.read.plan import (
@@ -24,6 +26,7 @@ from naked_sqla.read.plan import (
     Constant,
     Entity,
     Group,
+    Joined,
     Plan,
     Polymorphic,
     Value,
@@ -185,6 +188,86 @@ def test_golden_polymorphic() -> None:
             return result
         """
     )
+
+
+def _with_friends() -> Entity:
+    friend = Entity(
+        naked_class(inspect(User), ("id",)), (Cell(1),), (Attribute("id", Cell(1)),), (), True, None
+    )
+    return Entity(
+        naked_class(inspect(User), ("id", "friends")),
+        (Cell(0),),
+        (Attribute("id", Cell(0)),),
+        joined=(Joined("friends", friend, Collection(list, attrgetter("append"), list)),),
+    )
+
+
+def test_golden_joined_collection() -> None:
+    plan = Plan(2, (_with_friends(),), scalar=True, unify=True)
+    assert source_of(plan) == golden(
+        """
+        def hydrate(rows):
+            result = []
+            append = result.append
+            seen1 = {}
+            adders5 = {}
+            seen7 = {}
+            pairs10 = set()
+            first11 = {}
+            last12 = None
+            try:
+                for c0, c1, in rows:
+                    if c0 is None:
+                        e0 = None
+                    else:
+                        i2 = c0
+                        e0 = seen1.get(i2)
+                        f3 = e0 is None
+                        if f3:
+                            e0 = make_0()
+                            e0.id = c0
+                            seen1[i2] = e0
+                            l4 = collection_1()
+                            e0.friends = l4
+                            adders5[i2] = appender_2(l4)
+                        if c1 is None:
+                            e6 = None
+                        else:
+                            i8 = c1
+                            e6 = seen7.get(i8)
+                            f9 = e6 is None
+                            if f9:
+                                e6 = make_3()
+                                e6.id = c1
+                                seen7[i8] = e6
+                        if e6 is not None:
+                            if f9:
+                                first11[i8] = i2
+                                adders5[i2](e6)
+                            elif first11[i8] != i2 and (i2, i8) not in pairs10:
+                                pairs10.add((i2, i8))
+                                adders5[i2](e6)
+                    if e0 is not last12 or e0 is None:
+                        append(e0)
+                        last12 = e0
+            except Exception as error:
+                explain_4(error, locals())
+                raise
+            return result
+        """
+    )
+
+
+def test_a_joined_collection_whose_rows_lie_apart() -> None:
+    hydrate = hydrator(Plan(2, (_with_friends(),), scalar=True, unify=True))
+    rows = [(1, 7), (2, 8), (2, 7), (1, 8), (1, 7), (1, 8), (2, 8), (None, 9), (None, 9), (3, None)]
+    found = hydrate(rows)
+    # what unique() leaves of them
+    one, two, nobody, three = {id(obj): obj for obj in found}.values()
+    assert [friend.id for friend in one.friends] == [7, 8]
+    assert [friend.id for friend in two.friends] == [8, 7]
+    assert one.friends[0] is two.friends[1]
+    assert (nobody, three.friends) == (None, [])
 
 
 def _polymorphic() -> Polymorphic:
