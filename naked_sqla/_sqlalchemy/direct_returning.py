@@ -18,6 +18,8 @@ from naked_sqla._sqlalchemy.direct_batches import KeptBatch
 
 __all__ = ("KeptReturning", "raise_for_batch")
 
+_Rows = Sequence[Mapping[str, Any]]
+
 # Forms of one statement that are kept, and the length of the SQL from which none is.
 _FORMS = 4
 _LONG = 100_000
@@ -39,9 +41,12 @@ class _Form:
 
 
 class KeptReturning(KeptBatch):
-    """A compiled INSERT with RETURNING, for lists with one set of keys."""
+    """A compiled INSERT with RETURNING, for lists with one set of keys.
 
-    __slots__ = ("_forms", "_full", "_sent", "_sorts", "_steps")
+    :ivar keys: those by which the parameters of a row are found, in the order of their values.
+    """
+
+    __slots__ = ("_converts", "_forms", "_full", "_sent", "_sorts", "keys")
 
     def __init__(self, context: Any, given: Collection[str]) -> None:
         super().__init__(context, given)
@@ -55,12 +60,9 @@ class KeptReturning(KeptBatch):
         self._sent: list[str] = [name for name, _ in self._order]
         if self._by_name:
             self._sent = list(self._written(2).replaced_parameters.values())[: len(self._sent)]
-        keys = dict(self._pairs)
-        # how each of them is found in a row, and converted
-        self._steps = [
-            (name if self.has_defaults else keys[name], compiled._bind_processors.get(name))
-            for name in self._sent
-        ]
+        keys: Any = dict(self._pairs)
+        self.keys: list[str] = [n if self.has_defaults else keys[n] for n in self._sent]
+        self._converts = [compiled._bind_processors.get(name) for name in self._sent]
 
     @classmethod
     def of_list(cls, result: Any, given: Collection[str]) -> KeptReturning | None:
@@ -85,16 +87,17 @@ class KeptReturning(KeptBatch):
 
     def values(
         self, conn: Any, statement: Any, given: Any, values: Any, options: Any
-    ) -> list[tuple[Any, ...]]:
-        """The values of each row, converted, in the order in which they are sent."""
+    ) -> tuple[_Rows, list[tuple[Any, ...]]]:
+        """The parameters of each row with its defaults, and as they are sent, in their order."""
         try:
-            rows = given
+            rows: _Rows = given
             if self.has_defaults:
                 rows = self._with_defaults(conn, statement, given, values, options)
-            if not self._converted and len(self._steps) > 1:
-                return list(map(itemgetter(*[key for key, _ in self._steps]), rows))
-            return [
-                tuple([row[key] if one is None else one(row[key]) for key, one in self._steps])
+            if not self._converted and len(self.keys) > 1:
+                return rows, list(map(itemgetter(*self.keys), rows))
+            steps = list(zip(self.keys, self._converts, strict=True))
+            return rows, [
+                tuple([row[key] if one is None else one(row[key]) for key, one in steps])
                 for row in rows
             ]
         except BaseException as error:  # noqa: BLE001 - it comes out again
@@ -102,7 +105,7 @@ class KeptReturning(KeptBatch):
 
     def _with_defaults(
         self, conn: Any, statement: Any, given: Any, values: Any, options: Any
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> _Rows:
         context = self._new_context(conn, statement, values, options)
         rows = context.compiled_parameters = self._rows(given)
         context.cursor = context.create_cursor()
@@ -115,7 +118,7 @@ class KeptReturning(KeptBatch):
     def batches(self, values: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
         """The SQL and the arguments of each batch.
 
-        :param values: of :meth:`values`.
+        :param values: the ones of :meth:`values` that are sent.
         """
         start, end = 0, len(values)
         while start < end:

@@ -22,7 +22,7 @@ from naked_sqla.write.rows import Rows, has_expressions, types_by_key
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
 
-__all__ = ("remember", "run")
+__all__ = ("remember", "run", "send")
 
 
 class _Way:
@@ -86,16 +86,16 @@ class _Way:
         loader = known and known.of(statement, lambda: loading_on(conn, None))
         if loader is None:
             return None
-        sets = kept.values(conn, statement, rows, values, self._options)
-        return to_loaded_result(loader, _returned(conn, kept, sets))
+        _, sent = kept.values(conn, statement, rows, values, self._options)
+        return to_loaded_result(loader, send(conn, kept, sent))
 
 
-def _returned(conn: Connection, kept: KeptReturning, sets: Any) -> Sequence[Any]:
+def send(conn: Connection, kept: KeptReturning, values: Sequence[Any]) -> Sequence[Any]:
     """Send an INSERT with the values of some rows, and give the rows that it returns."""
     fetch = backend_of(conn.dialect).fetch
     found: list[Any] = []
     direct.begin(conn)
-    for sql, arguments in kept.batches(sets):
+    for sql, arguments in kept.batches(values):
         try:
             rows = fetch(conn, sql, arguments)
         except BaseException as error:  # noqa: BLE001 - it comes out again

@@ -14,6 +14,7 @@ from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result, loader_of
 from naked_sqla.write.direct import RowStatement, has_values_only
+from naked_sqla.write.direct_objects import insert_many, remember_many
 from naked_sqla.write.keys import by_key, criteria_for, has_key
 from naked_sqla.write.ordering import check_inserted, insert_in_order, keys_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
@@ -69,13 +70,19 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     loading = loading_on(conn, None)
     objects: list[Any] = []
     for expressions, group in runs_of(part, rows):
+        loaded = None if expressions else insert_many(conn, form, part.table, group)
+        if loaded is not None:
+            objects += loaded
+            continue
         writes = part.with_values(statement, expressions)
         entity = (written.mapper.class_,)
-        result, found = insert_in_order(conn, writes, entity, part.table, group, options)
+        result, returned = insert_in_order(conn, writes, entity, part.table, group, options)
         loader = loader_of(result, writes, loading)
         if loader is None:
             raise InvalidStatement(f"{written.name} has no columns that an INSERT could return.")
-        objects += loader.load(found)
+        objects += loader.load(returned.found)
+        if not expressions:
+            remember_many(conn, form, part.table, group, result)
         if len(rows) == 1 and not expressions:
             form.remember(conn, group[0], result)
     return objects
@@ -155,8 +162,8 @@ def _insert_into(
                 f"{backend_of(conn.dialect)} does not return the keys of an INSERT into "
                 f"{part.table}. Give the primary key with each row."
             )
-        result, found = insert_in_order(conn, statement, columns, part.table, group, options)
-        for row, key in zip(taken, keys_of(result, columns, found), strict=True):
+        _, returned = insert_in_order(conn, statement, columns, part.table, group, options)
+        for row, key in zip(taken, keys_of(returned, columns), strict=True):
             row.update(zip(part.keys, key, strict=True))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlalchemy import bindparam, literal, select
 
@@ -24,10 +24,48 @@ from naked_sqla.write.keys import has_key
 if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult
 
-__all__ = ("check_inserted", "insert_in_order", "keys_of")
+__all__ = (
+    "Order",
+    "Returned",
+    "check_inserted",
+    "in_order",
+    "insert_in_order",
+    "keys_of",
+    "order_of",
+)
 
 _Row = Sequence[Any]
 _Key = tuple[Any, ...]
+
+# How the order of several rows is found.
+Order = Literal["proven", "by keys", "sorted", "row by row"]
+
+
+class Returned(NamedTuple):
+    """What an INSERT of several rows has given back.
+
+    :ivar found: its rows, as the driver gave them or converted.
+    :ivar metadata: of its result.
+    :ivar processors: how the values of its rows are converted by their types; empty: they are.
+    :ivar bound: the parameters of each given row by name, before their types.
+    :ivar sent: the names of the values that the driver got for each row, and these values; None
+        where it takes them by name.
+    """
+
+    found: Sequence[_Row]
+    metadata: Any
+    processors: Sequence[Any]
+    bound: Sequence[Mapping[str, Any]]
+    sent: tuple[Sequence[str], Sequence[tuple[Any, ...]]] | None
+
+    @classmethod
+    def of(cls, result: CursorResult[Any]) -> Returned:
+        """Read the rows of a result."""
+        metadata, raw = results.metadata_of(result), results.is_raw_readable(result)
+        found = list(results.raw_rows(result) if raw else result.all())
+        sentinels = results.sentinels_of(result)
+        processors = results.processors_of(metadata, sentinels) if raw else ()
+        return cls(found, metadata, processors, dml.bound_values(result), dml.bound_rows(result))
 
 
 def insert_in_order(
@@ -37,33 +75,47 @@ def insert_in_order(
     table: Any,
     rows: Sequence[Mapping[str, Any]],
     options: Any,
-) -> tuple[CursorResult[Any], Sequence[_Row]]:
+) -> tuple[CursorResult[Any], Returned]:
     """Insert some rows with one statement.
 
     :param statement: an INSERT without RETURNING.
     :param returning: what it is to return, the primary key of ``table`` included.
     :param rows: dictionaries with the same column keys.
-    :return: the result, which has been read, and its rows in the order of ``rows``, as the driver
-        gave them where the result is raw readable, else converted.
+    :return: the result, which has been read, and what came back, in the order of ``rows``.
     :raises InvalidStatement: fewer rows came back than were inserted, or nothing tells which is
         which.
     """
-    several = len(rows) > 1
-    proving = (
-        several and backend_of(conn.dialect).returns_in_any_order and not results.logs_rows(conn)
-    )
-    keyed = several and not proving and _gives_keys(table, rows[0])
-    if keyed and not _can_be_looked_up(table, rows[0]):
+    order = order_of(conn, table, rows) if len(rows) > 1 else None
+    if order == "row by row":
         return _one_by_one(conn, statement, returning, table, rows, options)
-    sort = several and not proving and not keyed
-    statement = statement.returning(*returning, sort_by_parameter_order=sort)
+    statement = statement.returning(*returning, sort_by_parameter_order=order == "sorted")
     # a list of one is no executemany, so that its row is returned by any dialect that can
-    result = conn.execute(statement, rows if several else rows[0], execution_options=options)
-    found = _read(result)
-    check_inserted(table, len(rows), len(found))
-    if keyed:
-        return result, _by_keys(conn, table, result, found)
-    return result, _Proof(conn, table, result, found).rows() if proving else found
+    result = conn.execute(statement, rows if order else rows[0], execution_options=options)
+    returned = Returned.of(result)
+    return result, returned._replace(found=in_order(conn, table, order, returned))
+
+
+def order_of(conn: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> Order:
+    """How the order of some rows, which are several, is found."""
+    if backend_of(conn.dialect).returns_in_any_order and not results.logs_rows(conn):
+        return "proven"
+    if not _gives_keys(table, rows[0]):
+        return "sorted"
+    return "by keys" if _can_be_looked_up(table, rows[0]) else "row by row"
+
+
+def in_order(
+    conn: Connection, table: Any, order: Order | None, returned: Returned
+) -> Sequence[_Row]:
+    """The returned rows in the order of the given ones.
+
+    :param order: None for one row.
+    :raises InvalidStatement: as in :func:`insert_in_order`.
+    """
+    check_inserted(table, len(returned.bound), len(returned.found))
+    if order == "by keys":
+        return _by_keys(conn, table, returned)
+    return _Proof(conn, table, returned).rows() if order == "proven" else returned.found
 
 
 def check_inserted(table: Any, given: int, found: int) -> None:
@@ -96,36 +148,34 @@ def _one_by_one(
     table: Any,
     rows: Sequence[Mapping[str, Any]],
     options: Any,
-) -> tuple[CursorResult[Any], Sequence[_Row]]:
-    results_and_rows = [
-        insert_in_order(conn, statement, returning, table, [row], options) for row in rows
-    ]
-    return results_and_rows[-1][0], [row for _, stored in results_and_rows for row in stored]
+) -> tuple[CursorResult[Any], Returned]:
+    found: list[_Row] = []
+    for row in rows:
+        result, returned = insert_in_order(conn, statement, returning, table, [row], options)
+        found += returned.found
+    return result, returned._replace(found=found)
 
 
-def _by_keys(
-    conn: Connection, table: Any, result: CursorResult[Any], found: Sequence[_Row]
-) -> Sequence[_Row]:
+def _by_keys(conn: Connection, table: Any, returned: Returned) -> Sequence[_Row]:
     """The returned rows in the order of the given ones, whose keys the client knows.
 
     SQLAlchemy can sort them, too, but not where a key comes back in another form than it was given.
     """
-    columns = list(table.primary_key)
-    bound = dml.bound_values(result)
-    given = list(zip(*([row[column.key] for row in bound] for column in columns), strict=True))
-    keys = keys_of(result, columns, found)
+    columns, found = list(table.primary_key), returned.found
+    given = [tuple([row[column.key] for column in columns]) for row in returned.bound]
+    keys = keys_of(returned, columns)
     if keys == given:
         return found
     stored = dict(zip(keys, found, strict=True))
     if len(stored) == len(found) and stored.keys() == set(given):
         return [stored[key] for key in given]
     # as the driver gives them, since two keys may be read as one
-    positions = _positions(result, columns)
+    positions = _positions(returned.metadata, columns)
     stored = {tuple([row[i] for i in positions]): row for row in found}
     ordered: list[_Row] = []
     for key in given:
-        asked = _read(conn.execute(select(*columns).where(*has_key(conn, columns, key))))
-        row = stored.get(tuple(asked[0])) if asked else None
+        asked = Returned.of(conn.execute(select(*columns).where(*has_key(conn, columns, key))))
+        row = stored.get(tuple(asked.found[0])) if asked.found else None
         if row is None:
             raise InvalidStatement(
                 f"INSERT into {table}: the row with the key {shown(key)} was stored with another "
@@ -135,26 +185,16 @@ def _by_keys(
     return ordered
 
 
-def _read(result: Any) -> list[_Row]:
-    return list(results.raw_rows(result) if results.is_raw_readable(result) else result.all())
-
-
-def _positions(result: Any, columns: Sequence[Any]) -> list[Any]:
-    metadata = results.metadata_of(result)
+def _positions(metadata: Any, columns: Sequence[Any]) -> list[Any]:
     return [results.position_of(metadata, column, required=True) for column in columns]
 
 
-def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> list[_Key]:
-    """The primary keys in rows of a result, converted by their types."""
-    processors: Sequence[Any] = ()
-    if results.is_raw_readable(result):
-        processors = results.processors_of(
-            results.metadata_of(result), results.sentinels_of(result)
-        )
+def keys_of(returned: Returned, columns: Sequence[Any]) -> list[_Key]:
+    """The primary keys in the rows that came back, converted by their types."""
     values: list[Iterable[Any]] = []
-    for i in _positions(result, columns):
-        read = [row[i] for row in found]
-        convert = processors[i] if processors else None
+    for i in _positions(returned.metadata, columns):
+        read = [row[i] for row in returned.found]
+        convert = returned.processors[i] if returned.processors else None
         values.append(read if convert is None else map(convert, read))
     return list(zip(*values, strict=True))
 
@@ -162,22 +202,18 @@ def keys_of(result: Any, columns: Sequence[Any], found: Sequence[Any]) -> list[_
 class _Proof:
     """Finds for each given row the one that was returned for it."""
 
-    def __init__(
-        self, conn: Connection, table: Any, result: CursorResult[Any], found: list[_Row]
-    ) -> None:
+    def __init__(self, conn: Connection, table: Any, returned: Returned) -> None:
         self.conn = conn
         self.table = table
-        self.result = result
-        self.found = found
+        self.returned = returned
+        self.found = returned.found
 
     def rows(self) -> Sequence[_Row]:
         """The returned rows in the order of the given ones."""
-        bound = dml.bound_rows(self.result)
-        if bound is None:
+        if self.returned.sent is None:
             return self._verified()
-        names, given = bound
-        metadata = results.metadata_of(self.result)
-        positions = [self._position(metadata, name) for name in names]
+        names, given = self.returned.sent
+        positions = [self._position(self.returned.metadata, name) for name in names]
         if positions and None not in positions:
             returned = itemgetter(*positions) if len(positions) > 1 else _one(positions[0])
             if list(map(returned, self.found)) == given:
@@ -192,7 +228,9 @@ class _Proof:
         column = self.table.columns.get(name)
         return None if column is None else results.position_of(metadata, column)
 
-    def _matched(self, given: list[tuple[Any, ...]], positions: Sequence[int | None]) -> list[_Row]:
+    def _matched(
+        self, given: Sequence[tuple[Any, ...]], positions: Sequence[int | None]
+    ) -> Sequence[_Row]:
         """Match rows by the columns whose values came back as they were given."""
         kept = [
             (i, position)
@@ -213,15 +251,14 @@ class _Proof:
             return self._verified()
         return [waiting[key].popleft() for key in wanted]
 
-    def _verified(self) -> list[_Row]:
+    def _verified(self) -> Sequence[_Row]:
         """The rows as they came, when the database says of each that it holds what was given."""
-        metadata = results.metadata_of(self.result)
-        processors = results.processors_of(metadata)
+        metadata, processors = self.returned.metadata, self.returned.processors
         keys = [
             (column, results.position_of(metadata, column, required=True))
             for column in self.table.primary_key
         ]
-        for row, values in zip(self.found, dml.bound_values(self.result), strict=True):
+        for row, values in zip(self.found, self.returned.bound, strict=True):
             criteria = [
                 column == bindparam(None, _converted(row, position, processors), type_=column.type)
                 for column, position in keys
@@ -247,5 +284,5 @@ def _one(position: Any) -> Callable[[_Row], tuple[Any]]:
 
 
 def _converted(row: _Row, position: Any, processors: Sequence[Any]) -> Any:
-    convert = processors[position]
+    convert = processors[position] if processors else None
     return row[position] if convert is None else convert(row[position])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import namedtuple
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -14,13 +14,13 @@ from sqlalchemy import Connection, event, exc, func, inspect, null, select, text
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
-from naked_sqla._sqlalchemy import results
 from naked_sqla.backends.base import Backend
 from naked_sqla.exception import InvalidStatement, NotLoadedError, UnknownAttribute
 from naked_sqla.objects.convert import to_naked, to_orm
 from naked_sqla.read import statement as statements
 from naked_sqla.read.lookup import get
 from naked_sqla.write import objects as writing
+from naked_sqla.write import ordering
 
 from ..models.blog import Hub, Post, Stamped, Tag, User, Versioned
 from ..models.columns import Invoice, Pair, Point, Renamed, Segment
@@ -140,30 +140,34 @@ def test_order_of_many(oracle: Oracle) -> None:
     run(oracle, work)
 
 
+def returned_as(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
+    """Have the rows of an INSERT come back in another order, on SQLite."""
+    proof = ordering._Proof
+
+    def changed(conn: Any, table: Any, returned: Any) -> Any:
+        return proof(conn, table, returned._replace(found=change(returned.found)))
+
+    monkeypatch.setattr(ordering, "_Proof", changed)
+
+
 @pytest.mark.parametrize("oracle", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_order_is_proven(oracle: Oracle, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite says that the rows of RETURNING come in any order; here they do."""
-    read = results.raw_rows
     chance = random.Random(seed)
-
-    def shuffled(result: Any) -> list[Any]:
-        rows = list(read(result))
-        if result.context.isinsert:
-            chance.shuffle(rows)
-        return rows
-
-    monkeypatch.setattr(results, "raw_rows", shuffled)
+    returned_as(monkeypatch, lambda rows: chance.sample(rows, len(rows)))
     given = [Stamped(label=chance.choice("abc"), by_callable=i % 4) for i in range(50)]
 
     def work(conn: Connection) -> None:
-        stored = writing.insert_all(conn, given)
-        assert [(s.label, s.by_callable) for s in stored] == [
-            (g.label, g.by_callable) for g in given
-        ]
-        assert len({s.id for s in stored}) == len(stored)
-        for obj in stored:
-            assert vars(get(conn, Stamped, obj.id)) == vars(obj)
+        # the second time the direct way
+        for _ in range(2):
+            stored = writing.insert_all(conn, given)
+            assert [(s.label, s.by_callable) for s in stored] == [
+                (g.label, g.by_callable) for g in given
+            ]
+            assert len({s.id for s in stored}) == len(stored)
+            for obj in stored:
+                assert vars(get(conn, Stamped, obj.id)) == vars(obj)
 
     run(oracle, work, Stamped)
 
@@ -185,15 +189,19 @@ def test_order_where_values_change_their_form(oracle: Oracle) -> None:
 
 @pytest.mark.parametrize("oracle", ["sqlite"], indirect=True)
 def test_order_that_nothing_proves(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = results.raw_rows
-    monkeypatch.setattr(
-        results, "raw_rows", lambda r: list(read(r))[:: -1 if r.context.isinsert else 1]
-    )
     rows = [{"upper": letter} for letter in "abc"]
 
+    def refused(conn: Connection) -> None:
+        with monkeypatch.context() as patch:
+            returned_as(patch, lambda rows: rows[::-1])
+            with pytest.raises(InvalidStatement, match="batch_size=1"):
+                writing.insert_all(conn, rows, model=Sample)
+
     def work(conn: Connection) -> None:
-        with pytest.raises(InvalidStatement, match="batch_size=1"):
-            writing.insert_all(conn, rows, model=Sample)
+        refused(conn)
+        writing.insert_all(conn, rows, model=Sample)
+        # by the direct way, which is known now
+        refused(conn)
         stored = writing.insert_all(conn, rows, model=Sample, batch_size=1)
         assert [s.upper.lower() for s in stored] == ["a", "b", "c"]
 
