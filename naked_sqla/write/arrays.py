@@ -35,14 +35,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import mappings
 from naked_sqla.backends import backend_of
+from naked_sqla.write.direct import RowStatement
+from naked_sqla.write.finding import class_criteria
+from naked_sqla.write.tables import Written
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
     from sqlalchemy.types import TypeEngine
 
 __all__ = ("update_by_arrays",)
+
+# Statements that are kept for a class: each set of columns has its own.
+_FORMS = 32
 
 # The values that an array takes as a single parameter takes them, and the type of its elements.
 # Without length and precision: the cast of an array would cut values that the column refuses.
@@ -65,53 +72,67 @@ _FITTING: dict[type[TypeEngine[Any]], tuple[type, TypeEngine[Any]]] = {
 
 def update_by_arrays(
     conn: Connection,
-    table: Table,
+    written: Written,
     keys: Mapping[str, str],
     changed: Mapping[str, str],
     values: Mapping[str, Sequence[Any]],
     types: Mapping[str, set[type]],
-    criteria: Sequence[Any],
 ) -> int | None:
-    """Update rows by their keys.
+    """Update rows of a class with one table by their keys.
 
     :param keys: the name of a parameter -> the key of a column of the primary key.
     :param changed: the name of a parameter -> the key of a column that is stored.
     :param values: the values of each parameter, one for each row.
     :param types: the types of the values of each parameter.
-    :param criteria: further criteria of the UPDATE.
     :return: the number of matched rows; None if a batch has to do it, and nothing was sent.
     """
-    backend = backend_of(conn.dialect)
+    backend, table = backend_of(conn.dialect), written.parts[0].table
     if not backend.updates_from_arrays:
         return None
     columns = {name: table.c[key] for name, key in {**keys, **changed}.items()}
     if any(_is_called(c) and c.key not in changed.values() for c in table.columns):
         return None
-    elements: dict[str, TypeEngine[Any]] = {}
+    elements: list[TypeEngine[Any]] = []
     for name, of in columns.items():
         element = _element(mappings.type_on(backend.name, of.type), types[name], values[name])
         if element is None:
             return None
-        elements[name] = element
+        elements.append(element)
     found = list(zip(*(values[name] for name in keys), strict=True))
     # of two updates of one row the database would apply either
     if len(found) < 2 or len(set(found)) < len(found):
         return None
+    forms: BoundedCache[Any, RowStatement]
+    forms = written.forms.setdefault("arrays", BoundedCache(_FORMS))
+    # the types of the columns on this database are those of the elements
+    kind = backend.name, tuple(changed.values())
+    form = forms.get(kind)
+    if form is None:
+        statement = _statement(written, list(columns.values()), elements, len(keys))
+        form = forms[kind] = RowStatement(statement)
+    return form.matched(conn, {f"naked_{i}": values[n] for i, n in enumerate(columns)})
+
+
+def _statement(
+    written: Written, columns: Sequence[Any], elements: Sequence[TypeEngine[Any]], keys: int
+) -> Any:
+    """The UPDATE of rows by their keys, which has an array for each column.
+
+    :param keys: how many of the columns, the first ones, are the primary key.
+    """
     given = func.unnest(
         *(
             bindparam(f"naked_{i}", type_=postgresql.ARRAY(element))
-            for i, element in enumerate(elements.values())
+            for i, element in enumerate(elements)
         )
-    ).table_valued(*(column(f"v{i}", element) for i, element in enumerate(elements.values())))
+    ).table_valued(*(column(f"v{i}", element) for i, element in enumerate(elements)))
     rows = given.render_derived(name="naked_given")
-    read = {name: rows.c[f"v{i}"] for i, name in enumerate(elements)}
-    statement = (
-        update(table)
-        .where(*(columns[name] == read[name] for name in keys), *criteria)
-        .values({columns[name]: read[name] for name in changed})
+    pairs = [(of, rows.c[f"v{i}"]) for i, of in enumerate(columns)]
+    return (
+        update(written.parts[0].table)
+        .where(*(of == value for of, value in pairs[:keys]), *class_criteria(written))
+        .values(dict(pairs[keys:]))
     )
-    parameters = {f"naked_{i}": list(values[name]) for i, name in enumerate(elements)}
-    return conn.execute(statement, parameters).rowcount
 
 
 def _is_called(of: Any) -> bool:

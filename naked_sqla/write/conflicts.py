@@ -37,6 +37,9 @@ _FORMS = 32
 # What makes a value for each execution, by the name of its parameter.
 _Made = dict[str, Callable[[], Any]]
 
+# The types of the values of rows, by key; None where their keys differ.
+_Types = Mapping[str, set[type]] | None
+
 
 def on_conflict_of(
     dialect: Dialect, written: Written, on: Iterable[Any] | None, update: Any
@@ -115,14 +118,16 @@ class OnConflict:
         return [key for key in wanted if key in self.part.columns and key not in self._fixed]
 
     def statements(
-        self, conn: Connection, rows: Rows, expected: Any = None
+        self, conn: Connection, rows: Rows, expected: Any = None, types: _Types = None
     ) -> Iterator[tuple[Any, Rows]]:
         """The statements that upsert some rows; a ``RowStatement`` for one row where it is kept.
 
         :param expected: the version of an existing row; None: any.
+        :param types: the types of the values of all rows, where they are known.
         """
-        for nulls, group in self._by_nulls(rows):
-            for expressions, values in runs_of(self.part, group):
+        types = types or types_by_key(rows)
+        for nulls, group, kinds in self._by_nulls(rows, types):
+            for expressions, values in runs_of(self.part, group, kinds):
                 given = [*values[0], *expressions]
                 kept = None
                 if self._is_kept and not expressions and expected is None:
@@ -154,12 +159,12 @@ class OnConflict:
         values = {**rows[0], **{name: make() for name, make in made.items()}} if made else rows[0]
         return (form, [values]) if has_values_only(values.values()) else None
 
-    def _by_nulls(self, rows: Rows) -> Iterable[tuple[list[str], Rows]]:
-        """Runs of rows with the same :meth:`_nulls`."""
-        types = types_by_key(rows)
+    def _by_nulls(self, rows: Rows, types: _Types) -> Iterable[tuple[list[str], Rows, _Types]]:
+        """Runs of rows with the same :meth:`_nulls`, and the types of their values."""
         if types is None or any(type(None) in types.get(key, ()) for key in self._omitted):
-            return [(nulls, list(group)) for nulls, group in groupby(rows, key=self._nulls)]
-        return [([], rows)]
+            groups = [(nulls, list(group)) for nulls, group in groupby(rows, key=self._nulls)]
+            return [(nulls, group, types_by_key(group)) for nulls, group in groups]
+        return [([], rows, types)]
 
     def _nulls(self, row: Mapping[str, Any]) -> list[str]:
         """The attributes whose None is the default in a new row, and NULL in an existing one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -15,7 +15,7 @@ from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result, loader_of
 from naked_sqla.write.direct import RowStatement, has_values_only
 from naked_sqla.write.direct_objects import insert_many, remember_many
-from naked_sqla.write.keys import by_key, criteria_for, has_key
+from naked_sqla.write.keys import by_key, criteria_for, has_key, keys_of_objects
 from naked_sqla.write.ordering import check_inserted, insert_in_order, keys_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
 from naked_sqla.write.tables import Part, Written
@@ -28,7 +28,6 @@ __all__ = (
     "insert_objects",
     "returns_whole_rows",
     "runs_of",
-    "select_by_identity",
     "stored_rows",
 )
 
@@ -69,7 +68,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     statement, options = form.statement, statements.orm_options(None)
     loading = loading_on(conn, None)
     objects: list[Any] = []
-    for expressions, group in runs_of(part, rows):
+    for expressions, group in runs_of(part, rows, types_by_key(rows)):
         loaded = None if expressions else insert_many(conn, form, part.table, group)
         if loaded is not None:
             objects += loaded
@@ -98,9 +97,13 @@ def returns_whole_rows(written: Written) -> bool:
     )
 
 
-def runs_of(part: Part, rows: Rows) -> Iterable[tuple[Mapping[str, Any], Rows]]:
-    """Rows by attribute key as rows by column key, in runs that one statement can store."""
-    types = types_by_key(rows)
+def runs_of(
+    part: Part, rows: Rows, types: Mapping[str, set[type]] | None
+) -> Iterable[tuple[Mapping[str, Any], Rows]]:
+    """Rows by attribute key as rows by column key, in runs that one statement can store.
+
+    :param types: the types of their values; None where their keys differ.
+    """
     if types is not None and types and not has_expressions(set().union(*types.values())):
         nothing = type(None)
         plain = not part.added and all(part.names.get(key) == key for key in types)
@@ -167,18 +170,11 @@ def _insert_into(
             row.update(zip(part.keys, key, strict=True))
 
 
-def select_by_identity(
-    conn: Connection, written: Written, identities: Sequence[_Identity]
-) -> Iterator[Any]:
-    """The objects with some primary keys, in any order."""
-    for criterion in criteria_for(conn, written.mapper.primary_key, identities):
-        yield from _selected(conn, written, criterion)
-
-
-def _selected(conn: Connection, written: Written, *criteria: Any) -> Any:
+def _selected(conn: Connection, written: Written, *criteria: Any) -> Sequence[Any]:
     wanted = select(written.mapper.class_).options(lazyload("*")).where(*criteria)
     result = conn.execute(wanted, execution_options=statements.orm_options(None))
-    return entity_result(result, wanted, loading_on(conn, None)).scalars()
+    found: Sequence[Any] = entity_result(result, wanted, loading_on(conn, None)).scalars().all()
+    return found
 
 
 def stored_rows(
@@ -187,7 +183,13 @@ def stored_rows(
     """The stored objects with some primary keys, in their order; None for what is not there."""
     if len(identities) == 1:
         return [_one(conn, written, identities[0])]
-    found = by_key(select_by_identity(conn, written, identities), written.keys, identities)
+    stored: list[Any] = []
+    for criterion in criteria_for(conn, written.mapper.primary_key, identities):
+        stored += _selected(conn, written, criterion)
+    keys = keys_of_objects(stored, written.keys)
+    if keys == identities:
+        return stored
+    found = by_key(stored, keys, identities)
     if found is None:
         return [_one(conn, written, identity) for identity in identities]
     # a row that is named twice is two objects

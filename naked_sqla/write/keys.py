@@ -16,7 +16,7 @@ from naked_sqla.write.rows import has_expressions
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("among", "are_exact", "by_key", "chunks", "criteria_for", "has_key")
+__all__ = ("among", "are_exact", "by_key", "chunks", "criteria_for", "has_key", "keys_of_objects")
 
 _Key = tuple[Any, ...]
 _Item = TypeVar("_Item")
@@ -36,22 +36,27 @@ def criteria_for(conn: Connection, columns: Sequence[Any], keys: Sequence[_Key])
             yield found
 
 
+def keys_of_objects(objs: Iterable[Any], names: Sequence[str]) -> list[_Key]:
+    """The values that objects have for some attributes."""
+    return list(zip(*[map(attrgetter(name), objs) for name in names], strict=True))
+
+
 def by_key(
-    objs: Iterable[Any], names: Sequence[str], keys: Iterable[_Key]
+    objs: Sequence[Any], found: Sequence[_Key], keys: Iterable[_Key]
 ) -> dict[_Key, Any] | None:
     """Objects by their keys; None where these are not exactly the keys that were asked for.
 
     Then keys are stored, or read, in another form, and only the database tells which is which.
+
+    :param found: the keys of the objects, in their order.
+    :param keys: those that were asked for.
     """
-    listed = list(objs)
-    get = attrgetter(*names)
     try:
-        found = {(get(o),): o for o in listed} if len(names) == 1 else {get(o): o for o in listed}
-        same = len(found) == len(listed) and found.keys() == set(keys)
+        by = dict(zip(found, objs, strict=True))
+        return by if len(by) == len(objs) and by.keys() == set(keys) else None
     except TypeError:
         # an array, which is no key of a dictionary
         return None
-    return found if same else None
 
 
 def has_key(conn: Connection, columns: Sequence[Any], key: _Key) -> Iterator[Any]:

@@ -53,8 +53,7 @@ def update_alike(conn: Connection, alike: Alike) -> list[Identity]:
         types |= {name: set(map(type, of)) for name, of in made.items()}
         changed |= {name: name for name in made}
     by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
-    criteria = class_criteria(written)
-    matched = update_by_arrays(conn, part.table, by_key, changed, values, types, criteria)
+    matched = update_by_arrays(conn, written, by_key, changed, values, types)
     if matched is not None and matched != len(identities):
         # the database takes two of the keys for one, and has applied one update
         raise_gone(conn, written, identities)

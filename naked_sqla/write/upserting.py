@@ -19,7 +19,7 @@ from naked_sqla.write.conflicts import on_conflict_of
 from naked_sqla.write.direct import RowStatement
 from naked_sqla.write.finding import find, raise_excluded, raise_stale, within
 from naked_sqla.write.inserting import insert_objects
-from naked_sqla.write.keys import among, by_key, chunks, has_key
+from naked_sqla.write.keys import among, by_key, chunks, has_key, keys_of_objects
 from naked_sqla.write.rows import Rows, has_expressions, types_by_key
 from naked_sqla.write.tables import Written
 
@@ -55,10 +55,10 @@ class Upsert:
 
     def rows(self, rows: Sequence[_Row]) -> list[Any]:
         """Upsert rows; the stored ones as naked objects, in their order."""
-        keys = self._clear_keys(rows)
+        types = types_by_key(rows) if rows else None
+        keys = None if types is None else self._clear_keys(rows, types)
         if keys is not None:
-            found = self._upsert(dict(zip(keys, rows, strict=True)))
-            return [found[key] for key in keys]
+            return self._upsert(keys, rows, types)
         objects: list[Any] = [None] * len(rows)
         plain: list[tuple[int, _Row]] = []
         pending: list[tuple[int, _Row]] = []
@@ -80,9 +80,9 @@ class Upsert:
                 else:
                     keyed[key] = index, row
             if keyed:
-                found = self._upsert({key: row for key, (_, row) in keyed.items()})
-                for key, (index, _) in keyed.items():
-                    objects[index] = found[key]
+                stored = self._upsert(list(keyed), [row for _, row in keyed.values()])
+                for (index, _), obj in zip(keyed.values(), stored, strict=True):
+                    objects[index] = obj
             pending = later
         if plain:
             # last, since a generated key could be one that another row names
@@ -91,10 +91,11 @@ class Upsert:
                 objects[index] = obj
         return objects
 
-    def _clear_keys(self, rows: Sequence[_Row]) -> list[_Key] | None:
+    def _clear_keys(
+        self, rows: Sequence[_Row], types: Mapping[str, set[type]]
+    ) -> list[_Key] | None:
         """The keys of rows that one statement can store; None where they may have to be apart."""
-        types = types_by_key(rows) if rows else None
-        if types is None or self._has_lists or self.written.version is not None:
+        if self._has_lists or self.written.version is not None:
             return None
         kinds = set().union(*[types.get(key, {type(None)}) for key in self.on])
         if type(None) in kinds or has_expressions(kinds) or any(k.__hash__ is None for k in kinds):
@@ -161,17 +162,30 @@ class Upsert:
             form.remember(self.conn, rows[0], result)
         return objects
 
-    def _upsert(self, rows: Mapping[_Key, _Row]) -> dict[_Key, Any]:
-        """Upsert rows with different keys; the stored ones by the keys that were given."""
+    def _upsert(
+        self,
+        keys: Sequence[_Key],
+        rows: Sequence[_Row],
+        types: Mapping[str, set[type]] | None = None,
+    ) -> list[Any]:
+        """Upsert rows with different keys; the stored ones in their order.
+
+        :param types: the types of the values of all rows, if they have the same attributes.
+        """
         stored: list[Any] = []
-        for statement, group in self._form.statements(self.conn, list(rows.values())):
+        for statement, group in self._form.statements(self.conn, rows, types=types):
             stored += self._loaded(statement, group)
-        found = by_key(stored, self.on, rows)
-        if found is None:
+        found = keys_of_objects(stored, self.on)
+        if found == keys:
+            return stored
+        by = by_key(stored, found, keys)
+        if by is None:
             # existing rows that stay as they are, or keys stored in another form
-            found = by_key(self._stored(list(rows)), self.on, rows) or self._one_by_one(rows)
-            self._check_inside(found.values(), stored)
-        return found
+            existing = list(self._stored(keys))
+            found = keys_of_objects(existing, self.on)
+            by = by_key(existing, found, keys) or self._one_by_one(keys)
+            self._check_inside(by.values(), stored)
+        return [by[key] for key in keys]
 
     def _check_inside(self, objs: Iterable[Any], written: Iterable[Any]) -> None:
         """Check that rows which stay as they are lie within the criteria of the factory.

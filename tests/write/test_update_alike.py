@@ -194,7 +194,8 @@ def detached(row: dict[str, Any]) -> Thing:
 
 async def test_objects_of_any_origin_are_written_by_one_statement(db: AsyncSessionFactory) -> None:
     rows = [{"id": i, "name": f"n{i}", "amount": i * 10} for i in (4, 2, 3)]
-    loaded = [await db.get(Thing, row["id"]) for row in rows]
+    stored = {obj.id: obj for obj in await db.scalars(select(Thing))}
+    loaded = [stored[row["id"]] for row in rows]
     for obj, row in zip(loaded, rows, strict=True):
         obj.name, obj.amount = row["name"], row["amount"]
     others = [{"id": row["id"], "label": row["name"], "amount": row["amount"]} for row in rows]
@@ -214,8 +215,8 @@ async def test_objects_of_any_origin_are_written_by_one_statement(db: AsyncSessi
                 # it has all attributes; it is read once
                 continue
             with sent_by(db) as sent[origin]:
-                stored = await db.update_all(objs, *fields, model=model)
-            assert [(obj.id, obj.name, obj.amount, obj.stamp) for obj in stored] == [
+                written = await db.update_all(objs, *fields, model=model)
+            assert [(obj.id, obj.name, obj.amount, obj.stamp) for obj in written] == [
                 (row["id"], row["name"], row["amount"], "stamped") for row in rows
             ]
         (first, *rest) = sent.values()
@@ -227,9 +228,9 @@ async def test_objects_of_any_origin_are_written_by_one_statement(db: AsyncSessi
 async def test_objects_with_more_than_their_columns(db: AsyncSessionFactory) -> None:
     """One made without its constructor has one attribute more, and no state; others are related."""
     bare = Thing.__new__(Thing)
-    bare.__dict__.update(id=2, name="b", amount=4)
+    vars(bare).update({"id": 2, "name": "b", "amount": 4})
     made = Thing(id=1, name="a")
-    assert len(bare.__dict__) == len(made.__dict__)
+    assert len(vars(bare)) == len(vars(made))
     assert [(obj.name, obj.amount) for obj in await db.update_all([made, bare])] == [
         ("a", 0),
         ("b", 4),
