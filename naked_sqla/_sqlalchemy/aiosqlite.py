@@ -50,8 +50,10 @@ def can_fetch(conn: Any) -> bool:
     )
 
 
-async def fetch(conn: Any, sql: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
-    """All rows of a statement, in one job; the errors are the adapter's."""
+async def fetch(
+    conn: Any, sql: str, arguments: tuple[Any, ...]
+) -> tuple[Sequence[Any], int | None]:
+    """All rows of a statement and its ``lastrowid``, in one job; the errors are the adapter's."""
     adapter = conn._dbapi_connection.dbapi_connection
     try:
         job = await _run(adapter, _Job(adapter, sql, arguments, many=False))
@@ -60,7 +62,7 @@ async def fetch(conn: Any, sql: str, arguments: tuple[Any, ...]) -> Sequence[Any
         raise
     rows: Sequence[Any] = job.rows
     job.rows = ()
-    return rows
+    return rows, -1 if _IS_2_0 else job.lastrowid
 
 
 class _Job:

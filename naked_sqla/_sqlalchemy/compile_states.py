@@ -65,10 +65,27 @@ def state_cache(state: Any) -> dict[Any, Any]:
     return attributes
 
 
+# The ORM has a cache on its compiled statements; Core's get one of ours, under this name.
+_OF_CORE = "_naked_sqla"
+
+
 def cache_of(compiled: Any) -> dict[Any, Any] | None:
-    """The same of a compiled SELECT; None where it has no entities."""
+    """The same of a compiled SELECT; None where it has none yet."""
     state = compiled.compile_state
-    return state.attributes if isinstance(state, ORMCompileState) else None
+    is_orms = isinstance(state, ORMCompileState)
+    found: dict[Any, Any] | None = state.attributes if is_orms else vars(compiled).get(_OF_CORE)
+    return found
+
+
+def made_cache_of(compiled: Any) -> dict[Any, Any] | None:
+    """The same, made where there is none; None where nothing is known of the columns of a row."""
+    found = entity_state(compiled)
+    if found is not None:
+        return state_cache(found[0])
+    if isinstance(compiled.compile_state, ORMCompileState):
+        return None
+    cache: dict[Any, Any] = vars(compiled).setdefault(_OF_CORE, {})
+    return cache
 
 
 def memoized_setups(state: Any, path: Any) -> Mapping[Any, Any]:

@@ -18,12 +18,11 @@ def can_fetch(conn: Any) -> bool:
     )
 
 
-def fetch(conn: Any, sql: str, arguments: tuple[Any, ...]) -> list[Any]:
-    """All rows of a statement."""
+def fetch(conn: Any, sql: str, arguments: tuple[Any, ...]) -> tuple[list[Any], int | None]:
+    """All rows of a statement, and its ``lastrowid``."""
     cursor: Any = conn._dbapi_connection.dbapi_connection.cursor()
     try:
         cursor.execute(sql, arguments)
-        rows: list[Any] = cursor.fetchall()
-        return rows
+        return cursor.fetchall(), cursor.lastrowid
     finally:
         cursor.close()

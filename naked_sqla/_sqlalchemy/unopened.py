@@ -90,6 +90,29 @@ class Unopened:
             self._prepare(conn)
         return conn
 
+    def closed(self) -> Connection:
+        """A Connection as it is after the call: closed, and nothing was told of it."""
+        conn = Connection.__new__(Connection)
+        options: Any = self.engine._execution_options
+        if self.in_autocommit:
+            options = options.union({"isolation_level": "AUTOCOMMIT"})
+        vars(conn).update(
+            engine=self.engine,
+            dialect=self.dialect,
+            dispatch=conn.dispatch._join(self.engine.dispatch),
+            _dbapi_connection=None,
+            _transaction=None,
+            _nested_transaction=None,
+            _allow_autobegin=True,
+            _echo=False,
+            _has_events=False,
+            _execution_options=options,
+            _Connection__can_reconnect=False,
+            _Connection__savepoint_seq=0,
+            _Connection__in_begin=False,
+        )
+        return conn
+
     def give_back(self) -> None:
         """Give the connection back to its pool; it is idle, and no Connection was made of it."""
         fairy, self.fairy = self.fairy, None

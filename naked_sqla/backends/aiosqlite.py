@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import aiosqlite as adapter
 from naked_sqla._sqlalchemy import greenlets
+from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
@@ -36,8 +37,14 @@ class Aiosqlite(SQLite):
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
     ) -> Iterable[Any]:
-        rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+        rows: Iterable[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments))[0]
         return rows
+
+    def fetch_told(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Fetched:
+        rows, lastrowid = greenlets.await_only(adapter.fetch(conn, sql, arguments))
+        return Fetched(rows, -1, lastrowid)
 
     def interrupt(self, raw: Any, times: int) -> None:
         # a coroutine that waits for nothing, for the sake of its event loop

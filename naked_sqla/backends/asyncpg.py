@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from naked_sqla._sqlalchemy import asyncpg as adapter
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.asking import AskAgain
+from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.notifications import AsyncpgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 from naked_sqla.backends.trees import AsyncpgTrees
@@ -119,6 +120,12 @@ class Asyncpg(PostgreSQL):
     ) -> Iterable[Any]:
         rows: list[Any] = greenlets.await_only(adapter.fetch(conn, sql, arguments, alone))
         return rows
+
+    def fetch_told(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Fetched:
+        rows = greenlets.await_only(adapter.fetch(conn, sql, arguments, alone))
+        return Fetched(rows, len(rows))
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from naked_sqla.backends.contracts import Fetched
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ class ForStatements:
             for where :attr:`pays_for_transactions` says so, and none is open.
         """
         raise NotImplementedError
+
+    def fetch_told(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Fetched:
+        """The same, with what a cursor that has been read and closed tells besides."""
+        rows: Any = self.fetch(conn, sql, arguments, alone)
+        return Fetched(rows)
 
     def insert(self, entity: Any) -> Any:
         """The INSERT that has ``on_conflict_do_update()``.

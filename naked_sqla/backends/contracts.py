@@ -1,14 +1,15 @@
-"""What a database sees of a session, and of a COPY."""
+"""What a database sees of a session, and of a COPY; what it tells of a SELECT."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("Copied", "Prepared", "Stop", "Stoppable")
+__all__ = ("Copied", "Fetched", "Prepared", "Stop", "Stoppable")
 
 
 class Stop(Protocol):
@@ -38,6 +39,18 @@ class Stoppable(Protocol):
     def conn(self) -> Any: ...
     @property
     def connected(self) -> bool: ...
+
+
+class Fetched(NamedTuple):
+    """The rows of a SELECT, and what its cursor would tell of them.
+
+    :ivar rowcount: of the cursor.
+    :ivar lastrowid: of the cursor; None where a cursor of the driver has none.
+    """
+
+    rows: Sequence[Any]
+    rowcount: int = -1
+    lastrowid: int | None = None
 
 
 class Copied(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import pysqlite
+from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
@@ -25,4 +26,10 @@ class Pysqlite(SQLite):
     def fetch(
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
     ) -> Iterable[Any]:
-        return pysqlite.fetch(conn, sql, arguments)
+        return pysqlite.fetch(conn, sql, arguments)[0]
+
+    def fetch_told(
+        self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
+    ) -> Fetched:
+        rows, lastrowid = pysqlite.fetch(conn, sql, arguments)
+        return Fetched(rows, -1, lastrowid)

@@ -1,8 +1,9 @@
 """The direct way: a SELECT that has run before goes from its cache key to the driver and the
 hydrator.
 
-No cursor, no execution context, no rows of SQLAlchemy's in between.  It is taken where nobody
-could tell; everything else goes SQLAlchemy's way, which stays the reference.
+No cursor, no execution context, no rows of SQLAlchemy's in between; a SELECT without entities gets
+its rows in SQLAlchemy's result.  It is taken where nobody could tell; everything else goes
+SQLAlchemy's way, which stays the reference.
 """
 
 from __future__ import annotations
@@ -13,33 +14,34 @@ from sqlalchemy import Select
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import compile_states, direct, results
+from naked_sqla._sqlalchemy.direct_rows import KeptRows, SentSelect
 from naked_sqla._sqlalchemy.unopened import Unopened, opened
 from naked_sqla.backends import backend_of
 from naked_sqla.read.kept import KeptLoader, KeptMaker
-from naked_sqla.read.quiet import CRITERIA_ONLY, is_quiet, rows_of
+from naked_sqla.read.quiet import CRITERIA_ONLY, is_quiet, rows_of, told_of
 from naked_sqla.read.result import to_loaded_result
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Result
     from sqlalchemy.engine import CursorResult
 
-    from naked_sqla.read.loader import Loader, MakeLoader
+    from naked_sqla.read.loader import MakeLoader
     from naked_sqla.read.loading import Loading
 
 __all__ = ("remember", "run")
 
 
 class _Way:
-    """The way of one compiled statement: how it is sent, and how its rows are loaded."""
+    """The way of one compiled statement: how it is sent, and what its rows become."""
 
-    __slots__ = ("kept", "loader")
+    __slots__ = ("kept", "rows")
 
-    def __init__(self, kept: direct.Kept, loader: KeptLoader) -> None:
+    def __init__(self, kept: direct.Kept, rows: KeptLoader | KeptRows) -> None:
         self.kept = kept
-        self.loader = loader
+        self.rows = rows
 
 
-# by the key of what makes their loaders; None: objects of the mapped classes
+# by the key of what makes their loaders; None: objects of the mapped classes, or rows
 _Ways = BoundedCache[Any, _Way | None]
 _WAYS = 16
 
@@ -56,18 +58,32 @@ def remember(
     if type(statement) is not Select or (maker is None and make_loader is not None):
         return
     compiled = result.context.compiled
-    found = compile_states.entity_state(compiled)
-    if found is None:
+    cache = compile_states.made_cache_of(compiled)
+    if cache is None:
         return
-    ways: _Ways = compile_states.state_cache(found[0]).setdefault(_Way, BoundedCache(_WAYS))
+    ways: _Ways = cache.setdefault(_Way, BoundedCache(_WAYS))
     key = None if maker is None else maker.key
-    if key in ways:
-        return
-    from naked_sqla.read.loader import known_loader
+    if key not in ways:
+        ways[key] = _way_of(result, maker)
 
-    kept = direct.Kept.of(compiled, results.metadata_of(result))
-    loader = known_loader(result) if maker is None else maker.known(result)
-    ways[key] = None if kept is None or loader is None else _Way(kept, loader)
+
+def _way_of(result: CursorResult[Any], maker: KeptMaker | None) -> _Way | None:
+    compiled = result.context.compiled
+    rows: KeptLoader | KeptRows | None
+    if maker is not None:
+        rows = maker.known(result)
+    elif compile_states.entity_state(compiled) is None:
+        rows = KeptRows.known(result)
+    else:
+        from naked_sqla.read.loader import known_loader
+
+        rows = known_loader(result)
+    if rows is None:
+        return None
+    # the columns of the statement in hand are found beside what is kept
+    metadata = rows.metadata if isinstance(rows, KeptRows) else results.metadata_of(result)
+    kept = direct.Kept.of(compiled, metadata)
+    return None if kept is None else _Way(kept, rows)
 
 
 def run(
@@ -91,6 +107,9 @@ def run(
     if ready is None:
         return None
     loader, sql, arguments = ready
+    if type(loader) is SentSelect:
+        found: Result[Any] = loader.result(conn, *told_of(conn, sql, arguments))
+        return found
     return to_loaded_result(loader, rows_of(conn, sql, arguments))
 
 
@@ -112,19 +131,29 @@ def _run_unopened(
     if not backend.can_fetch(unopened):
         return None
     loader, sql, arguments = ready
+    alone = unopened.in_autocommit
     try:
-        rows = backend.fetch(unopened, sql, arguments, unopened.in_autocommit)
+        if type(loader) is SentSelect:
+            told = backend.fetch_told(unopened, sql, arguments, alone)
+        else:
+            rows = backend.fetch(unopened, sql, arguments, alone)
     except BaseException as error:  # noqa: BLE001 - it comes out again
         conn = unopened.conn
         direct.begin(conn)
         direct.raise_as_sqlalchemy(conn, error, sql, arguments)
+    if type(loader) is SentSelect:
+        found: Result[Any] = loader.result(unopened, *told)
+        return found
     return to_loaded_result(loader, rows)
 
 
 def _ready(
     conn: Connection | Unopened, statement: Any, parameters: Any, make_loader: MakeLoader | None
-) -> tuple[Loader, str, Any] | None:
-    """The loader of a statement, its SQL and its values; None where it has no direct way."""
+) -> tuple[Any, str, Any] | None:
+    """A statement's loader (or what makes its result of rows), its SQL and its values.
+
+    :return: None where it has no direct way.
+    """
     found = direct.find(conn, statement, parameters)
     if found is None:
         return None
@@ -136,17 +165,24 @@ def _ready(
     way = ways.get(None if make_loader is None else getattr(make_loader, "key", make_loader))
     if way is None:
         return None
+    rows = way.rows
+    loader: Any = None
+    if not isinstance(rows, KeptRows):
 
-    def loading() -> Loading:
-        from naked_sqla.read.fetching import loading_on
+        def loading() -> Loading:
+            from naked_sqla.read.fetching import loading_on
 
-        return loading_on(opened(conn), None, parameters)
+            return loading_on(opened(conn), None, parameters)
 
-    loader = way.loader.of(statement, loading)
-    if loader is None:
-        return None
+        loader = rows.of(statement, loading)
+        if loader is None:
+            return None
     try:
         arguments = way.kept.arguments(parameters, values)
     except Exception:  # noqa: BLE001 - SQLAlchemy meets it again, and says where
         return None
-    return None if arguments is None else (loader, way.kept.sql, arguments)
+    if arguments is None:
+        return None
+    if isinstance(rows, KeptRows):
+        loader = rows.sent(compiled, statement, parameters, values, arguments)
+    return loader, way.kept.sql, arguments

@@ -12,7 +12,9 @@ from naked_sqla.read.criteria import CRITERIA
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ("CRITERIA_ONLY", "is_quiet", "rows_of")
+    from naked_sqla.backends.contracts import Fetched
+
+__all__ = ("CRITERIA_ONLY", "is_quiet", "rows_of", "told_of")
 
 # the option of a connection that its statements have in them by now
 CRITERIA_ONLY = frozenset({CRITERIA})
@@ -30,5 +32,14 @@ def rows_of(conn: Connection, sql: str, arguments: Any) -> Iterable[Any]:
     direct.begin(conn)
     try:
         return backend_of(conn.dialect).fetch(conn, sql, arguments)
+    except BaseException as error:  # noqa: BLE001 - it comes out again
+        direct.raise_as_sqlalchemy(conn, error, sql, arguments)
+
+
+def told_of(conn: Connection, sql: str, arguments: Any) -> Fetched:
+    """The same, with what a cursor would tell of the rows."""
+    direct.begin(conn)
+    try:
+        return backend_of(conn.dialect).fetch_told(conn, sql, arguments)
     except BaseException as error:  # noqa: BLE001 - it comes out again
         direct.raise_as_sqlalchemy(conn, error, sql, arguments)

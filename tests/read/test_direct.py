@@ -184,13 +184,14 @@ def test_both_ways_next_to_the_orm(
 
 
 def has_a_way(statement: Any, engine: AsyncEngine) -> bool:
-    """Whether a statement has a direct way: of the ORM, no list of values in its SQL, no option."""
+    """Whether a statement has a direct way: a SELECT without options, whose SQL tells its columns
+    and has no list of values."""
     if type(statement).__name__ != "Select" or statement.get_execution_options():
         return False
     compiled: Any = statement.compile(dialect=engine.dialect)
-    plugin = statement._propagate_attrs.get("compile_state_plugin")
     values = compiled.post_compile_params or compiled.literal_execute_params
-    return plugin == "orm" and not values and statement._generate_cache_key() is not None
+    star = any(str(column) == "*" for column in statement._raw_columns)
+    return not (values or star) and statement._generate_cache_key() is not None
 
 
 # ---------------------------------------------------------------- which way is taken
@@ -717,7 +718,6 @@ NOT_TAKEN: dict[str, Callable[[AsyncSession], Any]] = {
         select(Note).where(Note.id == bindparam("key", 1, literal_execute=True))
     ),
     "text": lambda s: s.execute(text("select id from note")),
-    "table": lambda s: s.execute(select(Note.__table__)),
     "star": lambda s: s.execute(select(literal_column("*")).select_from(Note)),
     "params()": lambda s: s.scalars(select(aliased(Note)).where(bindparam("a") == 1).params(a=1)),
 }
