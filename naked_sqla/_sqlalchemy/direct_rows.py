@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from operator import is_not
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
@@ -52,21 +52,22 @@ class DirectResult(_CursorResult):  # type: ignore[misc]
         return sent.context(self.connection, _ReadCursor(sent.description, *told))
 
 
-class SentSelect(NamedTuple):
-    """A SELECT that is sent, and what its result and its execution context are made of.
+class SentSelect:
+    """A SELECT that is sent, and what its result and its execution context are made of."""
 
-    :ivar values: in the statement.
-    :ivar arguments: the values that it is sent with.
-    :ivar description: of the cursor.
-    """
+    __slots__ = ("_arguments", "_of_context", "description", "metadata")
 
-    metadata: Any
-    description: Any
-    compiled: Any
-    statement: Any
-    parameters: Mapping[str, Any] | None
-    values: Sequence[Any]
-    arguments: Any
+    def __init__(self, metadata: Any, description: Any, arguments: Any, *of_context: Any) -> None:
+        """Note what is sent.
+
+        :param description: of the cursor.
+        :param arguments: the values that it is sent with.
+        :param of_context: the compiled form, the statement, its parameters, the values in it.
+        """
+        self.metadata = metadata
+        self.description = description
+        self._arguments = arguments
+        self._of_context = of_context
 
     def result(
         self, conn: Any, rows: Sequence[Any], rowcount: int, lastrowid: int | None
@@ -76,20 +77,21 @@ class SentSelect(NamedTuple):
 
     def context(self, conn: Any, cursor: _ReadCursor) -> Any:
         """The execution context, as it is after its rows were read."""
-        dialect, statement = conn.dialect, self.statement
+        dialect = conn.dialect
+        compiled, statement, parameters, values = self._of_context
         context = dialect.execution_ctx_cls._init_compiled(
             dialect,
             conn,
             cursor,
             statement._execution_options.merge_with(conn._execution_options),
-            self.compiled,
-            [self.parameters] if self.parameters else [],
+            compiled,
+            [parameters] if parameters else [],
             statement,
-            self.values,
+            values,
             cache_hit=dialect.CACHE_HIT,
         )
         # a value may be computed when it is asked for
-        context.parameters = [self.arguments]
+        context.parameters = [self._arguments]
         return context
 
 
@@ -111,11 +113,14 @@ class _ReadCursor:
         """Nothing is open."""
 
 
-class _Pair(NamedTuple):
+class _Pair:
     """As much of an execution context as metadata asks for."""
 
-    compiled: Any
-    invoked_statement: Any
+    __slots__ = ("compiled", "invoked_statement")
+
+    def __init__(self, compiled: Any, invoked_statement: Any) -> None:
+        self.compiled = compiled
+        self.invoked_statement = invoked_statement
 
 
 class KeptRows:
@@ -151,7 +156,7 @@ class KeptRows:
         given = dict(parameters) if parameters else None
         metadata = self._metadata_for(compiled, statement)
         return SentSelect(
-            metadata, self._description, compiled, statement, given, values, arguments
+            metadata, self._description, arguments, compiled, statement, given, values
         )
 
     def _metadata_for(self, compiled: Any, statement: Any) -> Any:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import aiosqlite as adapter
 from naked_sqla._sqlalchemy import greenlets
-from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from naked_sqla._sqlalchemy.unopened import Unopened
-    from naked_sqla.backends.contracts import Stop, Stoppable
+    from naked_sqla.backends.contracts import Fetched, Stop, Stoppable
 
 __all__ = ("Aiosqlite",)
 
@@ -44,7 +43,7 @@ class Aiosqlite(SQLite):
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
     ) -> Fetched:
         rows, lastrowid = greenlets.await_only(adapter.fetch(conn, sql, arguments))
-        return Fetched(rows, -1, lastrowid)
+        return rows, -1, lastrowid
 
     def interrupt(self, raw: Any, times: int) -> None:
         # a coroutine that waits for nothing, for the sake of its event loop

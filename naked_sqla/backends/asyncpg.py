@@ -13,7 +13,6 @@ from sqlalchemy.dialects import postgresql
 from naked_sqla._sqlalchemy import asyncpg as adapter
 from naked_sqla._sqlalchemy import connections, greenlets
 from naked_sqla.backends.asking import AskAgain
-from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.notifications import AsyncpgListener
 from naked_sqla.backends.postgresql import END_PROCESS, PostgreSQL, keys_in_array
 from naked_sqla.backends.trees import AsyncpgTrees
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from naked_sqla._sqlalchemy.unopened import Unopened
-    from naked_sqla.backends.contracts import Copied, Stop, Stoppable
+    from naked_sqla.backends.contracts import Copied, Fetched, Stop, Stoppable
     from naked_sqla.backends.terms import Terms
 
 __all__ = ("Asyncpg",)
@@ -125,7 +124,7 @@ class Asyncpg(PostgreSQL):
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
     ) -> Fetched:
         rows = greenlets.await_only(adapter.fetch(conn, sql, arguments, alone))
-        return Fetched(rows, len(rows))
+        return rows, len(rows), None
 
     def with_keys(
         self, column: ColumnElement[Any], keys: Sequence[Any], version: tuple[Any, ...] | None

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from naked_sqla.backends.contracts import Fetched
 from naked_sqla.exception import InvalidStatement
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from naked_sqla._sqlalchemy.unopened import Unopened
-    from naked_sqla.backends.contracts import Copied
+    from naked_sqla.backends.contracts import Copied, Fetched
     from naked_sqla.backends.documents import Documents
     from naked_sqla.backends.trees import Trees
 
@@ -94,7 +93,7 @@ class ForStatements:
     ) -> Fetched:
         """The same, with what a cursor that has been read and closed tells besides."""
         rows: Any = self.fetch(conn, sql, arguments, alone)
-        return Fetched(rows)
+        return rows, -1, None
 
     def insert(self, entity: Any) -> Any:
         """The INSERT that has ``on_conflict_do_update()``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -41,16 +41,8 @@ class Stoppable(Protocol):
     def connected(self) -> bool: ...
 
 
-class Fetched(NamedTuple):
-    """The rows of a SELECT, and what its cursor would tell of them.
-
-    :ivar rowcount: of the cursor.
-    :ivar lastrowid: of the cursor; None where a cursor of the driver has none.
-    """
-
-    rows: Sequence[Any]
-    rowcount: int = -1
-    lastrowid: int | None = None
+# the rows of a SELECT, and what its cursor tells: rowcount, and lastrowid where the driver has it
+Fetched = tuple[Sequence[Any], int, int | None]
 
 
 class Copied(Protocol):

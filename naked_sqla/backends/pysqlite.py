@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from naked_sqla._sqlalchemy import pysqlite
-from naked_sqla.backends.contracts import Fetched
 from naked_sqla.backends.sqlite import SQLite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from naked_sqla._sqlalchemy.unopened import Unopened
+    from naked_sqla.backends.contracts import Fetched
 
 __all__ = ("Pysqlite",)
 
@@ -32,4 +32,4 @@ class Pysqlite(SQLite):
         self, conn: Connection | Unopened, sql: str, arguments: Any, alone: bool = False
     ) -> Fetched:
         rows, lastrowid = pysqlite.fetch(conn, sql, arguments)
-        return Fetched(rows, -1, lastrowid)
+        return rows, -1, lastrowid
