@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.sql import schema as _schema
 from sqlalchemy.sql.compiler import WARN_LINTING
 
 if TYPE_CHECKING:
@@ -207,6 +208,14 @@ def raise_from_driver(conn: Connection, error: Exception, sql: str) -> None:
         raise translated
     except Exception as raised:  # noqa: BLE001 - it is handed on
         conn._handle_dbapi_exception(raised, sql, None, None, None)
+
+
+def looks_at_no_row(default: Any) -> bool:
+    """True for a default of the client whose function takes no context, and so knows no row.
+
+    SQLAlchemy wraps such a function into one of its own, which takes the context.
+    """
+    return getattr(default.arg, "__globals__", None) is vars(_schema)
 
 
 def has_bind_expression(type_: Any) -> bool:

@@ -214,7 +214,7 @@ class OnConflict:
             return {column.key: default.arg}
         if not default.is_callable:
             return {}
-        make = partial(default.arg, _NoContext(f"{self._written.name}.{column.key}"))
+        make = partial(_of_no_row, default.arg, f"{self._written.name}.{column.key}")
         if made is None:
             return {column.key: make()}
         name = f"naked_made_{len(made)}"
@@ -229,14 +229,31 @@ class OnConflict:
 
 
 class _NoContext:
-    """The context of an ``onupdate`` function that makes one value for all rows of a statement."""
+    """The context of an ``onupdate`` function that makes one value for all rows of a statement.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    :ivar asked: what the function has asked it for.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
     def __getattr__(self, attribute: str) -> Any:
+        self.asked.append(attribute)
+        raise InvalidStatement(f".{attribute}")
+
+
+def _of_no_row(function: Callable[[Any], Any], name: str) -> Any:
+    context = _NoContext()
+    try:
+        value = function(context)
+    except Exception:
+        if not context.asked:
+            raise
+    if context.asked:
+        # it may have caught the error, and made up a value
         raise InvalidStatement(
-            f"upsert(): the onupdate function of {self._name} looks at the row that is updated "
-            f"(.{attribute}), which ON CONFLICT does not have. Give the object a value for "
-            f"{self._name}, or use get(), and then insert() or update()."
+            f"upsert(): the onupdate function of {name} looks at the row that is updated "
+            f"(.{context.asked[0]}), which ON CONFLICT does not have. Give the object a value for "
+            f"{name}, or use get(), and then insert() or update()."
         )
+    return value

@@ -67,13 +67,9 @@ def update_alike(conn: Connection, alike: Alike) -> list[Identity]:
     return identities
 
 
-# not an execution context: a function that reads its row fails
-_NO_CONTEXT = object()
-
-
 def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[Any]]:
-    """The values that ``onupdate`` functions make for each row, by column key; not those that read
-    their row.
+    """The values that ``onupdate`` functions make for each row, by column key; not those that may
+    look at their row.
 
     If SQLAlchemy called them, it would make the parameters of each row one by one.
     """
@@ -82,8 +78,10 @@ def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[
         default = column.onupdate
         if default is None or not default.is_callable or column.key in changed.values():
             continue
+        if not dml.looks_at_no_row(default):
+            continue
         try:
-            values = [default.arg(_NO_CONTEXT) for _ in range(count)]
+            values = [default.arg(None) for _ in range(count)]
         except Exception:  # noqa: BLE001 - SQLAlchemy calls it again, and raises
             continue
         if not has_expressions(set(map(type, values))):

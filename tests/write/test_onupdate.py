@@ -12,7 +12,7 @@ from sqlalchemy import FetchedValue, event, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidStatement
 
 ticks = itertools.count(100)
 
@@ -46,6 +46,21 @@ class Asking(Stamps, Base):
     )
 
 
+def careful(context: Any) -> str:
+    try:
+        return f"with {context.get_current_parameters()['label']}"
+    except Exception:  # noqa: BLE001 - it has an answer for any other caller
+        return "with nothing"
+
+
+class Careful(Stamps, Base):
+    """A function that catches what it can't look at."""
+
+    __tablename__ = "on_careful"
+
+    asked: Mapped[str | None] = mapped_column(onupdate=careful)
+
+
 class Versioned(Stamps, Base):
     __tablename__ = "on_versioned"
 
@@ -74,7 +89,7 @@ async def db(engine: AsyncEngine) -> AsyncSessionFactory:
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
     db = AsyncSessionFactory(engine)
-    for model in (Plain, Asking, Versioned):
+    for model in (Plain, Asking, Careful, Versioned):
         await db.insert_all([{"id": i, **OLD} for i in (1, 2, 3)], model=model)
     return db
 
@@ -86,7 +101,7 @@ async def stamps(session: AsyncSession, model: Any) -> list[dict[str, Any]]:
     for row in rows:
         values = {name: getattr(row, name) for name in OLD}
         values["called"] = min(values["called"], 1)
-        if model is Asking:
+        if model in (Asking, Careful):
             assert row.asked == (None if values == OLD else "with new")
         found.append(values)
     called = [row.called for row in rows if row.called]
@@ -115,7 +130,7 @@ WAYS: dict[str, Way] = {
 SEVERAL = {"all", "all, a number", "all named", "dataclasses", "instances"}
 
 
-@pytest.mark.parametrize("model", [Plain, Asking, Versioned])
+@pytest.mark.parametrize("model", [Plain, Asking, Careful, Versioned])
 async def test_what_is_not_named_is_renewed(db: AsyncSessionFactory, model: Any) -> None:
     for name, way in WAYS.items():
         async with db.begin() as session:
@@ -152,6 +167,15 @@ async def test_what_is_named_is_stored(db: AsyncSessionFactory, model: Any) -> N
             row = await session.get_one(model, 1)
             assert {name: getattr(row, name) for name in values} == values
             await session.rollback()
+
+
+@pytest.mark.parametrize("model", [Asking, Careful])
+async def test_an_upsert_has_no_row_to_look_at(db: AsyncSessionFactory, model: Any) -> None:
+    objs = [model(id=1, label="new"), model(id=2, label="new")]
+    for call in (lambda: db.upsert(objs[0]), lambda: db.upsert_all(objs)) * 2:
+        with pytest.raises(InvalidStatement, match=r"\.asked looks .*current_parameters"):
+            await call()
+    assert (await db.get_one(model, 1)).label == "old"
 
 
 async def test_only_stamps_are_no_change(db: AsyncSessionFactory) -> None:
