@@ -65,13 +65,16 @@ class KeptReturning(KeptBatch):
         self._converts = [compiled._bind_processors.get(name) for name in self._sent]
 
     @classmethod
-    def of_list(cls, result: Any, given: Collection[str]) -> KeptReturning | None:
+    def of_list(
+        cls, result: Any, given: Collection[str], own: bool = False
+    ) -> KeptReturning | None:
         """What is kept of the statement of a result; None where each execution is another.
 
         :param given: the names of its parameters, the same in each row.
+        :param own: it is always the same statement, and needs no cache key.
         """
         context, many = result.context, result.context.compiled._insertmanyvalues
-        if not many or not cls._is_constant(context, for_executemany=True):
+        if not many or not cls._is_constant(context, own, for_executemany=True):
             return None
         if many.num_sentinel_columns and not many.implicit_sentinel:
             # SQLAlchemy matches the rows by what was given

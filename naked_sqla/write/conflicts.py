@@ -120,7 +120,7 @@ class OnConflict:
     def statements(
         self, conn: Connection, rows: Rows, expected: Any = None, types: _Types = None
     ) -> Iterator[tuple[Any, Rows]]:
-        """The statements that upsert some rows; a ``RowStatement`` for one row where it is kept.
+        """The statements that upsert some rows; a ``RowStatement`` where it is kept.
 
         :param expected: the version of an existing row; None: any.
         :param types: the types of the values of all rows, where they are known.
@@ -155,7 +155,7 @@ class OnConflict:
         form, made = found
         if len(rows) > 1:
             # as a parameter, what a function makes would be one of each row
-            return None if made else (form.statement, rows)
+            return None if made else (form, rows)
         values = {**rows[0], **{name: make() for name, make in made.items()}} if made else rows[0]
         return (form, [values]) if has_values_only(values.values()) else None
 

@@ -1,4 +1,4 @@
-"""The direct way of an INSERT of many objects of one class, which gives them back in their order.
+"""The direct way of an INSERT of many objects of one class, which gives them back.
 
 As in :mod:`naked_sqla.write.direct`, nothing of the statement is looked at again.
 """
@@ -6,7 +6,7 @@ As in :mod:`naked_sqla.write.direct`, nothing of the statement is looked at agai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from naked_sqla._sqlalchemy import direct, results, statements
 from naked_sqla._sqlalchemy.direct_returning import KeptReturning
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import CursorResult
 
-__all__ = ("insert_many", "remember_many")
+__all__ = ("remember_many", "write_many")
 
 
 class _Way:
@@ -37,14 +37,17 @@ class _Way:
         self._processors = results.processors_of(self._metadata, results.sentinels_of(result))
 
     @classmethod
-    def of(cls, result: CursorResult[Any], names: Sequence[str]) -> _Way | None:
-        """The way of the statement of a result, whose rows have been loaded."""
-        kept = KeptReturning.of_list(result, frozenset(names))
+    def of(cls, result: CursorResult[Any], names: Sequence[str], own: bool) -> _Way | None:
+        """The way of the statement of a result, whose rows have been loaded.
+
+        :param own: it is always the same statement.
+        """
+        kept = KeptReturning.of_list(result, frozenset(names), own)
         loader = known_loader(result)
         return None if kept is None or loader is None else cls(kept, loader, result)
 
     def objects(
-        self, conn: Connection, statement: Any, table: Any, order: Order, rows: Rows, values: Any
+        self, conn: Connection, statement: Any, rows: Rows, values: Any, table: Any, order: Any
     ) -> list[Any] | None:
         """Send the statement in hand, and load what it returns."""
         loader = self._loader.of(statement, lambda: loading_on(conn, None))
@@ -52,44 +55,72 @@ class _Way:
             return None
         kept, options = self._kept, statements.orm_options(None)
         bound, sent = kept.values(conn, statement, rows, values, options)
-        returned = Returned(
-            send(conn, kept, sent), self._metadata, self._processors, bound, (kept.keys, sent)
-        )
+        found = send(conn, kept, sent)
+        if table is None:
+            return loader.load(found)
+        returned = Returned(found, self._metadata, self._processors, bound, (kept.keys, sent))
         return loader.load(in_order(conn, table, order, returned))
 
 
-def insert_many(conn: Connection, form: RowStatement, table: Any, rows: Rows) -> list[Any] | None:
-    """Insert rows with plain values and the same keys the direct way, and load what was stored.
+class _Found(NamedTuple):
+    """Where the way of some rows is kept.
 
-    :param form: the INSERT, without RETURNING.
-    :return: None where they have to go SQLAlchemy's way: nothing was sent.
+    :ivar values: in the statement.
+    :ivar own: SQLAlchemy compiles the statement each time.
     """
+
+    cache: Any
+    key: Any
+    values: Sequence[Any]
+    order: Order | None
+    own: bool
+
+
+def _find(conn: Connection, form: RowStatement, table: Any, rows: Rows) -> _Found | None:
     if len(rows) < 2 or not is_unobserved(conn, form.statement):
         return None
-    found, names = direct.known(conn, form.statement), direct.names_of(rows[0])
-    if found is None or not names or not backend_of(conn.dialect).can_fetch(conn):
+    cache, names = direct.cache_of(conn), direct.names_of(rows[0])
+    if cache is None or not names:
         return None
-    cache, _, values = found
-    order = order_of(conn, table, rows)
-    way: _Way | None = cache.get((form, conn.dialect, names, order))
-    return way.objects(conn, form.statement, table, order, rows, values) if way else None
+    known = direct.known(conn, form.statement)
+    order = None if table is None else order_of(conn, table, rows)
+    key = form, conn.dialect, names, order
+    return _Found(cache, key, () if known is None else known[2], order, known is None)
+
+
+def write_many(
+    conn: Connection, form: RowStatement, rows: Rows, table: Any = None
+) -> list[Any] | None:
+    """Write rows with plain values and the same keys the direct way, and load what was stored.
+
+    :param form: the statement, kept for its class.
+    :param table: what they are inserted into, to have them in their order; None: in any.
+    :return: None where they have to go SQLAlchemy's way: nothing was sent.
+    """
+    found = _find(conn, form, table, rows)
+    if found is None or not backend_of(conn.dialect).can_fetch(conn):
+        return None
+    way: _Way | None = found.cache.get(found.key)
+    if not way:
+        return None
+    return way.objects(conn, form.statement, rows, found.values, table, found.order)
 
 
 def remember_many(
-    conn: Connection, form: RowStatement, table: Any, rows: Rows, result: CursorResult[Any]
+    conn: Connection,
+    form: RowStatement,
+    rows: Rows,
+    result: CursorResult[Any],
+    table: Any = None,
 ) -> None:
     """Keep the direct way of rows with the same keys, if they have one.
 
     :param result: of the statement that was sent for them, whose rows have been loaded.
     """
-    if len(rows) < 2 or not is_unobserved(conn, form.statement):
+    found = _find(conn, form, table, rows)
+    if found is None or found.cache.get(found.key) is not None:
         return
-    found, names = direct.known(conn, form.statement), direct.names_of(rows[0])
-    if found is None or not names:
-        return
-    cache, _, values = found
-    key = form, conn.dialect, names, order_of(conn, table, rows)
-    if cache.get(key) is None:
-        way = _Way.of(result, names) if has_statement_values(result, values) else None
-        # False: they have none, and need not be looked at again
-        cache[key] = way or False
+    known = has_statement_values(result, found.values)
+    way = _Way.of(result, list(rows[0]), found.own) if known else None
+    # False: they have none, and need not be looked at again
+    found.cache[found.key] = way or False

@@ -14,7 +14,7 @@ from naked_sqla.exception import InvalidStatement
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result, loader_of
 from naked_sqla.write.direct import RowStatement, has_values_only
-from naked_sqla.write.direct_objects import insert_many, remember_many
+from naked_sqla.write.direct_objects import remember_many, write_many
 from naked_sqla.write.keys import by_key, criteria_for, has_key, keys_of_objects
 from naked_sqla.write.ordering import check_inserted, insert_in_order, keys_of
 from naked_sqla.write.rows import Rows, has_expressions, runs, types_by_key
@@ -69,7 +69,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
     loading = loading_on(conn, None)
     objects: list[Any] = []
     for expressions, group in runs_of(part, rows, types_by_key(rows)):
-        loaded = None if expressions else insert_many(conn, form, part.table, group)
+        loaded = None if expressions else write_many(conn, form, group, part.table)
         if loaded is not None:
             objects += loaded
             continue
@@ -81,7 +81,7 @@ def insert_objects(conn: Connection, written: Written, rows: Rows) -> list[Any]:
             raise InvalidStatement(f"{written.name} has no columns that an INSERT could return.")
         objects += loader.load(returned.found)
         if not expressions:
-            remember_many(conn, form, part.table, group, result)
+            remember_many(conn, form, group, result, part.table)
         if len(rows) == 1 and not expressions:
             form.remember(conn, group[0], result)
     return objects

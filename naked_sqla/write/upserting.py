@@ -17,6 +17,7 @@ from naked_sqla.read.loader import entity_result
 from naked_sqla.write.changing import expected_version
 from naked_sqla.write.conflicts import on_conflict_of
 from naked_sqla.write.direct import RowStatement
+from naked_sqla.write.direct_objects import remember_many, write_many
 from naked_sqla.write.finding import find, raise_excluded, raise_stale, within
 from naked_sqla.write.inserting import insert_objects
 from naked_sqla.write.keys import among, by_key, chunks, has_key, keys_of_objects
@@ -148,18 +149,24 @@ class Upsert:
     def _loaded(self, statement: Any, rows: Rows | None = None) -> list[Any]:
         """What a statement gives.
 
-        :param statement: a ``RowStatement`` where it is kept for one row.
+        :param statement: a ``RowStatement`` where it is kept.
         """
         form = statement if isinstance(statement, RowStatement) else None
+        several = rows is not None and len(rows) > 1
         if form is not None and rows:
-            found = form.objects(self.conn, rows[0])
+            found = (
+                write_many(self.conn, form, rows) if several else form.objects(self.conn, rows[0])
+            )
             if found is not None:
                 return found
         sent: Any = statement if form is None else form.statement
         result = self.conn.execute(sent, rows, execution_options=statements.orm_options(None))
         objects = list(entity_result(result, sent, loading_on(self.conn, None)).scalars())
         if form is not None and rows:
-            form.remember(self.conn, rows[0], result)
+            if several:
+                remember_many(self.conn, form, rows, result)
+            else:
+                form.remember(self.conn, rows[0], result)
         return objects
 
     def _upsert(

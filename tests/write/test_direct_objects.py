@@ -1,4 +1,4 @@
-"""The direct way of ``insert_all()``: the statements, objects and errors of SQLAlchemy's way."""
+"""The direct way of ``insert_all()`` and ``upsert_all()``: as SQLAlchemy's way in all they give."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column
 
 from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidStatement, SessionFactory
-from naked_sqla.write import inserting
+from naked_sqla.write import inserting, upserting
 from naked_sqla.write import objects as writing
 
 from ..oracle import Oracle
@@ -43,16 +43,27 @@ class Keyed(Base):
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the direct way was taken, for each list of objects of one class."""
     found: list[bool] = []
-    insert = inserting.insert_many
+    write = inserting.write_many
 
     def counting(*args: Any) -> Any:
         found.append(True)
-        stored = insert(*args)
+        stored = write(*args)
         found[-1] = stored is not None
         return stored
 
-    monkeypatch.setattr(inserting, "insert_many", counting)
+    for module in (inserting, upserting):
+        monkeypatch.setattr(module, "write_many", counting)
     return found
+
+
+async def upsert_again(session: AsyncSession) -> Any:
+    await session.upsert_all([Note(id=n, number=n) for n in range(1, 5)])
+    return await session.upsert_all([Note(id=n, number=-n) for n in (9, 3, 8, 1, 7)])
+
+
+async def upsert_or_ignore(session: AsyncSession) -> Any:
+    await session.upsert_all([Made(id=n, number=n) for n in range(1, 5)], update=[])
+    return await session.upsert_all([Made(id=n, number=-n) for n in range(3, 8)], update=[])
 
 
 OTHER = [uuid.UUID(int=n) for n in range(8)]
@@ -68,6 +79,8 @@ TAKEN: dict[str, Call] = {
     "defaults": lambda s: s.insert_all([Made(number=n) for n in range(8)]),
     "dictionaries": lambda s: s.insert_all([{"number": 10 - n} for n in range(8)], model=Note),
     "equal rows": lambda s: s.insert_all([Note(number=n % 2) for n in range(8)]),
+    "upsert": upsert_again,
+    "upsert, or ignore": upsert_or_ignore,
     "batches": lambda s: s.insert_all([Note(number=n, text="t") for n in range(8)], batch_size=4),
 }
 

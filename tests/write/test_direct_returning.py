@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -30,6 +30,7 @@ from naked_sqla._sqlalchemy.direct_returning import KeptReturning
 from .._cancelling import VARIANTS, Moment, Run, cancelled_everywhere
 from .._cancelling import Kind as KindOfCancellation
 from .._notes import checked_out
+from .._proxy import Proxy, Side
 from ..oracle import Oracle
 from ..sessions import test_cancellation as cancellation
 from ..sessions.test_cancellation import Witness, witness
@@ -49,11 +50,12 @@ from .test_direct import (
     tried,
     written,
 )
-from .test_direct_cancelled import fill, stored
+from .test_direct_cancelled import fill, stored, through
+from .test_direct_cancelled import told as told_of_cut
 from .test_direct_lists import MODULES, ROWS, taken
 from .test_oracle import MODELS, model_of
 
-__all__ = ("engines", "filled", "taken", "witness")
+__all__ = ("engines", "filled", "taken", "through", "witness")
 
 Call = Callable[[AsyncSession], Any]
 
@@ -450,3 +452,33 @@ async def test_cancelled_anywhere(
         await session.rollback()
     assert await cancelled_everywhere(block, kind, moment, check, before) >= 2
     await small.dispose()
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("side", ["sent", "answered"])
+async def test_cut(
+    through: list[AsyncSessionFactory],
+    witness: Witness,
+    proxy: Proxy,
+    taken: list[bool],
+    side: Side,
+) -> None:
+    statement = insert(cancellation.Note).returning(cancellation.Note)
+    new = [{"id": n, "text": "new"} for n in range(10, 15)]
+    seen = []
+    for db in through:
+        async with db.begin() as session:
+            await session.scalars(statement, new)
+            await session.rollback()
+        taken.clear()
+        fault = proxy.on("execute", side, "cut")
+        with pytest.raises(DBAPIError) as raised:
+            async with db.begin() as session:
+                await session.scalars(statement, new)
+        assert fault.fired
+        assert checked_out(db.engine) == 0
+        seen.append(told_of_cut(raised.value))
+        await witness.can_write()
+        assert set(await stored(witness.engine)) == {1, 2, 3}
+    assert seen[0] == seen[1]
+    assert taken == [True]
