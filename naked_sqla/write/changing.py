@@ -8,13 +8,15 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import bindparam, exists, func, literal_column, update
 from sqlalchemy.exc import InvalidRequestError
 
-from naked_sqla._sqlalchemy import mappings
+from naked_sqla._sqlalchemy import dml, mappings
 from naked_sqla.exception import InvalidStatement
 from naked_sqla.hiding import shown
 from naked_sqla.read.criteria import criteria_of, refuse_by_key
@@ -45,6 +47,10 @@ __all__ = (
 )
 
 
+# types of values that can be keys: not None, no SQL expressions, with a hash
+_KEYS = frozenset({bytes, dt.date, dt.datetime, int, str, uuid.UUID})
+
+
 class Change:
     """An UPDATE of one row.
 
@@ -58,18 +64,19 @@ class Change:
     __slots__ = ("identity", "key", "linked", "values", "version")
 
     def __init__(self, written: Written, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        self.key = _whole_key(written, row)
-        self.identity: Identity = written.identity(self.key)
-        self.linked = all(
-            self.key.get(parent, self.key[child]) == self.key[child]
+        key = self.key = _whole_key(written, row)
+        self.identity: Identity = written.identity(key)
+        self.linked = len(written.parts) == 1 or all(
+            key.get(parent, key[child]) == key[child]
             for part in written.parts
             for parent, child in part.inherited
-            if child in self.key
+            if child in key
         )
         self.values = dict(values)
-        self.version = expected_version(written, row)
+        self.version: Any = None
         if written.version is None:
             return
+        self.version = expected_version(written, row)
         if written.generated:
             self.values[written.version] = next_version(written, self.version)
         elif self.version is None and row.get(written.version) is not None:
@@ -85,7 +92,7 @@ def expected_version(written: Written, row: Mapping[str, Any]) -> Any:
     """
     name = written.version
     version = None if name is None else row.get(name)
-    if version is None or not has_expressions((type(version),)):
+    if type(version) in _KEYS or version is None or not has_expressions((type(version),)):
         return version
     if written.generated:
         raise InvalidStatement(
@@ -103,6 +110,8 @@ def _whole_key(written: Written, row: Mapping[str, Any]) -> dict[str, Any]:
         for parent, child in part.inherited:
             if child in key and key[child] is None:
                 key[child] = row.get(parent) if key.get(parent) is None else key[parent]
+    if _KEYS.issuperset(map(type, key.values())):
+        return key
     missing = [name for name, value in key.items() if value is None]
     if missing:
         raise InvalidRequestError(
@@ -174,17 +183,17 @@ def update_rows(
     if apart:
         raise_stale(written, [change.identity for change in apart], [])
     alone = not looked and not (checked and counted)
-    touched = [_touched(written, change) for change in changes]
+    # changes with values for the same attributes have them for the same tables
+    known: dict[tuple[str, ...], list[Part]] = {}
+    touched = [known.get(tuple(c.values)) or _touched(written, c, known) for c in changes]
     matched: int | None = None
     for part in written.parts:
+        read = _reader(written, part, alone)
         found = _update_part(
             conn,
             written,
             part,
-            [
-                (change, _parameters(written, part, change, parts, alone))
-                for change, parts in zip(changes, touched, strict=True)
-            ],
+            [(change, read(change, parts)) for change, parts in zip(changes, touched, strict=True)],
             (options, criteria, checked and (counted or not looked)),
         )
         matched = found if matched is None else matched
@@ -193,32 +202,47 @@ def update_rows(
     return matched or 0
 
 
-def _touched(written: Written, change: Change) -> list[Part]:
+def _touched(
+    written: Written, change: Change, known: dict[tuple[str, ...], list[Part]]
+) -> list[Part]:
     """The tables that an UPDATE of a row has values for."""
-    return [part for part in written.parts if not part.columns.keys().isdisjoint(change.values)]
+    found = [part for part in written.parts if not part.columns.keys().isdisjoint(change.values)]
+    known[tuple(change.values)] = found
+    return found
 
 
-def _parameters(
-    written: Written, part: Part, change: Change, touched: Sequence[Part], alone: bool
-) -> dict[str, Any]:
-    """The parameters of one UPDATE; an empty dictionary where there is nothing to set.
+def _reader(
+    written: Written, part: Part, alone: bool
+) -> Callable[[Change, Sequence[Part]], dict[str, Any]]:
+    """What gives the parameters of the UPDATE of a row in one table; an empty dictionary where
+    there is nothing to set.
 
     :param alone: no other UPDATE of the row tells whether it is of the class.
     """
-    if part not in touched:
-        return {}
-    values = {part.names[k]: v for k, v in change.values.items() if k in part.columns}
-    values.update((f"naked_pk_{i}", change.key[key]) for i, key in enumerate(part.keys))
-    if change.version is not None and written.version in part.columns:
-        values["naked_version"] = change.version
-    if len(written.parts) == 1 or written.mapper.inherits is None:
+    names, last = part.names, written.parts[-1]
+    found_by = [(f"naked_pk_{i}", key) for i, key in enumerate(part.keys)]
+    versioned = written.version in part.columns
+    within_others = len(written.parts) > 1 and written.mapper.inherits is not None
+    chosen = class_values(written) is not None
+    rows = [(f"naked_row_{i}", k) for i, k in enumerate(written.keys if chosen else last.keys)]
+
+    def read(change: Change, touched: Sequence[Part]) -> dict[str, Any]:
+        if part not in touched:
+            return {}
+        values = {names[k]: v for k, v in change.values.items() if k in names}
+        key = change.key
+        for name, attribute in found_by:
+            values[name] = key[attribute]
+        if versioned and change.version is not None:
+            values["naked_version"] = change.version
+        if within_others:
+            told = alone or (part is touched[0] and last not in touched)
+            if (chosen and (alone or part is touched[0])) or (told and part is not last):
+                for name, attribute in rows:
+                    values[name] = key[attribute]
         return values
-    last, chosen = written.parts[-1], class_values(written) is not None
-    told = alone or (part is touched[0] and last not in touched)
-    if (chosen and (alone or part is touched[0])) or (told and part is not last):
-        keys = written.keys if chosen else last.keys
-        values.update((f"naked_row_{i}", change.key[key]) for i, key in enumerate(keys))
-    return values
+
+    return read
 
 
 def _membership(written: Written) -> Any:
@@ -258,13 +282,22 @@ def _update_part(
             version = part.columns[written.version]
             statement = statement.where(version == bindparam("naked_version", type_=version.type))
         statement = part.with_values(statement, expressions)
-        result = conn.execute(statement, group, execution_options=options)
-        matched += result.rowcount
-        if checked and 0 <= result.rowcount != len(group):
+        count = _send(conn, statement, group, options)
+        matched += count
+        if checked and 0 <= count != len(group):
             versioned = any(change.version is not None for change in changes)
             # without versions the error names all missing rows, those of later groups too
             raise_missed(conn, written, changes if versioned else everything)
     return matched
+
+
+def _send(conn: Connection, statement: Any, rows: Sequence[dict[str, Any]], options: Any) -> int:
+    """UPDATE rows with the same parameters; how many the database has matched, or -1."""
+    batch = None if options or len(rows) == 1 else dml.Batch.of(conn, statement, rows[0])
+    if batch is None:
+        return conn.execute(statement, rows, execution_options=options).rowcount
+    order = batch.order
+    return batch.run(conn, [tuple([row[name] for name in order]) for row in rows])
 
 
 def _lock(conn: Connection, written: Written, changes: Sequence[Change]) -> None:

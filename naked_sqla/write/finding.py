@@ -123,10 +123,10 @@ def find(
     size = len(columns)
 
     def rows(*criteria: Any) -> list[StoredRow]:
-        result = conn.execute(statement.where(*criteria))
-        return [
-            StoredRow(tuple(row[:size]), None if version is None else row[-1]) for row in result
-        ]
+        found = conn.execute(statement.where(*criteria)).all()
+        if version is None:
+            return [StoredRow(row[:size], None) for row in found]
+        return [StoredRow(row[:size], row[size]) for row in found]
 
     def among(keys: Sequence[Identity]) -> dict[Identity, StoredRow]:
         criteria = criteria_for(conn, columns, keys)

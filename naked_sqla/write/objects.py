@@ -23,7 +23,7 @@ from naked_sqla.write.deleting import delete_rows
 from naked_sqla.write.finding import raise_stale
 from naked_sqla.write.inserting import insert_objects, returns_whole_rows, stored_rows
 from naked_sqla.write.keys import chunks
-from naked_sqla.write.names import given_values
+from naked_sqla.write.names import given_values, names_of_attributes
 from naked_sqla.write.rows import has_expressions
 from naked_sqla.write.tables import Written
 from naked_sqla.write.updates import Alike, change_of, updates_of
@@ -121,9 +121,11 @@ def update(
             f"object. Set them on it, or write update({type(target).__name__}, key, ...=...)."
         )
     reader = reader_of(type(target), model, "update")
+    written, says_all = reader.written, isinstance(target, Mapping)
     row = reader.named(target) if fields else reader.said(target)
-    change = change_of(reader.written, row, fields, isinstance(target, Mapping))
-    return _update(conn, reader.written, [change], returning, single=True)
+    names = names_of_attributes(written, fields) if fields else None
+    change = change_of(written, row, names, says_all)
+    return _update(conn, written, [change], returning, single=True)
 
 
 def _update_by_ident(
@@ -135,7 +137,7 @@ def _update_by_ident(
 ) -> Any:
     ident, row = given_values(written, ident, values)
     key = _key_of(written, "update", ident)
-    taken = [name for name in written.key_attributes() if name in row]
+    taken = [name for name in written.all_keys if name in row]
     if taken:
         raise InvalidStatement(
             f"update({written.name}, {taken[0]}=...): the primary key of a row is not changed by "
@@ -181,9 +183,12 @@ def update_all(
 
 
 def _update_many(
-    conn: Connection, written: Written, updates: Alike | list[Change], returning: bool
+    conn: Connection,
+    written: Written,
+    updates: tuple[Alike, ...] | list[Change],
+    returning: bool,
 ) -> Any:
-    if not isinstance(updates, Alike):
+    if isinstance(updates, list):
         return _update(conn, written, updates, returning)
     identities = update_alike(conn, updates)
     return _stored(conn, written, identities) if returning else len(identities)

@@ -339,7 +339,7 @@ def _update_tables(
 ) -> Result[Any]:
     """Bulk UPDATE of a class with several tables, a part of one, or with a version counter."""
     common = _own_values(statement, written)
-    fixed = written.key_attributes()
+    fixed = written.all_keys
     changes = []
     for row in map(written.translate, parameters):
         values = {k: v for k, v in row.items() if k not in fixed and k != written.version}

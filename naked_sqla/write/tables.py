@@ -115,6 +115,7 @@ class Written:
     :ivar name: the name of the class, for messages.
     :ivar parts: its tables, parents first.
     :ivar keys: the attributes of its primary key, in the order of ``get()``.
+    :ivar all_keys: the attributes of the primary keys of all tables.
     :ivar version: the attribute of its version counter, or None.
     :ivar columns: all column attributes that can be written.
     :ivar computed: those that the database computes (``Computed``): never taken from an object.
@@ -135,6 +136,7 @@ class Written:
     __slots__ = (
         "_aliases",
         "_composites",
+        "all_keys",
         "columns",
         "computed",
         "criteria",
@@ -163,6 +165,7 @@ class Written:
         self.name: str = mapper.class_.__name__
         self.parts = tuple(Part(mapper, *found) for found in mappings.written_tables(mapper))
         self.keys = tuple(str(mappings.attribute_of(mapper, c)) for c in mapper.primary_key)
+        self.all_keys = frozenset(key for part in self.parts for key in part.keys)
         column = mapper.version_id_col
         self.version = None if column is None else mappings.attribute_of(mapper, column)
         self.columns: dict[str, Any] = {}
@@ -280,10 +283,6 @@ class Written:
                 f"{instead}"
             )
         return first
-
-    def key_attributes(self) -> frozenset[str]:
-        """The attributes of the primary keys of all tables."""
-        return frozenset(key for part in self.parts for key in part.keys)
 
     def identity(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The primary key that a row has, by attribute keys; None for what it lacks."""

@@ -7,6 +7,7 @@ store the same attributes need no more than the values of each attribute.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,8 +43,9 @@ class Alike(NamedTuple):
 
 def updates_of(
     conn: Connection, reader: ObjectReader, objs: Sequence[Any], fields: Sequence[Any]
-) -> Alike | list[Change]:
-    """What is stored of objects of one class.
+) -> tuple[Alike, ...] | list[Change]:
+    """What is stored of objects of one class: columns for each run of objects with the same
+    attributes, or a change of each object.
 
     :param fields: names of attributes, or attributes; none: all columns that an object has, but
         the key.
@@ -53,34 +55,40 @@ def updates_of(
     written = reader.written
     fits = len(written.parts) == 1 and written.version is None
     fits = fits and not within(conn, written).criteria
-    found = _of_loaded(written, objs, fields) if fits else None
-    held = reader.held(objs) if fits and found is None else None
-    if held is not None:
-        found = _of_rows(written, held, fields, False)
+    loaded = _of_loaded(written, objs, fields) if fits else None
+    if loaded is not None:
+        return (loaded,)
+    held = reader.held(objs) if fits else None
+    found = None if held is None else _of_rows(written, held, fields, False)
     if found is not None:
         return found
     rows = list(map(reader.named if fields else reader.said, objs))
     says_all = isinstance(objs[0], Mapping)
     if fits and held is None:
         found = _of_rows(written, rows, fields, says_all)
-    return found or [change_of(written, row, fields, says_all) for row in rows]
+    if found is not None:
+        return found
+    names = names_of_attributes(written, fields) if fields else None
+    return [change_of(written, row, names, says_all) for row in rows]
 
 
 def change_of(
-    written: Written, row: Mapping[str, Any], fields: Sequence[Any], says_all: bool
+    written: Written, row: Mapping[str, Any], names: Sequence[str] | None, says_all: bool
 ) -> Change:
     """What is stored of one object.
 
     :param row: its column attributes.
+    :param names: the attributes to store; None: all.
     :param says_all: it names the attributes to store, as a dictionary does; an object has all of
         its class.
     """
-    fixed = written.key_attributes()
-    if not fields:
-        left_out = fixed if says_all else fixed | written.unsaid(row)
-        values = {k: v for k, v in row.items() if k not in left_out and k != written.version}
+    fixed, version = written.all_keys, written.version
+    if names is None:
+        unsaid = () if says_all else written.unsaid(row)
+        values = {
+            k: v for k, v in row.items() if k not in fixed and k not in unsaid and k != version
+        }
         return Change(written, row, values)
-    names = names_of_attributes(written, fields)
     for name in names:
         if name in fixed:
             raise InvalidStatement(
@@ -97,7 +105,7 @@ def change_of(
                 f"update({written.name}, {name!r}): the object has no value for {name}. Set it, or "
                 f"load it first."
             )
-    return Change(written, row, {name: row[name] for name in names if name != written.version})
+    return Change(written, row, {name: row[name] for name in names if name != version})
 
 
 # ---------------------------------------------------------------- as columns
@@ -105,34 +113,45 @@ def change_of(
 
 def _of_rows(
     written: Written, rows: Sequence[Any], fields: Sequence[Any], says_all: bool
-) -> Alike | None:
-    """What is stored of objects that have the same attributes; None if they have not.
+) -> tuple[Alike, ...] | None:
+    """What is stored of objects, in runs; None if a row has to be looked at by itself.
 
     :param rows: their column attributes.
     """
     if set(map(type, rows)) != {dict}:
         # one that makes up a missing value
         return None
-    left_out = written.key_attributes()
+    fixed = written.all_keys
     if fields:
-        names = dict.fromkeys(names_of_attributes(written, fields))
-        if not (left_out | written.computed).isdisjoint(names):
+        named = tuple(dict.fromkeys(names_of_attributes(written, fields)))
+        if not (fixed | written.computed).isdisjoint(named):
             return None
-    else:
-        if not have_same_keys(rows):
+        alike = _of_run(written, named, rows)
+        return None if alike is None else (alike,)
+    runs: list[tuple[list[str], list[Any]]] = []
+    same = have_same_keys(rows)
+    for _, group in [((), rows)] if same else groupby(rows, key=lambda row: row.keys()):
+        run = list(group)
+        if not says_all and not _are_of_one_kind(written, run):
             return None
-        if not says_all:
-            if not _are_of_one_kind(written, rows):
-                return None
-            left_out |= written.unsaid(rows[0])
-        names = dict.fromkeys(k for k in rows[0] if k in written.columns and k not in left_out)
+        left_out = fixed if says_all else fixed | written.unsaid(run[0])
+        names = [key for key in run[0] if key in written.columns and key not in left_out]
+        if runs and set(runs[-1][0]) == set(names):
+            runs[-1][1].extend(run)
+        else:
+            runs.append((names, run))
+    found = [_of_run(written, *run) for run in runs]
+    return None if None in found else tuple(alike for alike in found if alike is not None)
+
+
+def _of_run(written: Written, names: Sequence[str], rows: Sequence[Any]) -> Alike | None:
     try:
         values: dict[str, Sequence[Any]] = {
             name: list(map(itemgetter(name), rows)) for name in (*names, *written.keys)
         }
     except KeyError:
         return None
-    return _alike(written, tuple(names), values)
+    return _alike(written, names, values)
 
 
 def _are_of_one_kind(written: Written, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -151,7 +170,7 @@ def _of_loaded(written: Written, objs: Sequence[Any], fields: Sequence[Any]) -> 
     if not fields and not _says_no_more(written, naked, objs):
         return None
     names = names_of_attributes(written, fields) if fields else naked.loaded
-    fixed = written.key_attributes() | written.computed
+    fixed = written.all_keys | written.computed
     if not fields:
         name = "" if written.kind is None else written.kind[0]
         kinds = [getattr(obj, name, None) for obj in objs] if name in naked.loaded else [None]

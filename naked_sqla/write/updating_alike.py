@@ -32,10 +32,25 @@ if TYPE_CHECKING:
 __all__ = ("update_alike",)
 
 
-def update_alike(conn: Connection, alike: Alike) -> list[Identity]:
-    """UPDATE the rows of some objects; their keys in their order.
+def update_alike(conn: Connection, runs: Sequence[Alike]) -> list[Identity]:
+    """UPDATE the rows of some objects of one class; their keys in their order.
 
-    :raises RowGone: a row is not there.
+    :raises RowGone: a row is not there; it names those of all runs.
+    """
+    identities = [identity for alike in runs for identity in _identities(alike)]
+    for alike in runs:
+        _update_run(conn, alike, identities)
+    return identities
+
+
+def _identities(alike: Alike) -> list[Identity]:
+    return list(zip(*(alike.values[key] for key in alike.written.keys), strict=True))
+
+
+def _update_run(conn: Connection, alike: Alike, everything: Sequence[Identity]) -> None:
+    """UPDATE the rows of objects that store the same attributes.
+
+    :param everything: the keys of all objects.
     """
     written, names = alike.written, alike.names
     part = written.parts[0]
@@ -45,26 +60,25 @@ def update_alike(conn: Connection, alike: Alike) -> list[Identity]:
     columns = [part.columns[key] for key in written.keys]
     values = {name: alike.values[key] for name, key in attributes.items()}
     types = {name: alike.types[key] for name, key in attributes.items()}
-    identities = list(zip(*(values[key] for key in keys), strict=True))
+    count = len(values["naked_pk_0"])
     changed = {part.names[name]: part.columns[name].key for name in names}
-    made = _made(part.table, changed, len(identities))
+    made = _made(part.table, changed, count)
     if made:
         values |= made
         types |= {name: set(map(type, of)) for name, of in made.items()}
         changed |= {name: name for name in made}
     by_key = {name: column.key for name, column in zip(keys, columns, strict=True)}
     matched = update_by_arrays(conn, written, by_key, changed, values, types)
-    if matched is not None and matched != len(identities):
+    if matched is not None and matched != count:
         # the database takes two of the keys for one, and has applied one update
-        raise_gone(conn, written, identities)
+        raise_gone(conn, written, everything)
         matched = None
     if matched is None:
-        if len(identities) > 1 and not conn.dialect.supports_sane_multi_rowcount:
-            _lock(conn, written, columns, identities)
+        if count > 1 and not conn.dialect.supports_sane_multi_rowcount:
+            _lock(conn, written, columns, _identities(alike), everything)
         matched = _update_by_batch(conn, written, columns, values)
-    if 0 <= matched != len(identities):
-        raise_unmatched(conn, written, identities)
-    return identities
+    if 0 <= matched != count:
+        raise_unmatched(conn, written, everything)
 
 
 def _made(table: Any, changed: Mapping[str, str], count: int) -> dict[str, list[Any]]:
@@ -113,9 +127,16 @@ def _update_by_batch(
 
 
 def _lock(
-    conn: Connection, written: Written, columns: Sequence[Any], identities: Sequence[Identity]
+    conn: Connection,
+    written: Written,
+    columns: Sequence[Any],
+    identities: Sequence[Identity],
+    everything: Sequence[Identity],
 ) -> None:
-    """Lock the rows, and count them: this driver does not tell how many a batch has matched."""
+    """Lock the rows, and count them: this driver does not tell how many a batch has matched.
+
+    :param everything: the keys of all rows, to name those that are missing.
+    """
     wanted = list(dict.fromkeys(identities))
     own = class_criteria(written)
     found = 0
@@ -126,4 +147,4 @@ def _lock(
         counted = select(func.count()).select_from(locked.with_for_update().subquery())
         found += conn.scalar(counted) or 0
     if found != len(wanted):
-        raise_gone(conn, written, identities)
+        raise_gone(conn, written, everything)
