@@ -38,11 +38,11 @@ from naked_sqla import (
 )
 from naked_sqla.testing import count_statements
 
+from .._examples import examples
 from ..models.blog import User
 from ..models.columns import Pair
 from ..models.inheritance import Animal, Person
 from ..oracle import Comparison, Oracle, OrmSession
-from .test_oracle_hypothesis import PROFILE
 
 
 def theirs(oracle: Oracle, model: Any, idents: Any, options: Any = None) -> list[Any]:
@@ -100,7 +100,7 @@ def test_next_to_get_of_the_orm(oracle: Oracle, name: str) -> None:
     idents=st.lists(st.integers(-2, 8), max_size=12),
     pairs=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abAz")), max_size=6),
 )
-@PROFILE
+@examples(40)
 def test_random_keys(oracle: Oracle, idents: list[int], pairs: list[Any]) -> None:
     check(oracle, User, idents)
     # which of two spellings is stored, only the database tells

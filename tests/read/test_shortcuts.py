@@ -34,12 +34,13 @@ from naked_sqla import (
 from naked_sqla._sqlalchemy import results, select_clauses, statements
 from naked_sqla.read import shortcuts
 
+from .._examples import examples
 from .._notes import Base, Note
 from ..models.blog import Hub, Post, User
 from ..models.inheritance import Person
 from ..oracle import Comparison, Oracle, OrmSession, Outcome
 from ..pages.test_paginate import CASES as OF_PAGES
-from .test_oracle_hypothesis import EAGER, PROFILE, new_rows, selects
+from .test_oracle_hypothesis import EAGER, new_rows, selects
 
 CASES: dict[str, Any] = {
     **OF_PAGES,
@@ -133,13 +134,13 @@ def test_next_to_the_orm(oracle: Oracle, name: str) -> None:
 
 
 @given(rows=new_rows(), statement=selects())
-@PROFILE
+@examples(40)
 def test_random_selects(oracle: Oracle, rows: list[Any], statement: Any) -> None:
     check(oracle, statement, rows)
 
 
 @given(rows=new_rows(), chosen=st.sampled_from(EAGER), data=st.data())
-@PROFILE
+@examples(40)
 def test_random_eager_loads(
     oracle: Oracle, rows: list[Any], chosen: Any, data: st.DataObject
 ) -> None:
