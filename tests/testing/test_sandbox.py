@@ -37,7 +37,7 @@ async def real(engine: AsyncEngine) -> AsyncSessionFactory:
 
 @pytest.fixture
 async def db(real: AsyncSessionFactory) -> AsyncIterator[AsyncSessionFactory]:
-    async with sandbox(real, patience=0.2) as boxed:
+    async with sandbox(real, patience=60) as boxed:
         yield boxed
     assert checked_out(real.engine) == 0
     assert await stored(real.engine) == []
@@ -236,7 +236,12 @@ async def test_tasks_started_inside_are_inside(db: AsyncSessionFactory) -> None:
     assert await texts(db) == []
 
 
-async def test_who_waits_for_too_long_is_told_for_whom(db: AsyncSessionFactory) -> None:
+async def test_who_waits_for_too_long_is_told_for_whom(real: AsyncSessionFactory) -> None:
+    async with sandbox(real, patience=0.2) as db:
+        await check_waiting(db)
+
+
+async def check_waiting(db: AsyncSessionFactory) -> None:
     ready, go_on = asyncio.Event(), asyncio.Event()
 
     async def holder() -> None:
