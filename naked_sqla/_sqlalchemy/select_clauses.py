@@ -1,11 +1,13 @@
-"""ORDER BY, GROUP BY, DISTINCT and LIMIT of a statement."""
+"""ORDER BY, GROUP BY, DISTINCT and LIMIT of a statement; the tables that it selects from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import BindParameter, ColumnClause, Join, Label, ScalarSelect, Select, Table
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import FromGrouping, SelectStatementGrouping
 
 
 def order_by_of(statement: Any) -> Sequence[Any]:
@@ -91,3 +93,54 @@ def ends_with_text(statement: Any) -> bool:
         getattr(statement, f"_{place}_clause", None) is not None
         for place in ("post_select", "post_criteria", "post_body")
     )
+
+
+def sure_tables(select: Any) -> frozenset[int]:
+    """The tables in whose place a SELECT has no NULLs, by their hashes.
+
+    Outer joins put NULLs there, and so do groups and, on SQLite, an aggregate of no rows.
+    """
+    sure: set[int] = set()
+    unsure: set[int] = set()
+    _note_tables(select, False, sure, unsure)
+    return frozenset(sure - unsure)
+
+
+def _note_tables(source: Any, nullable: bool, sure: set[int], unsure: set[int]) -> None:
+    if isinstance(source, FromGrouping):
+        _note_tables(source.element, nullable, sure, unsure)
+    elif isinstance(source, Join):
+        _note_tables(source.left, nullable or source.full, sure, unsure)
+        _note_tables(source.right, nullable or source.isouter or source.full, sure, unsure)
+    elif isinstance(source, Select):
+        may_add = bool(source._group_by_clauses) or not all(
+            map(_is_of_one_row, source._all_selected_columns)
+        )
+        for part in source.get_final_froms():
+            _note_tables(part, nullable or may_add, sure, unsure)
+    elif isinstance(getattr(source, "element", None), Select | SelectStatementGrouping):
+        _note_tables(source.element, nullable, sure, unsure)
+    elif isinstance(getattr(source, "element", source), Table):
+        (unsure if nullable else sure).add(hash(source))
+
+
+def _is_of_one_row(column: Any) -> bool:
+    """True for an expression that is no aggregate."""
+    while isinstance(column, Label):
+        column = column.element
+    return isinstance(column, ColumnClause | BindParameter | ScalarSelect) and not (
+        getattr(column, "is_literal", False)
+    )
+
+
+def is_never_null(column: Any, sure: frozenset[int] | None) -> bool:
+    """True for a column of a table that is NOT NULL.
+
+    :param sure: of :func:`sure_tables`; None: no table has NULLs in its place.
+    """
+    if hasattr(column, "__clause_element__"):
+        column = column.__clause_element__()
+    table = getattr(column, "table", None)
+    if getattr(column, "nullable", True) or table is None:
+        return False
+    return hash(table) in sure if sure is not None else True

@@ -78,10 +78,9 @@ class _Plain(Matcher):
         return own.name, Claim(structure, _fields_of(_attributes(structure)), True)
 
     def column(self, target: Target, wanted: Field, column: Column) -> Any:
-        if is_model(target.cls) and self.validate and not isinstance(column, RelatedColumn):
-            optional = self.row_shape.joins and self.row_shape.items[0] is not column
-            if not holds_value(wanted, column.expression, optional):
-                raise NotPlain
+        checked = is_model(target.cls) and self.validate and not isinstance(column, RelatedColumn)
+        if checked and not holds_value(wanted, column.expression, self.row_shape.sure):
+            raise NotPlain
         return super().column(target, wanted, column)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm.interfaces import MANYTOONE
 
 from naked_sqla._cache import BoundedCache
 from naked_sqla._sqlalchemy import correlated, statements
+from naked_sqla._sqlalchemy.unopened import opened
 from naked_sqla.backends import backend_of
 from naked_sqla.backends.documents import BEYOND
 from naked_sqla.into.annotations import alternatives
@@ -25,7 +26,7 @@ from naked_sqla.into.row_shape import Column, RowShape, Structure
 from naked_sqla.read.criteria import criteria_of
 from naked_sqla.read.keys import are_lenient, compares_columns
 from naked_sqla.read.plan import Cell
-from naked_sqla.read.statement import check_parameters, refuse_streaming
+from naked_sqla.read.statement import check_parameters, refuse_streaming, run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -113,9 +114,10 @@ def array_of(
     values = {**statements.bound_values(statement, array.keys), **(parameters or {})}
     types = array.types
     if types is None:
-        found: str = conn.execute(array.statement, values).scalar_one()
+        found: str = run(conn, array.statement, values, None, eager=True).scalar_one()
     else:
-        found, told = conn.execute(array.statement.add_columns(types.column), values).one()
+        both = array.statement.add_columns(types.column)
+        found, told = opened(conn).execute(both, values).one()
         if not types.agree(told):
             known[key] = False
             return None

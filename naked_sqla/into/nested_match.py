@@ -166,7 +166,7 @@ class NestedMatcher(Matcher):
         if known in self.endless:
             return found
         endless = self.endless if known is None else {**self.endless, known: found}
-        row_shape = RowShape(len(shape.keys), (shape.structure,), joins=False)
+        row_shape = RowShape(len(shape.keys), (shape.structure,), joins=False, sure=None)
         matcher = type(self)(row_shape, self.validate, endless, column.shown, inside)
         record = matcher.root(cls)
         if inside and record.style is Style.VALIDATE:

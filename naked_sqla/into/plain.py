@@ -19,6 +19,7 @@ from typing import Any
 import typing_extensions
 from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Numeric, String, Time, Uuid
 
+from naked_sqla._sqlalchemy import select_clauses
 from naked_sqla.into.annotations import alternatives
 from naked_sqla.into.fields import Field, Style, Target
 from naked_sqla.into.targets import has_plain_init, target_of
@@ -149,16 +150,16 @@ def _value_type(type_: Any) -> Any:
     return None
 
 
-def holds_value(field: Field, expression: Any, optional: bool) -> bool:
+def holds_value(field: Field, expression: Any, sure: frozenset[int] | None) -> bool:
     """True where a field of a pydantic model takes each value of a column as it is.
 
-    :param optional: the value may be None though the column is never NULL.
+    :param sure: the tables that are in each row, see ``sure_tables()``.
     """
     value = _value_type(getattr(expression, "type", None))
     allowed = alternatives(field.annotation)
     if value is None or not any(choice in (value, Any, object) for choice in _plain(allowed.types)):
         return False
-    return allowed.none or not (optional or getattr(expression, "nullable", True))
+    return allowed.none or select_clauses.is_never_null(expression, sure)
 
 
 def _plain(types: tuple[Any, ...]) -> Iterator[Any]:

@@ -13,7 +13,13 @@ from typing import Any
 
 from sqlalchemy import inspect
 
-from naked_sqla._sqlalchemy import compile_states, loader_options, relationships, statements
+from naked_sqla._sqlalchemy import (
+    compile_states,
+    loader_options,
+    relationships,
+    select_clauses,
+    statements,
+)
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.into.row_reader import RowReader, entities_of, expression_of, told_apart
 from naked_sqla.into.row_shape import Column, Computed, EntityName, RowItem, RowShape, Structure
@@ -125,7 +131,8 @@ class ShapeReader:
         entities = compile_states.entities_of(self.state)
         items = told_apart(tuple(map(reader.row_item, entities, plan.items)))
         joins = statements.has_joins(self.state.select_statement)
-        return RowShape(reader.width, items, joins), reader.objects
+        sure = select_clauses.sure_tables(self.state.statement)
+        return RowShape(reader.width, items, joins, sure), reader.objects
 
     def object_shape(
         self, item: Any, shown: str, names: Sequence[EntityName], zero: Any, first: int = 0

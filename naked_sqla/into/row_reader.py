@@ -12,9 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import inspect
+from sqlalchemy import Select, inspect
 
-from naked_sqla._sqlalchemy import compile_states, loader_options, results, statements
+from naked_sqla._sqlalchemy import (
+    compile_states,
+    loader_options,
+    results,
+    select_clauses,
+    statements,
+)
 from naked_sqla.exception import UnsupportedOption
 from naked_sqla.into.row_shape import Column, Computed, EntityName, RowItem, RowShape, Structure
 from naked_sqla.read.plan import Cell, Constant, Entity, Group, Item, Polymorphic, Value
@@ -49,11 +55,17 @@ def plain_row_shape(
     written = statements.written_names(statement)
     if len(written) != len(keys):
         written = [None] * len(keys)
+    selected: Any = [None] * len(keys)
+    sure: frozenset[int] = frozenset()
+    if isinstance(statement, Select) and not statements.is_orm_statement(statement):
+        found = statements.selected_columns(statement)
+        if len(found) == len(keys):
+            selected, sure = found, select_clauses.sure_tables(statement)
     items = tuple(
-        column_of_result(Cell(index, processors[index]), key, name)
-        for index, (key, name) in enumerate(zip(keys, written, strict=True))
+        replace(column_of_result(Cell(index, processors[index]), key, name), expression=column)
+        for index, (key, name, column) in enumerate(zip(keys, written, selected, strict=True))
     )
-    return RowShape(len(processors), told_apart(items))
+    return RowShape(len(processors), told_apart(items), sure=sure)
 
 
 def column_of_result(cell: Cell | None, key: str, written: str | None) -> Column:
@@ -93,7 +105,8 @@ def orm_row_shape(state: Any, metadata: Any, raw: bool, sentinels: int) -> RowSh
     reader = RowReader(state)
     items = compile_states.entities_of(state)
     shapes = told_apart(tuple(map(reader.row_item, items, plan.items)))
-    return RowShape(plan.width, shapes, statements.has_joins(state.select_statement))
+    joins = statements.has_joins(state.select_statement)
+    return RowShape(plan.width, shapes, joins, select_clauses.sure_tables(state.statement))
 
 
 class RowReader:

@@ -89,8 +89,10 @@ class RowShape:
 
     :ivar width: the number of columns of a driver's row.
     :ivar joins: several tables are joined: an entity may be missing in a row.
+    :ivar sure: the tables that are in each row, see ``sure_tables()``; None: all of them.
     """
 
     width: int
     items: tuple[RowItem, ...]
     joins: bool = True
+    sure: frozenset[int] | None = frozenset()

@@ -123,8 +123,8 @@ def _run_unopened(
     ready = _ready(unopened, statement, parameters, make_loader)
     if ready is None:
         return None
-    if unopened.has_conn:
-        # its loader has asked for one
+    if unopened.connected:
+        # its loader has asked for one, or it is not the first statement
         return run(unopened.open(), statement, parameters, make_loader)
     unopened.check_out()
     backend = backend_of(unopened.dialect)

@@ -58,7 +58,7 @@ class Call:
 
     @property
     def goes_directly(self) -> bool:
-        """True for a call that does nothing with its connection but run one SELECT on it."""
+        """True for a call that does nothing with its connection but run SELECTs on it."""
         return False
 
     if TYPE_CHECKING:

@@ -18,11 +18,6 @@ class JsonCall(IntoCall):
 
     __slots__ = ()
 
-    @property
-    def goes_directly(self) -> bool:
-        # the database may write the array, in a statement of its own
-        return False
-
     def _way(self) -> Any:
         # imported when it is first used: services that load entities never pay for it
         from naked_sqla.into import as_json
