@@ -136,7 +136,9 @@ def _small(statement: Any) -> Any:
         for element in visitors.iterate(clause)
     ):
         statement = statement.order_by(None)
-    return _with_keys(statement) if isinstance(statement, Select) else statement
+    if not isinstance(statement, Select) or statements.names_results(statement, labels_only=True):
+        return statement
+    return _with_keys(statement)
 
 
 def _with_keys(statement: Any) -> Any:

@@ -58,6 +58,9 @@ boss = aliased(User)
 
 CASES: dict[str, Any] = {
     "entity": select(User).order_by(User.id),
+    "by a place": select(User).order_by(text("2 DESC"), text("1")),
+    "by a place, limited": select(User).order_by(text("2, 1")).limit(3),
+    "by a label in text": select(User, (0 - User.id).label("minus")).order_by(text("minus")),
     "column": select(User.name).order_by(User.id),
     "rows": select(User, User.name).order_by(User.id),
     "alias and column": select(boss, boss.id).order_by(boss.id),
