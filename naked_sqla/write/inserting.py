@@ -11,6 +11,7 @@ from sqlalchemy.orm import lazyload
 from naked_sqla._sqlalchemy import dml, statements
 from naked_sqla.backends import backend_of
 from naked_sqla.exception import InvalidStatement
+from naked_sqla.read import direct
 from naked_sqla.read.fetching import loading_on
 from naked_sqla.read.loader import entity_result, loader_of
 from naked_sqla.write.direct import RowStatement, has_values_only
@@ -172,9 +173,13 @@ def _insert_into(
 
 def _selected(conn: Connection, written: Written, *criteria: Any) -> Sequence[Any]:
     wanted = select(written.mapper.class_).options(lazyload("*")).where(*criteria)
-    result = conn.execute(wanted, execution_options=statements.orm_options(None))
-    found: Sequence[Any] = entity_result(result, wanted, loading_on(conn, None)).scalars().all()
-    return found
+    found = direct.run(conn, wanted, None)
+    if found is None:
+        result = conn.execute(wanted, execution_options=statements.orm_options(None))
+        found = entity_result(result, wanted, loading_on(conn, None))
+        direct.remember(result, wanted)
+    objects: Sequence[Any] = found.scalars().all()
+    return objects
 
 
 def stored_rows(
