@@ -59,7 +59,7 @@ class Returned(NamedTuple):
     sent: tuple[Sequence[str], Sequence[tuple[Any, ...]]] | None
 
     @classmethod
-    def of(cls, result: CursorResult[Any]) -> Returned:
+    def of(cls, result: Any) -> Returned:
         """Read the rows of a result."""
         metadata, raw = results.metadata_of(result), results.is_raw_readable(result)
         found = list(results.raw_rows(result) if raw else result.all())
@@ -149,11 +149,9 @@ def _one_by_one(
     rows: Sequence[Mapping[str, Any]],
     options: Any,
 ) -> tuple[CursorResult[Any], Returned]:
-    found: list[_Row] = []
-    for row in rows:
-        result, returned = insert_in_order(conn, statement, returning, table, [row], options)
-        found += returned.found
-    return result, returned._replace(found=found)
+    inserted = [insert_in_order(conn, statement, returning, table, [row], options) for row in rows]
+    result, last = inserted[-1]
+    return result, last._replace(found=[row for _, one in inserted for row in one.found])
 
 
 def _by_keys(conn: Connection, table: Any, returned: Returned) -> Sequence[_Row]:
