@@ -76,7 +76,7 @@ class _Tuples:
         base: Any = super()
         found = base._row_getter
         make: Any = _class_of(result._metadata)
-        if result._source_supports_scalars or not isinstance(self, _result.IteratorResult):
+        if result._source_supports_scalars or _converts(result):
             make = _after(found[0] if _KEEPS_THREE else found, make)
         elif result._metadata._tuplefilter is not None:
             make = _after(result._metadata._tuplefilter, make)
@@ -95,6 +95,16 @@ def _made(result: Any) -> Iterator[Any]:
     """Each row of a result; a generator would cost more than what it makes."""
     found = result._row_getter
     return map(found[0] if _KEEPS_THREE else found, result._fetchiter_impl())
+
+
+def _converts(result: Any) -> bool:
+    """True for a cursor result that makes something else of a row than its tuple."""
+    metadata = result._metadata
+    return not isinstance(result, _result.IteratorResult) and (
+        metadata._effective_processors is not None
+        or metadata._tuplefilter is not None
+        or result._row_logging_fn is not None
+    )
 
 
 def _after(first: Callable[[Any], Any], make: Callable[[Any], Any]) -> Callable[[Any], Any]:

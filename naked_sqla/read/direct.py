@@ -131,20 +131,18 @@ def _run_unopened(
     if not backend.can_fetch(unopened):
         return None
     loader, sql, arguments = ready
-    alone = unopened.in_autocommit
+    are_rows = type(loader) is SentSelect
+    fetch = backend.fetch_told if are_rows else backend.fetch
     try:
-        if type(loader) is SentSelect:
-            told = backend.fetch_told(unopened, sql, arguments, alone)
-        else:
-            rows = backend.fetch(unopened, sql, arguments, alone)
+        found: Any = fetch(unopened, sql, arguments, unopened.in_autocommit)
     except BaseException as error:  # noqa: BLE001 - it comes out again
         conn = unopened.conn
         direct.begin(conn)
         direct.raise_as_sqlalchemy(conn, error, sql, arguments)
-    if type(loader) is SentSelect:
-        found: Result[Any] = loader.result(unopened, *told)
-        return found
-    return to_loaded_result(loader, rows)
+    result: Result[Any] = (
+        loader.result(unopened, *found) if are_rows else to_loaded_result(loader, found)
+    )
+    return result
 
 
 def _ready(

@@ -199,7 +199,8 @@ async def test_parameters(db: AsyncSessionFactory, taken: Taken) -> None:
 
 books_by = books.outerjoin(writers, of_writer)
 missed = select(writers.c.name, books.c.title).select_from(books_by).subquery()
-Missed = aliased(Writer, select(writers).select_from(books_by).subquery())
+OfWriter: Any = Writer
+Missed: Any = aliased(Writer, select(writers).select_from(books_by).subquery())
 
 
 class OfName(BaseModel):
@@ -212,7 +213,7 @@ class OfName(BaseModel):
         select(writers.c.name).select_from(books_by),
         select(writers.c.name, books.c.title).select_from(books).outerjoin(writers, of_writer),
         select(writers.c.name).select_from(books.join(writers, of_writer, full=True)),
-        select(Writer.name).select_from(Book).outerjoin(Writer, of_writer),
+        select(OfWriter.name).select_from(Book).outerjoin(Writer, of_writer),
         select(missed.c.name),
         select(Missed.name),
         select(missed),
