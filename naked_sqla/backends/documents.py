@@ -54,6 +54,7 @@ class Documents(Protocol):
     def kinds(self, expression: Any) -> frozenset[int]:
         """The types in the database for which :meth:`value` holds; none where any value says its
         own."""
+        ...
 
     def array(self, rows: Any) -> Any:
         """An array of an object for each row of a subquery."""

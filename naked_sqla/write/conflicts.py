@@ -243,7 +243,7 @@ class _NoContext:
 
 
 def _of_no_row(function: Callable[[Any], Any], name: str) -> Any:
-    context = _NoContext()
+    context, value = _NoContext(), None
     try:
         value = function(context)
     except Exception:
