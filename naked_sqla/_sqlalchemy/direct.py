@@ -178,6 +178,9 @@ class Kept:
         """
         if not is_constant(compiled) or compiled._cached_metadata is not metadata:
             return None
+        if compiled.insert_prefetch or compiled.update_prefetch:
+            # what a CTE writes has defaults, which SQLAlchemy computes
+            return None
         return cls(compiled)
 
     def arguments(

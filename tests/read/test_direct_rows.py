@@ -5,6 +5,7 @@ Each statement is run both ways, and all that a caller can see of its result is 
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from sqlalchemy.sql.selectable import (
     LABEL_STYLE_DISAMBIGUATE_ONLY,
     LABEL_STYLE_NONE,
@@ -576,6 +578,40 @@ async def test_results_outlive_their_block(filled: AsyncEngine, way: Way) -> Non
         assert [row.id for row in result] == [0, 1, 2]
         assert result.connection.closed  # type: ignore[attr-defined]
         assert result.connection.engine is filled.sync_engine  # type: ignore[attr-defined]
+
+
+numbers = itertools.count(1)
+
+
+class OrmBase(DeclarativeBase):
+    pass
+
+
+class Numbered(OrmBase):
+    __tablename__ = "numbered"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str]
+    number: Mapped[int] = mapped_column(default=lambda: next(numbers))
+
+
+@pytest.mark.parametrize("backend", ["asyncpg", "psycopg"], indirect=True)
+@pytest.mark.parametrize("kind", ["rows", "entity"])
+async def test_what_a_cte_writes_has_defaults(engine: AsyncEngine, way: Way, kind: str) -> None:
+    """A SELECT of an INSERT in a CTE, whose defaults SQLAlchemy computes each time."""
+    async with engine.begin() as conn:
+        await conn.run_sync(OrmBase.metadata.create_all)
+    db, seen = AsyncSessionFactory(engine), []
+    for n in range(4):
+        table: Any = Numbered.__table__
+        new = insert(table).values(word=f"word {n}").returning(table).cte("new")
+        if kind == "rows":
+            found = (await db.execute(select(new.c.number))).scalar_one()
+        else:
+            found = (await db.scalars(select(aliased(Numbered, new)))).one().number
+        seen.append(found)
+        assert not way.taken
+    assert seen == [*range(seen[0], seen[0] + 4)]
 
 
 # ---------------------------------------------------------------- into a class
