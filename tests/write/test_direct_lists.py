@@ -232,7 +232,7 @@ async def test_an_error_is_sqlalchemys(filled: AsyncEngine, taken: list[bool]) -
 
 
 def in_lists(model: Any, rows: Any) -> Callable[[Connection], Any]:
-    """Insert rows as a list, without their keys and with them; change and delete all."""
+    """Insert rows as a list, also with the objects back; change and delete all."""
     mapper = inspect(model)
     named = {str(mapper.get_property_by_column(c).key): c for c in mapper.primary_key}
     found_by = [
@@ -241,15 +241,24 @@ def in_lists(model: Any, rows: Any) -> Callable[[Connection], Any]:
     ]
     keys = [{f"naked_{i}": row.get(key) for i, key in enumerate(named)} for row in rows]
     changed = {name: value for name, value in rows[0].items() if name not in named}
+    unkeyed = [{key: value for key, value in row.items() if key not in named} for row in rows]
+    removed = delete(model).where(*found_by), keys
+    returning = insert(model).returning(model)
 
     def work(conn: Connection) -> Any:
         seen = []
         for statement, given in (
             (insert(model), rows),
             (update(model).where(*found_by), [{**key, **changed} for key in keys]),
-            (delete(model).where(*found_by), keys),
+            removed,
             (insert(model), rows),
             (update(model).where(*found_by), [{**key, **changed} for key in keys]),
+            removed,
+            (returning, rows),
+            removed,
+            (returning, rows),
+            (returning, unkeyed),
+            (returning, unkeyed),
         ):
             if not given[0]:
                 continue

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import sqlalchemy
 from sqlalchemy import (
-    Connection,
     Engine,
     create_engine,
     delete,
@@ -32,10 +31,9 @@ from .._cancelling import VARIANTS, Moment, Run, cancelled_everywhere
 from .._cancelling import Kind as KindOfCancellation
 from .._notes import checked_out
 from .._proxy import Proxy, Side
-from ..oracle import Oracle
 from ..sessions import test_cancellation as cancellation
 from ..sessions.test_cancellation import Witness, witness
-from ._writing import column_attributes, contents, stored_dictionaries, tables_of
+from ._writing import contents
 from .test_direct import (
     NOTES,
     Base,
@@ -48,13 +46,10 @@ from .test_direct import (
     filled,
     nothing,
     told,
-    tried,
-    written,
 )
 from .test_direct_cancelled import fill, stored, through
 from .test_direct_cancelled import told as told_of_cut
-from .test_direct_lists import MODULES, ROWS, taken
-from .test_oracle import MODELS, model_of
+from .test_direct_lists import ROWS, taken
 
 __all__ = ("engines", "filled", "taken", "through", "witness")
 
@@ -324,49 +319,6 @@ async def test_an_error_is_sqlalchemys(filled: AsyncEngine, taken: list[bool]) -
         assert seen[:half] == seen[half:], name
         assert taken[len(taken) // 2 :] == [False] + [True] * (len(taken) // 2 - 1)
         taken.clear()
-
-
-def in_lists(model: Any, rows: Any) -> Callable[[Connection], Any]:
-    """Insert rows as a list with the objects back, without their keys and with them."""
-    keys = {str(c.key) for table in tables_of(model) for c in table.primary_key}
-    without = [{key: value for key, value in row.items() if key not in keys} for row in rows]
-
-    def work(conn: Connection) -> Any:
-        seen = []
-        for given in (rows, rows, without, without):
-            if given[0]:
-                seen.append(tried(conn, insert(model).returning(model), given))
-                seen.append(contents(conn, model))
-            for table in reversed(tables_of(model)):
-                conn.execute(table.delete())
-        return seen
-
-    return work
-
-
-def test_each_class(
-    oracle: Oracle, engines: tuple[AsyncEngine, AsyncEngine], taken: list[bool]
-) -> None:
-    watched, quiet = engines
-    count = 0
-    for name in MODELS:
-        model = model_of(oracle, name)
-        if model is None or name.partition(".")[0] not in MODULES or len(tables_of(model)) > 1:
-            continue
-        computed = {key for key, c in column_attributes(model).items() if c.computed is not None}
-        rows = [
-            {key: value for key, value in row.items() if key not in computed}
-            for row in stored_dictionaries(oracle, model)[:2]
-        ]
-        if len(rows) < 2:
-            continue
-        work = in_lists(model, rows)
-        theirs = written(oracle, watched, model, work)
-        assert not any(taken)
-        assert written(oracle, quiet, model, work) == theirs, name
-        count += any(taken)
-        taken.clear()
-    assert count > 5
 
 
 def test_the_synchronous_face(sync_engine: Engine, taken: list[bool]) -> None:
