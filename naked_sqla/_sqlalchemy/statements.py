@@ -249,7 +249,7 @@ def is_plain_select(statement: Any) -> bool:
 
 
 # In text of the caller's: a column of the result by its place, or by a name that the library gives
-_PLACE = re.compile(r"(?:^|,)\s*\d|\bc\d+\b", re.IGNORECASE)
+_PLACE = r"(?i)(?:^|,)\s*\d|\bc\d+\b"
 
 
 def names_results(statement: Any, labels_only: bool = False) -> bool:
@@ -270,7 +270,7 @@ def names_results(statement: Any, labels_only: bool = False) -> bool:
             text = _text_of(part)
             if text is not None and (
                 not labels_only
-                or (part is whole and _PLACE.search(text))
+                or (part is whole and re.search(_PLACE, text))
                 or any(label in text.lower() for label in labels)
             ):
                 return True
