@@ -15,11 +15,16 @@ from hypothesis import HealthCheck, settings
 ASKED = os.environ.get("NAKED_SQLA_EXAMPLES")
 
 
+PROFILE = "naked_sqla"
+settings.register_profile(
+    PROFILE,
+    deadline=None,
+    derandomize=ASKED is None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
 def examples(few: int) -> settings:
     """The settings of a random test that draws a few examples unless more are asked for."""
-    return settings(
-        max_examples=int(ASKED or few),
-        deadline=None,
-        derandomize=ASKED is None,
-        suppress_health_check=list(HealthCheck),
-    )
+    return settings(settings.get_profile(PROFILE), max_examples=int(ASKED or few))

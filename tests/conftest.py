@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ._alone import is_alone, run_alone
+from ._examples import PROFILE
 from ._postgres import own_schema, running_server, url_in_schema
 from ._proxy import Proxy, running_proxy
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 ASYNC_BACKENDS = ("sqlite", "asyncpg", "psycopg")
 SYNC_BACKENDS = ("sqlite", "psycopg")
+
+settings.load_profile(PROFILE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
