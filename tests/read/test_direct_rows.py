@@ -31,7 +31,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     column,
-    create_engine,
     event,
     exists,
     func,
@@ -60,6 +59,9 @@ from .._examples import examples
 from ..models.blog import Post, User, post_tags
 from ..models.types import Sample
 from ..oracle import Oracle
+from .test_direct import quiet_sync
+
+__all__ = ("quiet_sync",)
 
 users: Any = User.__table__
 posts: Any = Post.__table__
@@ -426,18 +428,6 @@ def test_all_that_a_result_has(oracle: Oracle, quiet: AsyncEngine, way: Way, how
     theirs, ours = oracle.run(main())
     assert way.taken
     assert not [*differences(theirs, ours)]
-
-
-@pytest.fixture(scope="module")
-def quiet_sync(oracle: Oracle) -> Iterator[Engine | None]:
-    """A synchronous engine on the same database, where the driver has such a face."""
-    names = {"sqlite": "sqlite+pysqlite", "psycopg": "postgresql+psycopg"}
-    if oracle.backend not in names:
-        yield None
-        return
-    engine = create_engine(oracle.engine.url.set(drivername=names[oracle.backend]))
-    yield engine
-    engine.dispose()
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Engine,
     Row,
     bindparam,
-    create_engine,
     delete,
     event,
     func,
@@ -43,7 +42,7 @@ from sqlalchemy.types import Integer, TypeDecorator
 from naked_sqla import (
     AsyncSession,
     AsyncSessionFactory,
-    SessionFactory,
+    Session,
     TransactionRolledBack,
     UnknownAttribute,
 )
@@ -51,8 +50,8 @@ from naked_sqla.read import statement as statements
 from naked_sqla.write import direct
 
 from ..oracle import Oracle
-from ._writing import column_attributes, contents, prepare, stored_dictionaries, tables_of
-from .test_oracle import MODELS, model_of
+from ._both_ways import classes_with_rows, nothing, with_sessions
+from ._writing import column_attributes, contents, prepare, tables_of
 
 HAS_A_WAY = ("sqlite", "asyncpg", "psycopg")
 
@@ -94,10 +93,6 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     monkeypatch.setattr(direct, "run", counting)
     monkeypatch.setattr(direct.RowStatement, "_way", of_form)
     return counted
-
-
-def nothing(*_: Any) -> None:
-    pass
 
 
 # ---------------------------------------------------------------- each class, both ways
@@ -266,17 +261,7 @@ def test_each_class(
 ) -> None:
     watched, quiet = engines
     modules = {module, "pg"} if module == "types" else {module}
-    for name in MODELS:
-        model = model_of(oracle, name)
-        if model is None or name.partition(".")[0] not in modules or len(tables_of(model)) > 1:
-            continue
-        computed = {key for key, c in column_attributes(model).items() if c.computed is not None}
-        rows = [
-            {key: value for key, value in row.items() if key not in computed}
-            for row in stored_dictionaries(oracle, model)[:2]
-        ]
-        if not rows:
-            continue
+    for name, model, rows in classes_with_rows(oracle, modules, 1):
         work = one_by_one(model, rows)
         ways.direct = 0
         theirs = written(oracle, watched, model, work)
@@ -884,24 +869,19 @@ async def test_errors_by_object(filled: AsyncEngine, ways: Ways) -> None:
 
 def test_the_synchronous_face(sync_engine: Engine, ways: Ways) -> None:
     Base.metadata.create_all(sync_engine)
-    watched = create_engine(sync_engine.url)
-    event.listen(watched, "before_cursor_execute", nothing)
-    seen = []
-    for engine in (watched, sync_engine):
-        told: list[Any] = []
-        with SessionFactory(engine).begin() as session:
-            for n in range(3):
-                row = {"id": 200 + n, "number": n, "digits": f"{n}"}
-                told.append(described(session.execute(insert(Note), row)))
-                told.append(described(session.execute(CHANGE, {"key": 200 + n, "text": "t"})))
-                told.append(shown_deeply(session.insert(Note(id=300 + n, number=n))))
-                told.append(shown_deeply(session.update(Note, 300 + n, number=n)))
-                told.append(session.update(Note, 300 + n, number=n, returning=False))
-                told.append(session.delete(Note, 300 + n))
-            told.append(session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all())
-            session.rollback()
-        seen.append(told)
-    watched.dispose()
-    assert seen[0] == seen[1]
+
+    def work(session: Session) -> Any:
+        for n in range(3):
+            row = {"id": 200 + n, "number": n, "digits": f"{n}"}
+            yield described(session.execute(insert(Note), row))
+            yield described(session.execute(CHANGE, {"key": 200 + n, "text": "t"}))
+            yield shown_deeply(session.insert(Note(id=300 + n, number=n)))
+            yield shown_deeply(session.update(Note, 300 + n, number=n))
+            yield session.update(Note, 300 + n, number=n, returning=False)
+            yield session.delete(Note, 300 + n)
+        yield session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all()
+
+    listened, quiet = with_sessions(sync_engine, lambda session: [*work(session)])
+    assert listened == quiet
     assert ways.direct == 4
     assert ways.of_objects == [False] * 12 + [False] * 4 + [True] * 8

@@ -21,7 +21,8 @@ from .._cancelling import VARIANTS, Kind, Moment, Run, cancelled_everywhere
 from .._notes import checked_out
 from .._proxy import Action, Proxy, Side
 from ..sessions.test_cancellation import Note, Witness, witness
-from .test_direct import Ways, nothing, ways
+from ._both_ways import nothing
+from .test_direct import Ways, ways
 
 __all__ = ("ways", "witness")
 

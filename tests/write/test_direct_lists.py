@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     bindparam,
-    create_engine,
     delete,
     event,
     func,
@@ -19,14 +18,15 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, RowGone, SessionFactory, UnknownAttribute
+from naked_sqla import AsyncSession, AsyncSessionFactory, RowGone, Session, UnknownAttribute
 from naked_sqla.write import direct_batches
 
 from ..oracle import Oracle
-from ._writing import column_attributes, contents, stored_dictionaries, tables_of
+from ._both_ways import classes_with_rows, errors, nothing, with_sessions
+from ._writing import contents
 from .test_direct import (
     MADE,
     NOTES,
@@ -38,12 +38,10 @@ from .test_direct import (
     described,
     engines,
     filled,
-    nothing,
     told,
     tried,
     written,
 )
-from .test_oracle import MODELS, model_of
 
 __all__ = ("engines", "filled")
 
@@ -206,27 +204,20 @@ FAILING: dict[str, tuple[Any, list[Any], list[Any]]] = {
 
 async def test_an_error_is_sqlalchemys(filled: AsyncEngine, taken: list[bool]) -> None:
     for name, (statement, fine, bad) in FAILING.items():
-        seen = []
-        for listen in (True, False):
-            engine = create_async_engine(filled.url)
-            if listen:
-                event.listen(engine.sync_engine, "before_cursor_execute", nothing)
-            db = AsyncSessionFactory(engine)
-            for rows in (fine, bad, bad, fine):
-                async with db.begin() as session:
-                    if rows is fine:
-                        await session.execute(statement, rows)
-                        await session.rollback()
-                        continue
-                    with pytest.raises(StatementError) as caught:
-                        await session.execute(statement, rows)
-                    seen.append(told(caught.value))
-                    await session.rollback()
-            if isinstance(caught.value, IntegrityError):
-                seen.append(await after_a_swallowed_error(db, statement, bad))
-            await engine.dispose()
-        half = len(seen) // 2
-        assert seen[:half] == seen[half:], name
+
+        async def afterwards(db: AsyncSessionFactory, error: Any) -> Any:
+            if isinstance(error, IntegrityError):
+                return await after_a_swallowed_error(db, statement, bad)  # noqa: B023
+            return None
+
+        listened, quiet = await errors(
+            lambda: create_async_engine(filled.url),
+            lambda session, rows: session.execute(statement, rows),  # noqa: B023
+            (fine, bad),
+            told,
+            afterwards,
+        )
+        assert listened == quiet, name
         assert taken[len(taken) // 2 :] == [False] + [True] * (len(taken) // 2 - 1)
         taken.clear()
 
@@ -277,17 +268,7 @@ def test_each_class(
     oracle: Oracle, engines: tuple[AsyncEngine, AsyncEngine], taken: list[bool]
 ) -> None:
     watched, quiet = engines
-    for name in MODELS:
-        model = model_of(oracle, name)
-        if model is None or name.partition(".")[0] not in MODULES or len(tables_of(model)) > 1:
-            continue
-        computed = {key for key, c in column_attributes(model).items() if c.computed is not None}
-        rows = [
-            {key: value for key, value in row.items() if key not in computed}
-            for row in stored_dictionaries(oracle, model)[:2]
-        ]
-        if len(rows) < 2:
-            continue
+    for name, model, rows in classes_with_rows(oracle, MODULES, 2):
         work = in_lists(model, rows)
         theirs = written(oracle, watched, model, work)
         assert not any(taken)
@@ -297,19 +278,14 @@ def test_each_class(
 
 def test_the_synchronous_face(sync_engine: Engine, taken: list[bool]) -> None:
     Base.metadata.create_all(sync_engine)
-    watched = create_engine(sync_engine.url)
-    event.listen(watched, "before_cursor_execute", nothing)
-    seen = []
-    for engine in (watched, sync_engine):
-        found: list[Any] = []
-        with SessionFactory(engine).begin() as session:
-            for n in range(3):
-                rows = [{"id": 10 * n + i, "number": n, "digits": f"{n}"} for i in range(2)]
-                found.append(described(session.execute(insert(Note), rows)))
-            found.append(session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all())
-            found.append(session.connection().execute(select(MADE)).all())
-            session.rollback()
-        seen.append(found)
-    watched.dispose()
-    assert seen[0] == seen[1]
+
+    def work(session: Session) -> Any:
+        for n in range(3):
+            rows = [{"id": 10 * n + i, "number": n, "digits": f"{n}"} for i in range(2)]
+            yield described(session.execute(insert(Note), rows))
+        yield session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all()
+        yield session.connection().execute(select(MADE)).all()
+
+    listened, quiet = with_sessions(sync_engine, lambda session: [*work(session)])
+    assert listened == quiet
     assert taken == [False] * 4 + [True] * 2

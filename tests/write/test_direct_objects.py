@@ -7,23 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, text
+from sqlalchemy import Connection, Engine, delete, event, func, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidStatement, SessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, InvalidStatement, Session
 from naked_sqla.write import inserting, upserting
 from naked_sqla.write import objects as writing
 
 from ..oracle import Oracle
-from ._writing import column_attributes, contents, stored_dictionaries, tables_of
-from .test_direct import Base, Kind, Made, Note, engines, filled, nothing, shown_deeply
+from ._both_ways import classes_with_rows, nothing, with_sessions
+from ._writing import contents, tables_of
+from .test_direct import Base, Kind, Made, Note, engines, filled, shown_deeply
 from .test_direct import told as told_of
 from .test_direct import written as left_by
 from .test_direct_lists import MODULES
 from .test_direct_returning import batches, listening, with_small_batches
-from .test_oracle import MODELS, model_of
 
 __all__ = ("batches", "engines", "filled")
 
@@ -246,17 +246,7 @@ def test_each_class(
 ) -> None:
     watched, quiet = engines
     count = 0
-    for name in MODELS:
-        model = model_of(oracle, name)
-        if model is None or name.partition(".")[0] not in MODULES or len(tables_of(model)) > 1:
-            continue
-        computed = {key for key, c in column_attributes(model).items() if c.computed is not None}
-        rows = [
-            {key: value for key, value in row.items() if key not in computed}
-            for row in stored_dictionaries(oracle, model)[:2]
-        ]
-        if len(rows) < 2:
-            continue
+    for name, model, rows in classes_with_rows(oracle, MODULES, 2):
         work = twice(model, rows)
         theirs = left_by(oracle, watched, model, work)
         assert not any(taken)
@@ -268,17 +258,12 @@ def test_each_class(
 
 def test_the_synchronous_face(sync_engine: Engine, taken: list[bool]) -> None:
     Base.metadata.create_all(sync_engine)
-    watched = create_engine(sync_engine.url)
-    event.listen(watched, "before_cursor_execute", nothing)
-    seen = []
-    for engine in (watched, sync_engine):
-        found: list[Any] = []
-        with SessionFactory(engine).begin() as session:
-            for n in range(3):
-                objects = [Note(id=10 * n + i, number=n, digits=f"{n}") for i in range(2)]
-                found.append([shown_deeply(obj) for obj in session.insert_all(objects)])
-            session.rollback()
-        seen.append(found)
-    watched.dispose()
-    assert seen[0] == seen[1]
+
+    def work(session: Session) -> Any:
+        for n in range(3):
+            objects = [Note(id=10 * n + i, number=n, digits=f"{n}") for i in range(2)]
+            yield [shown_deeply(obj) for obj in session.insert_all(objects)]
+
+    listened, quiet = with_sessions(sync_engine, lambda session: [*work(session)])
+    assert listened == quiet
     assert taken == [False] * 4 + [True] * 2

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy
 from sqlalchemy import (
     Engine,
-    create_engine,
     delete,
     event,
     func,
@@ -19,11 +18,11 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from naked_sqla import AsyncSession, AsyncSessionFactory, SessionFactory
+from naked_sqla import AsyncSession, AsyncSessionFactory, Session
 from naked_sqla._sqlalchemy import direct_returning
 from naked_sqla._sqlalchemy.direct_returning import KeptReturning
 
@@ -33,6 +32,7 @@ from .._notes import checked_out
 from .._proxy import Proxy, Side
 from ..sessions import test_cancellation as cancellation
 from ..sessions.test_cancellation import Witness, witness
+from ._both_ways import errors, with_sessions
 from ._writing import contents
 from .test_direct import (
     NOTES,
@@ -44,7 +44,6 @@ from .test_direct import (
     described,
     engines,
     filled,
-    nothing,
     told,
 )
 from .test_direct_cancelled import fill, stored, through
@@ -294,49 +293,38 @@ FAILING: dict[str, tuple[Any, list[Any], list[Any]]] = {
 
 async def test_an_error_is_sqlalchemys(filled: AsyncEngine, taken: list[bool]) -> None:
     for name, (statement, fine, bad) in FAILING.items():
-        seen = []
-        for listen in (True, False):
-            engine = with_small_batches(filled)
-            if listen:
-                event.listen(engine.sync_engine, "before_cursor_execute", nothing)
-            db = AsyncSessionFactory(engine)
-            for rows in (fine, bad, bad, fine):
-                async with db.begin() as session:
-                    if rows is fine:
-                        await session.scalars(statement, rows)
-                        await session.rollback()
-                        continue
-                    with pytest.raises(StatementError) as caught:
-                        await session.scalars(statement, rows)
-                    seen.append(told(caught.value))
-                    await session.rollback()
-            if isinstance(caught.value, IntegrityError):
-                seen.append(await after_a_swallowed_error(db, statement, bad))
-                # the first batch: a statement of its own, which SQLite does not take back
-                await db.execute(delete(Note).where(Note.id < 100))
-            await engine.dispose()
-        half = len(seen) // 2
-        assert seen[:half] == seen[half:], name
+
+        async def afterwards(db: AsyncSessionFactory, error: Any) -> Any:
+            if not isinstance(error, IntegrityError):
+                return None
+            found = await after_a_swallowed_error(db, statement, bad)  # noqa: B023
+            # the first batch: a statement of its own, which SQLite does not take back
+            await db.execute(delete(Note).where(Note.id < 100))
+            return found
+
+        listened, quiet = await errors(
+            lambda: with_small_batches(filled),
+            lambda session, rows: session.scalars(statement, rows),  # noqa: B023
+            (fine, bad),
+            told,
+            afterwards,
+        )
+        assert listened == quiet, name
         assert taken[len(taken) // 2 :] == [False] + [True] * (len(taken) // 2 - 1)
         taken.clear()
 
 
 def test_the_synchronous_face(sync_engine: Engine, taken: list[bool]) -> None:
     Base.metadata.create_all(sync_engine)
-    watched = create_engine(sync_engine.url)
-    event.listen(watched, "before_cursor_execute", nothing)
-    seen = []
-    for engine in (watched, sync_engine):
-        found: list[Any] = []
-        with SessionFactory(engine).begin() as session:
-            for n in range(3):
-                rows = [{"id": 10 * n + i, "number": n, "digits": f"{n}"} for i in range(2)]
-                found.append(described(session.scalars(RETURNING, rows)))
-            found.append(session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all())
-            session.rollback()
-        seen.append(found)
-    watched.dispose()
-    assert seen[0] == seen[1]
+
+    def work(session: Session) -> Any:
+        for n in range(3):
+            rows = [{"id": 10 * n + i, "number": n, "digits": f"{n}"} for i in range(2)]
+            yield described(session.scalars(RETURNING, rows))
+        yield session.connection().execute(select(NOTES).order_by(NOTES.c.id)).all()
+
+    listened, quiet = with_sessions(sync_engine, lambda session: [*work(session)])
+    assert listened == quiet
     assert taken == [False] * 4 + [True] * 2
 
 
