@@ -40,6 +40,19 @@ def pgbouncer_program() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
+def may_end_by_itself() -> bool:
+    """True for a version that may end while it passes a cancel request on.
+
+    See https://github.com/pgbouncer/pgbouncer/issues/822 and 927.
+    """
+    program = pgbouncer_program()
+    if program is None:
+        return False
+    said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    major, minor = said.split()[1].split(".")[:2]
+    return (1, 18) <= (int(major), int(minor)) < (1, 21)
+
+
 @contextlib.contextmanager
 def running_pgbouncer(server: URL, size: int) -> Iterator[URL]:
     """Give the URL of a pgbouncer that runs until the block ends.
@@ -70,6 +83,9 @@ def running_pgbouncer(server: URL, size: int) -> Iterator[URL]:
     try:
         _wait_for(folder / f".s.PGSQL.{PORT}", process)
         yield server.set(query={"host": str(folder), "port": str(PORT)})
+        if process.poll() is not None:
+            log = (folder / "log").read_text()
+            raise RuntimeError(f"pgbouncer ended by itself: {process.returncode}\n{log[-2000:]}")
     finally:
         process.terminate()
         process.wait(10)
