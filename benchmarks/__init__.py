@@ -41,7 +41,9 @@ The scenes (one statement without a block, ``get``, eager loading, ``into``) hav
 their own, told in ``single.py``, ``eagerly.py`` and ``filling.py``; streaming is told in
 ``streaming.py``, the longest wait of other tasks in ``waits.py``.
 
-Fairness: every contender has an engine of its own, all configured alike and warmed up. Reads are
+Fairness: all processes, the server's too, stay on one processor, so that no contender's connection
+has to wake one on another processor and another contender's has not (Linux only). Every contender
+has an engine of its own, all configured alike and warmed up. Reads are
 checked first: all contenders must return the same plain values, writes must leave the same table
 behind, or the run stops. Every attribute of every object is read, inside the transaction. In each
 round every contender is timed once, in random order, with the garbage collector off; it runs

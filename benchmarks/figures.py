@@ -197,16 +197,16 @@ def _values(runs: Sequence[Ran | None]) -> list[float]:
 def _conditions(results: dict[str, Any]) -> Iterator[str]:
     """Of which machine and how many rounds, and how far the baseline is from itself."""
     env = results["environment"]
-    rounds = {measured["rounds"] for measured in results["drivers"].values()}
+    shapes = [shape for one in results["drivers"].values() for shape in one["shapes"].values()]
     again = [
         (run["to_core"]["value"], run["cpu_to_core"]["value"])
-        for measured in results["drivers"].values()
-        for shape in measured["shapes"].values()
+        for shape in shapes
         if (run := shape["contenders"].get("core_again"))
     ]
     clock, cpu = zip(*again, strict=True)
     yield (
-        f"Medians of up to {max(rounds)} rounds, on {env['implementation']} "
+        f"Medians of {min(shape['rounds'] for shape in shapes)} to "
+        f"{max(shape['rounds'] for shape in shapes)} rounds, on {env['implementation']} "
         f"{env['python']}, SQLAlchemy {env['sqlalchemy']} and {env['processors']} processors, "
         f"which had a load of {env['load']} from other work."
     )

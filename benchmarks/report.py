@@ -40,7 +40,7 @@ def markdown(results: dict[str, Any]) -> str:
     for driver, title in DRIVERS.items():
         measured = results["drivers"].get(driver)
         if measured:
-            parts += [f"## {title}", f"{measured['rounds']} rounds.", *_shapes(measured)]
+            parts += [f"## {title}", *_shapes(measured)]
     parts += _streaming(results) + _legacy(results) + _alone(results)
     return "\n\n".join(parts) + "\n"
 
@@ -88,7 +88,7 @@ def _shapes(measured: dict[str, Any]) -> list[str]:
     parts = []
     for shape in measured["shapes"].values():
         rows = [_row(run) for run in shape["contenders"].values()]
-        parts += [f"### {shape['title']}", table(_HEAD, rows)]
+        parts += [f"### {shape['title']}", f"{shape['rounds']} rounds.", table(_HEAD, rows)]
     return parts
 
 

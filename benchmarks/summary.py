@@ -24,7 +24,11 @@ def _shape(shape: dict[str, Any]) -> dict[str, Any]:
     runs = shape["contenders"]
     base = runs[BASELINE]
     ours = next(runs[name] for name in OURS if name in runs)
-    return {**shape, "contenders": {name: _run(run, base, ours) for name, run in runs.items()}}
+    return {
+        **shape,
+        "rounds": len(base["times"]),
+        "contenders": {name: _run(run, base, ours) for name, run in runs.items()},
+    }
 
 
 def _run(run: dict[str, Any], base: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
